@@ -1,0 +1,40 @@
+"""Blocks: the bricks a model is declared with. One file per block; the file name is the YAML key."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from pydantic import Field
+
+from automl.flow import Flow, Kind
+from automl.registry import Member, Registry
+
+
+class Block(Member):
+    """A declared piece of a model.
+
+    Fields are what a user writes in YAML. `takes` says what kind it must be given (the joints in `model.py` convert),
+    `yields` what kinds it can give, the first one unless the next block wants another of them.
+    """
+
+    takes: ClassVar[tuple[Kind, ...]]
+    yields: ClassVar[tuple[Kind, ...]]
+
+    name: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Own name, used in parameter names.")
+    repeat: int = Field(1, ge=0, le=1000, description="How many times the block stands in a row.")
+
+    @abstractmethod
+    def __call__(self, flow: Flow, wanted: Kind) -> Flow:
+        """Adds the block once (repetition is the model's work).
+
+        Args:
+            flow: What comes in; its kind is one of `takes`.
+            wanted: The kind the next block takes; a block that yields several gives this one.
+
+        Raises:
+            Infeasible: The block does not fit its input.
+        """
+
+
+registry: Registry[Block] = Registry("automl.blocks", Block, "block")

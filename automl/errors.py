@@ -1,0 +1,108 @@
+"""The exception tree.
+
+```
+AutomlError
+├── ConfigError     a document or an option is wrong: every problem at once, before any work
+├── DataError       a data set is missing, unreadable or does not fit its document
+├── TrialError      this trial is lost, the search goes on
+│   └── Infeasible  the configuration cannot be built into a model
+├── SearchError     the search stops
+├── ExportError     a model cannot be written in the format asked for
+└── MissingExtra    an optional dependency is not installed
+```
+
+A user's mistake is shown as its message and ends the program with exit code 2; anything else is a traceback and a bug.
+Messages read `where: what is wrong. Expected ...; received ... . Hint.`
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class AutomlError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake of a user's: where it stands, what it is, and the way out.
+
+    Args:
+        where: `file:line:column`, an option, or a file.
+        what: What is wrong, without a full stop.
+        expected: What would have been right.
+        received: What was found, as it should be quoted.
+        hint: What to do, as a sentence without its full stop.
+    """
+
+    where: str
+    what: str
+    expected: str | None = None
+    received: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        sentences = [f"{self.where}: {self.what}"]
+        facts = []
+        if self.expected is not None:
+            facts.append(f"expected {self.expected}")
+        if self.received is not None:
+            facts.append(f"received {self.received}")
+        if facts:
+            joined = "; ".join(facts)
+            sentences.append(joined[0].upper() + joined[1:])
+        if self.hint:
+            sentences.append(self.hint)
+        # One line whatever the user's own text holds: the message is read in a terminal and grepped in a log.
+        line = " ".join(". ".join(sentences).splitlines())
+        return line if line.endswith(("?", ".")) else line + "."
+
+
+class ConfigError(AutomlError):
+    """A document or an option is wrong; carries every problem found, in the order of the document."""
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DataError(AutomlError):
+    """A data set is missing, unreadable, or does not fit its document."""
+
+
+class TrialError(AutomlError):
+    """This trial is lost; the search goes on."""
+
+
+class Infeasible(TrialError):
+    """The configuration cannot be built into a model, for example a kernel larger than its input."""
+
+
+class SearchError(AutomlError):
+    """The search cannot go on."""
+
+
+class ExportError(AutomlError):
+    """A model cannot be written in the format asked for."""
+
+
+class MissingExtra(AutomlError):
+    """An optional dependency is not installed; the message carries the install line."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an optional dependency. Install it with: pip install 'automl[{extra}]'")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Returns `did you mean 'x'?` for the known word nearest to `word`, or None when nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"Did you mean {near[0]!r}?" if near else None
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """Quotes a received value for a message, cut to `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

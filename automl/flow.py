@@ -1,0 +1,29 @@
+"""What runs through a model under construction: the vocabulary that blocks, inputs, tasks and the joints share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from keras import KerasTensor
+
+Kind = Literal["feature_map", "sequence", "vector"]
+"""`feature_map`: (batch, height, width, channels) or (batch, steps, channels), read by convolutions;
+`sequence`: (batch, steps, channels), read step by step; `vector`: (batch, features)."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A symbolic tensor and how it is to be read.
+
+    Args:
+        x: The tensor, float32.
+        kind: How `x` is to be read.
+        valid: (batch, steps, 1) float32, 1.0 where a step holds data and 0.0 where it is padding; None when nothing is
+            padded. Carried beside `x` because convolutions and pooling destroy Keras's own masks.
+    """
+
+    x: KerasTensor
+    kind: Kind
+    valid: KerasTensor | None = None

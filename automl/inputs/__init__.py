@@ -1,0 +1,47 @@
+"""Inputs: one file per modality. An input learns its preprocessing from the training part and becomes the model's stem."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from automl.flow import Flow
+from automl.registry import Member, Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Input(Member):
+    """A modality: how raw arrays are checked, what is learned from them, and the layers that read them.
+
+    The stem is built from stock Keras layers and operations alone, so a saved model loads without this package.
+    """
+
+    @abstractmethod
+    def check(self, x: np.ndarray) -> np.ndarray:
+        """Returns `x` in the modality's own layout, without a copy where it already is.
+
+        Raises:
+            DataError: `x` cannot be read as this modality.
+        """
+
+    @abstractmethod
+    def fit(self, x: np.ndarray) -> dict[str, Any]:
+        """Learns the preprocessing from the training examples; returns plain data that JSON can carry."""
+
+    @abstractmethod
+    def stem(self, shape: tuple[int, ...], state: Mapping[str, Any]) -> tuple[Any, Flow]:
+        """Builds the model's entrance.
+
+        Args:
+            shape: Shape of one raw example.
+            state: What `fit` returned.
+
+        Returns:
+            The `keras.Input` tensor and the flow behind the preprocessing.
+        """
+
+
+registry: Registry[Input] = Registry("automl.inputs", Input, "input")

@@ -1,0 +1,155 @@
+"""What crosses a border between rooms or processes: frozen, plain, picklable records. No Keras, no MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Outcome = Literal["completed", "stopped", "infeasible", "diverged", "error", "lost"]
+"""How a trial ended. `completed` and `stopped` carry a score, the others do not."""
+
+SCORED: tuple[Outcome, ...] = ("completed", "stopped")
+
+Direction = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a data set as its source gives it.
+
+    Args:
+        x: Examples, first axis the examples: `(n, height, width, channels)`, `(n, steps, channels)` right-padded with
+            NaN, or `(n, features)`.
+        y: Raw targets, first axis the examples; class names or numbers for classification.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a source loads. A part the set does not bring is None and is cut from `train` later."""
+
+    train: Part
+    val: Part | None = None
+    test: Part | None = None
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A prepared data set on disk: `{train,val,test}_{x,y}.npy` in `folder`, shared by every worker through memory maps.
+
+    Args:
+        folder: Absolute path of the prepared files.
+        name: Name of the data set.
+        digest: SHA-256 of what was prepared (arrays, split, classes), in hex.
+        input: Registered name of the input (`image`, `series`).
+        task: Registered name of the task (`classification`).
+        shape: Shape of one example, without the batch axis.
+        sizes: Number of examples by part (`train`, `val`, `test`).
+        classes: Class names in the order of the model's outputs.
+        stem: What the input's `fit` learned from the training part, as plain data (means, deviations).
+    """
+
+    folder: str
+    name: str
+    digest: str
+    input: str
+    task: str
+    shape: tuple[int, ...]
+    sizes: Mapping[str, int]
+    classes: tuple[str, ...]
+    stem: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialRequest:
+    """All a worker needs to run one trial.
+
+    Args:
+        trial: Number of the trial in its search, from 1.
+        attempt: 1 for the first run, 2 and 3 after a worker died with it.
+        document: The resolved trial document: literals only.
+        seed: Seed of weights, dropout and data order.
+        data: The prepared data.
+        folder: The trial's own folder; exists.
+        objective: Metric that scores the trial, for example `val_accuracy`.
+        direction: Whether more of it is better.
+        epochs: Train up to this epoch (inclusive, counted from 1).
+        initial_epoch: Epochs already trained by the trial this one goes on from.
+        start_from: Checkpoint of that trial, or None.
+        keep_checkpoint: Write the state after the last epoch too, so that another trial may go on from it.
+    """
+
+    trial: int
+    attempt: int
+    document: Mapping[str, Any]
+    seed: int
+    data: DataSpec
+    folder: str
+    objective: str
+    direction: Direction
+    epochs: int
+    initial_epoch: int = 0
+    start_from: str | None = None
+    keep_checkpoint: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """One finished epoch of a running trial. Non-finite metrics stand in `nonfinite`, never in `metrics`."""
+
+    trial: int
+    attempt: int
+    epoch: int
+    metrics: Mapping[str, float]
+    nonfinite: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended.
+
+    Args:
+        trial: Its number.
+        attempt: Which attempt this was.
+        outcome: See `Outcome`.
+        score: The objective at the best epoch; None unless the outcome is scored.
+        best_epoch: That epoch, from 1.
+        metrics: Every metric at the best epoch.
+        epochs: Epochs trained in all.
+        seconds: Wall time in the worker.
+        parameters: Number of weights of the model; None when none was built.
+        model: Path of the saved model (`.keras`) at the best epoch; None unless scored.
+        checkpoint: Path of the state after the last epoch, when asked for.
+        message: One line that says what went wrong.
+        traceback: The whole traceback of an error.
+    """
+
+    trial: int
+    attempt: int
+    outcome: Outcome
+    score: float | None = None
+    best_epoch: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    seconds: float = 0.0
+    parameters: int | None = None
+    model: str | None = None
+    checkpoint: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkerLost:
+    """A worker died with this trial in its hands."""
+
+    trial: int
+    attempt: int
+    message: str

@@ -1,0 +1,119 @@
+"""Registries: a folder of files, one member per file, the file name is the registered name.
+
+A member is one frozen pydantic model: its fields are the YAML keys, the types, the validation and the documentation.
+Nothing is listed anywhere else; adding a file adds the member.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from automl.errors import AutomlError, did_you_mean
+
+
+class Member(BaseModel):
+    """Base of everything declared in YAML: immutable, and refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+
+
+T = TypeVar("T", bound=Member)
+
+
+class UnknownName(AutomlError):
+    """A name that no file of the registry bears."""
+
+
+class Registry(Generic[T]):
+    """The members of one folder, imported when first asked for.
+
+    Args:
+        package: Dotted name of the folder, for example `automl.blocks`.
+        base: The class every member derives from.
+        noun: What a member is called in messages, for example `block`.
+    """
+
+    def __init__(self, package: str, base: type[T], noun: str) -> None:
+        self.package = package
+        self.base = base
+        self.noun = noun
+
+    def names(self) -> list[str]:
+        """Returns every registered name, sorted. Imports no member."""
+        folder = importlib.import_module(self.package).__path__
+        return sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def get(self, name: str) -> type[T]:
+        """Returns the class of member `name`.
+
+        Raises:
+            UnknownName: No file of that name; the message lists the names there are.
+        """
+        if name not in self.names():
+            hint = did_you_mean(name, self.names())
+            raise UnknownName(
+                f"unknown {self.noun} {name!r}. Expected one of {', '.join(self.names())}" + (f". {hint}" if hint else "")
+            )
+        module = importlib.import_module(f"{self.package}.{name}")
+        members = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+        ]
+        if len(members) != 1:
+            raise TypeError(f"{module.__name__} must define exactly one {self.base.__name__}, found {len(members)}")
+        return members[0]
+
+    def read(self, value: Any) -> T:
+        """Builds the member that a literal `name` or `{name: {field: value}}` declares.
+
+        Raises:
+            UnknownName: No such member.
+            pydantic.ValidationError: A field is wrong.
+        """
+        if isinstance(value, self.base):
+            return value
+        name, fields = declared(value)
+        return self.get(name).model_validate(fields)
+
+
+def declared(value: Any) -> tuple[str, dict[str, Any]]:
+    """Splits a declaration, `name` or `{name: {field: value}}`, into its name and fields.
+
+    Raises:
+        ValueError: `value` is neither.
+    """
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, fields),) = value.items()
+        if isinstance(name, str) and (fields is None or isinstance(fields, dict)):
+            return name, fields or {}
+    raise ValueError("expected a name, or one name with its fields: {name: {field: value}}")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Marks a field whose value is one member of a registry: `source: Annotated[Source, Family(registry)]`.
+
+    Pydantic builds the member from the declaration; `schema.py` reads the mark to check the declaration leaf by leaf,
+    with lines and columns, before any domain is fixed.
+    """
+
+    registry: Registry[Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.registry.read)

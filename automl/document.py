@@ -1,0 +1,193 @@
+"""YAML 1.2 with the line and column of every key and item.
+
+Only plain data comes out: mappings with string keys, lists, strings, numbers, booleans, null. Tags are refused, so no
+YAML text can name a Python object, and a document is bounded in size and depth before it is walked.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from automl.errors import ConfigError, Problem, shorten
+
+Path_ = tuple[str | int, ...]
+"""Where a value stands in a document: keys and list positions from the root."""
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 40
+MAX_NODES = 100_000
+# ruamel's parser recurses several Python frames a level, so depth is bounded on the text, before it parses.
+_OPENING, _CLOSING = "[{", "]}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data and where each part of it was written.
+
+    Args:
+        data: The plain data.
+        name: What messages call the document: its file name, or where it came from.
+        marks: `file:line:column` (or an option, for values set on the command line) by path.
+    """
+
+    data: Any
+    name: str
+    marks: Mapping[Path_, str] = field(default_factory=dict)
+
+    def where(self, path: Path_) -> str:
+        """Returns where the value at `path` was written, or its nearest written ancestor."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.marks:
+                return self.marks[path[:end]]
+        return self.name
+
+
+def read(path: Path) -> Document:
+    """Reads the YAML file at `path`.
+
+    Raises:
+        ConfigError: The file is missing, unreadable, not UTF-8, not YAML, or holds more than plain data.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            problem = Problem(
+                str(path), "the file is too large", f"at most {MAX_BYTES} bytes", f"{path.stat().st_size} bytes"
+            )
+            raise ConfigError(problem)
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            Problem(f"{path}:{line}", "the file is not UTF-8", "UTF-8 text", f"byte {error.object[error.start]:#04x}")
+        ) from error
+    except OSError as error:
+        raise ConfigError(Problem(str(path), f"cannot read the file: {error.strerror}")) from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Document:
+    """Parses YAML text; `name` stands for the file in messages.
+
+    Raises:
+        ConfigError: The text is not YAML 1.2, nests too deep, repeats a key, or holds more than plain data.
+    """
+    _refuse_depth(text, name)
+    yaml = YAML(typ="rt")
+    yaml.allow_duplicate_keys = False
+    try:
+        # Documents are few and small: the round-trip loader is slow but knows where each key stands.
+        tree = yaml.load(io.StringIO(text))
+    except DuplicateKeyError as error:
+        raise ConfigError(_marked(error, name, "the key stands twice in one mapping")) from error
+    except MarkedYAMLError as error:
+        raise ConfigError(_marked(error, name, "not valid YAML")) from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(Problem(name, f"not valid YAML: {shorten(str(error), 120)}")) from error
+    marks: dict[Path_, str] = {}
+    return Document(_Plain(name, marks).convert(tree, ()), name, marks)
+
+
+def dump(data: Any) -> str:
+    """Writes plain data as YAML 1.2 that `parse` reads back equal."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None  # leaves in one line, mappings that hold mappings in block style
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.width = 120
+    stream = io.StringIO()
+    yaml.dump(data, stream)
+    return stream.getvalue()
+
+
+def _refuse_depth(text: str, name: str) -> None:
+    """Refuses text whose brackets nest deeper than any document of ours, in one pass over the characters."""
+    depth = 0
+    line = 1
+    for character in text:
+        if character in _OPENING:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ConfigError(Problem(f"{name}:{line}", "brackets nest too deep", f"at most {MAX_DEPTH} levels"))
+        elif character in _CLOSING:
+            depth = max(0, depth - 1)
+        elif character == "\n":
+            line += 1
+
+
+def _marked(error: MarkedYAMLError, name: str, what: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+    detail = " ".join(str(error.problem or "").split())
+    hint = None
+    if "'\\t'" in detail:
+        hint = "Indent with spaces, YAML knows no tabs"
+    elif isinstance(error, DuplicateKeyError):
+        # ruamel's own sentence goes on with advice about its API.
+        detail = detail.split(" with value")[0].replace("found duplicate key", "duplicate key")
+        hint = "Keep one of them"
+    return Problem(where, f"{what}: {shorten(detail, 120)[1:-1]}" if detail else what, hint=hint)
+
+
+class _Plain:
+    """Turns ruamel's commented tree into plain data and notes where everything stands."""
+
+    def __init__(self, name: str, marks: dict[Path_, str]) -> None:
+        self.name = name
+        self.marks = marks
+        self.nodes = 0
+
+    def convert(self, node: Any, path: Path_) -> Any:
+        self.nodes += 1
+        if len(path) > MAX_DEPTH or self.nodes > MAX_NODES:
+            # Aliases can make a small file into an endless or enormous tree.
+            raise ConfigError(Problem(self._where(path), "the document is too deep or too large once aliases are resolved"))
+        tag = getattr(getattr(node, "tag", None), "value", None)
+        if isinstance(node, TaggedScalar) or (tag is not None and isinstance(node, CommentedMap | CommentedSeq)):
+            raise ConfigError(
+                Problem(self._where(path), "tags are not allowed", "plain YAML", shorten(str(tag)), "Remove the tag")
+            )
+        if isinstance(node, CommentedMap):
+            return {key: self.convert(value, (*path, key)) for key, value in self._items(node, path)}
+        if isinstance(node, CommentedSeq):
+            for index in range(len(node)):
+                self._mark((*path, index), node.lc.item(index))
+            return [self.convert(value, (*path, index)) for index, value in enumerate(node)]
+        return self._scalar(node, path)
+
+    def _items(self, node: CommentedMap, path: Path_) -> Iterator[tuple[str, Any]]:
+        if path not in self.marks and node.lc.line is not None:
+            self._mark(path, (node.lc.line, node.lc.col))
+        for key, value in node.items():
+            if not isinstance(key, str):
+                raise ConfigError(
+                    Problem(self._where(path), "a key is not a string", "a name", shorten(key), "Quote the key")
+                )
+            self._mark((*path, key), node.lc.key(key))
+            yield key, value
+
+    def _scalar(self, node: Any, path: Path_) -> Any:
+        if node is None or isinstance(node, bool):
+            return node
+        # ruamel's scalar types remember their notation and subclass the plain ones; ScalarBoolean subclasses int.
+        for kind in (float, int, str):
+            if type(node).__name__ == "ScalarBoolean":
+                return bool(node)
+            if isinstance(node, kind):
+                return kind(node)
+        raise ConfigError(
+            Problem(self._where(path), "the value is no plain YAML value", "text or a number", shorten(node), "Quote it")
+        )
+
+    def _mark(self, path: Path_, position: tuple[int, int]) -> None:
+        self.marks[path] = f"{self.name}:{position[0] + 1}:{position[1] + 1}"
+
+    def _where(self, path: Path_) -> str:
+        return Document(None, self.name, self.marks).where(path)

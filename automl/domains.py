@@ -1,0 +1,165 @@
+"""What a searched leaf may be: a numeric range or a list of values, and their codes for Keras Tuner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_tuner.src.engine.conditions import Condition
+    from keras_tuner.engine.hyperparameters import HyperParameter
+
+GRID_POINTS = 10
+"""How many points a grid search takes from a range without a step, as Keras Tuner does."""
+
+
+def same(a: Any, b: Any) -> bool:
+    """Tells whether two plain values are equal and of one kind: 1, 1.0 and true are three different values."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and bool(a == b)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a list of values: anything YAML can say.
+
+    Args:
+        values: The values, none twice.
+        default: One of them.
+    """
+
+    values: tuple[Any, ...]
+    default: Any
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    def holds(self, value: Any) -> bool:
+        """Tells whether `value` is one of them."""
+        return any(same(value, known) for known in self.values)
+
+    def grid(self) -> Sequence[Any]:
+        """Returns every value."""
+        return self.values
+
+    def encode(self, value: Any) -> int:
+        """Returns the position of `value`."""
+        return next(i for i, known in enumerate(self.values) if same(value, known))
+
+    def decode(self, code: int) -> Any:
+        """Returns the value at position `code`."""
+        return self.values[int(code)]
+
+    def declare(self, name: str, conditions: Sequence[Condition]) -> HyperParameter:
+        """Returns the parameter for Keras Tuner, coded by index."""
+        from keras_tuner.engine import hyperparameters as hp_types
+
+        return hp_types.Choice(
+            name, list(range(len(self.values))), ordered=False, default=self.encode(self.default), conditions=conditions
+        )
+
+
+@dataclass(frozen=True)
+class Range:
+    """A numeric range, both ends included.
+
+    Args:
+        min: Lower end.
+        max: Upper end; above or equal to `min`.
+        step: Distance between values, counted from `min`; None for every integer, or any float.
+        log: Draw evenly on a logarithmic scale. Not together with `step`.
+        default: A value of the range.
+        whole: Integers only.
+    """
+
+    min: float
+    max: float
+    step: float | None
+    log: bool
+    default: float
+    whole: bool
+
+    @property
+    def size(self) -> int | None:
+        """Number of distinct values; None for a continuous range."""
+        if self.min == self.max:
+            return 1
+        if self.step is not None:
+            # The small number keeps 0.0 .. 0.5 by 0.1 at six values in floating point.
+            return math.floor((self.max - self.min) / self.step + 1e-9) + 1
+        return int(self.max - self.min) + 1 if self.whole else None
+
+    def holds(self, value: Any) -> bool:
+        """Tells whether `value` lies in the range and on its grid."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        if self.whole and not isinstance(value, int):
+            return False
+        if not self.min <= value <= self.max:
+            return False
+        return self.step is None or any(math.isclose(value, point, abs_tol=1e-12) for point in self._steps())
+
+    def grid(self) -> Sequence[Any]:
+        """Returns the values a grid search tries: every step, else up to ten points, evenly on the range's own scale."""
+        if self.step is not None:
+            return self._steps()
+        if self.size is not None and self.size <= GRID_POINTS:
+            return [int(self.min) + i if self.whole else self.min for i in range(self.size)]
+        fractions = [i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
+        points = [self._at(fraction) for fraction in fractions]
+        return list(dict.fromkeys(round(p) for p in points)) if self.whole else points
+
+    def encode(self, value: Any) -> int | float:
+        """Returns the value itself, or its position on the step grid."""
+        if self.step is not None:
+            return round((value - self.min) / self.step)
+        return int(value) if self.whole else float(value)
+
+    def decode(self, code: float) -> int | float:
+        """Returns the value of `code`; the other way of `encode`."""
+        if self.step is not None:
+            return self._steps()[int(code)]
+        return int(code) if self.whole else float(code)
+
+    def declare(self, name: str, conditions: Sequence[Condition]) -> HyperParameter:
+        """Returns the parameter for Keras Tuner: step grids by index, the rest as they are."""
+        from keras_tuner.engine import hyperparameters as hp_types
+
+        if self.step is not None:
+            last = (self.size or 1) - 1
+            return hp_types.Int(name, 0, last, default=self.encode(self.default), conditions=conditions)
+        kind = hp_types.Int if self.whole else hp_types.Float
+        sampling = "log" if self.log else "linear"
+        return kind(name, self.min, self.max, sampling=sampling, default=self.default, conditions=conditions)
+
+    def as_float(self) -> Range:
+        """Returns the range with floats in place of integers."""
+        if not self.whole:
+            return self
+        # A step of whole numbers stays: only the type of what comes out changes.
+        return replace(
+            self, min=float(self.min), max=float(self.max), default=float(self.default), whole=False, step=self.step
+        )
+
+    def _steps(self) -> list[Any]:
+        assert self.step is not None  # noqa: S101 - for the type checker; only called on step grids
+        points = [self.min + i * self.step for i in range(self.size or 1)]
+        if self.whole:
+            return [int(point) for point in points]
+        # 0.1 * 3 is 0.30000000000000004: a step grid is written by people, in decimals.
+        return [float(f"{point:.12g}") for point in points]
+
+    def _at(self, fraction: float) -> float:
+        if fraction in (0.0, 1.0):
+            return (self.min, self.max)[int(fraction)]  # exact at both ends
+        if self.log:
+            return self.min * (self.max / self.min) ** fraction
+        return self.min + fraction * (self.max - self.min)
+
+
+Domain = Choice | Range

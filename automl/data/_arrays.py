@@ -1,0 +1,89 @@
+"""Checks and conversions that every source needs: numbers to float32, labels to names, examples against labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from automl.data._places import fault
+from automl.errors import DataError
+from automl.records import Part
+
+
+def as_stored(x: np.ndarray, where: Path | str) -> np.ndarray:
+    """Returns `x` as it is stored: bytes stay `uint8` (a quarter of the disk and page cache), all else is float32.
+
+    Args:
+        x: Numbers of any shape; NaN stands for what is missing.
+        where: What messages call the array.
+
+    Raises:
+        DataError: `x` is not made of real numbers, holds infinity, or a number too large for float32.
+    """
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype.kind not in "biuf":
+        raise fault(where, "examples are not numbers", expected="an array of real numbers", received=f"dtype {x.dtype}")
+    # The overflow is reported below as an error of the data, with its place, instead of as NumPy's warning.
+    with np.errstate(over="ignore"):
+        small = x.astype(np.float32, copy=False)
+    infinite = np.isinf(small)
+    if infinite.any():
+        at = tuple(int(i) for i in np.argwhere(infinite)[0])
+        raise fault(
+            where, f"the value at {at} is infinite or beyond float32", expected="finite numbers", received=str(x[at])
+        )
+    return small
+
+
+def named(codes: np.ndarray, classes: Sequence[str], where: Path | str) -> np.ndarray:
+    """Returns the class name of each integer code.
+
+    Raises:
+        DataError: A code has no name.
+    """
+    if len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < len(classes):
+        worst = int(codes.max()) if int(codes.max()) >= len(classes) else int(codes.min())
+        raise fault(where, "a label has no class name", expected=f"0 to {len(classes) - 1}", received=str(worst))
+    return np.asarray(classes, dtype=str)[codes]
+
+
+def paired(x: np.ndarray, y: np.ndarray, where: Path | str) -> Part:
+    """Joins examples and targets.
+
+    Raises:
+        DataError: There are none, or not as many of one as of the other.
+    """
+    if x.ndim == 0 or y.ndim == 0:
+        raise fault(where, "examples or targets are a single number", expected="arrays with one entry per example")
+    if len(x) != len(y):
+        raise fault(where, "examples and targets differ in number", expected=f"{len(x)} targets", received=f"{len(y)}")
+    if len(x) == 0:
+        raise fault(where, "holds no examples", expected="at least one", received="none")
+    return Part(x, y)
+
+
+def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:
+    """Returns raw targets as numbers or text: bytes become text, a column `(n, 1)` becomes `(n,)`.
+
+    Raises:
+        DataError: The targets are objects of another kind, or text that is not UTF-8.
+    """
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.dtype.kind == "S":
+        try:
+            return np.char.decode(y, "utf-8")
+        except UnicodeDecodeError as error:
+            raise not_text(where, error) from error
+    if y.dtype.kind not in "biufU":
+        raise fault(where, "targets are neither numbers nor text", received=f"dtype {y.dtype}")
+    return y
+
+
+def not_text(where: Path | str, error: UnicodeDecodeError) -> DataError:
+    """Builds the error of a text that is not UTF-8."""
+    byte = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    return fault(where, "is not UTF-8 text", expected="UTF-8", received=byte, hint="Convert it with iconv -t utf-8")

@@ -1,0 +1,73 @@
+"""The `.ts` files of the UCR/UEA time series archive, as aeon and sktime read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from automl.data import Source
+from automl.data._places import fault, find
+from automl.data._ts_file import TsFile, read_ts
+from automl.records import Part, Splits
+
+
+class Ts(Source):
+    """A folder with `NAME_TRAIN.ts` and `NAME_TEST.ts`, or with `NAME.ts` alone, which then has no test part.
+
+    Series become `(n, steps, channels)` float32; shorter ones are right-padded with NaN to the longest of all parts,
+    and a missing value (`?`) is NaN. Targets are the labels as they are written, or numbers under `@targetLabel true`.
+
+    Source: https://www.timeseriesclassification.com, https://www.aeon-toolkit.org (data format `.ts`)
+    """
+
+    folder: str = Field(description="The folder, relative to the place of all data sets", min_length=1)
+    name: str | None = Field(None, description="First word of the file names; the folder's own name when left out")
+
+    def load(self, root: Path | None) -> Splits:
+        """Reads the files the folder holds; see `Source.load`."""
+        name = self.name or Path(self.folder).name
+        folder = find(self.folder, root, f"the files {name}_TRAIN.ts and {name}_TEST.ts")
+        if not folder.is_dir():
+            raise fault(folder, "is a file", expected=f"the folder that holds {name}_TRAIN.ts")
+        alone, train, test = (folder / f"{name}{suffix}.ts" for suffix in ("", "_TRAIN", "_TEST"))
+        if alone.is_file() and not train.exists() and not test.exists():
+            return Splits(_padded(read_ts(alone)))
+        for path in (train, test):
+            if not path.is_file():
+                raise fault(
+                    folder,
+                    f"the file {path.name} is missing",
+                    expected=f"{train.name} and {test.name}, or {alone.name} alone",
+                    received=", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder",
+                )
+        first, second = read_ts(train), read_ts(test)
+        if first.channels != second.channels:
+            raise fault(
+                test, f"differs from {train.name}", expected=f"{first.channels} channels", received=f"{second.channels}"
+            )
+        steps = max(first.steps, second.steps)
+        return Splits(_padded(first, steps), test=_padded(second, steps))
+
+    @classmethod
+    def toy(cls, folder: Path) -> Ts:
+        """Writes 30 and 15 series of two channels and 5 to 9 steps, three classes, one value missing."""
+        rng = np.random.default_rng(0)
+        for part, size in (("TRAIN", 30), ("TEST", 15)):
+            lines = ["# a toy", "@problemName toy", "@timeStamps false", "@missing true", "@univariate false"]
+            lines += ["@dimensions 2", "@equalLength false", "@classLabel true a b c", "@data"]
+            for case in range(size):
+                values = rng.normal(size=(2, 5 + case % 5)).round(4).astype(str)
+                if case == 0:
+                    values[1, 2] = "?"
+                lines.append(":".join([*(",".join(channel) for channel in values), "abc"[case % 3]]))
+            (folder / f"toy_{part}.ts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return cls(folder=str(folder), name="toy")
+
+
+def _padded(file: TsFile, steps: int | None = None) -> Part:
+    x = np.full((len(file.series), steps or file.steps, file.channels), np.nan, np.float32)
+    for row, series in zip(x, file.series, strict=True):
+        row[: len(series)] = series
+    return Part(x, file.targets)

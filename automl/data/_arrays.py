@@ -69,7 +69,7 @@ def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:
     """Returns raw targets as numbers or text: bytes become text, a column `(n, 1)` becomes `(n,)`.
 
     Raises:
-        DataError: The targets are objects of another kind, or text that is not UTF-8.
+        DataError: A target is an object of another kind, not finite, or text that is not UTF-8.
     """
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -80,6 +80,9 @@ def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:
             raise not_text(where, error) from error
     if y.dtype.kind not in "biufU":
         raise fault(where, "targets are neither numbers nor text", received=f"dtype {y.dtype}")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        at = int(np.argwhere(~np.isfinite(y))[0][0])
+        raise fault(where, f"the target of example {at + 1} is not a finite number", received=str(y[at]))
     return y
 
 

@@ -1,0 +1,118 @@
+"""Cuts a set into train, val and test, and limits their sizes: seeded, stratified, the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from automl.data._places import fault
+from automl.records import Part, Splits
+
+Strata = Callable[[np.ndarray], "np.ndarray | None"]
+"""Maps raw targets to a label per example to stratify by, or to None: `Task.strata`."""
+
+
+def cut(splits: Splits, *, val: float, test: float, seed: int, strata: Strata, name: str) -> dict[str, Part]:
+    """Returns the three parts; those the set does not bring are cut from `train`.
+
+    Args:
+        splits: What the source loaded.
+        val: Fraction of what is there to cut (the whole set, or its `train`) that becomes `val`.
+        test: Fraction of it that becomes `test`.
+        seed: Seed of the choice.
+        strata: Labels to stratify by.
+        name: What messages call the set.
+
+    Raises:
+        DataError: The set is too small, or a class too rare, to stand in every part.
+    """
+    left, parts = splits.train, {"val": splits.val, "test": splits.test}
+    size = len(left.x)
+    fractions = {part: fraction for part, fraction in (("test", test), ("val", val)) if parts[part] is None}
+    labels = strata(left.y)
+    if labels is not None and fractions:
+        _enough(labels, len(fractions) + 1, name)
+    for part, fraction in fractions.items():
+        count = max(1, round(fraction * size))
+        chosen = _choose(left, count, seed, strata, f"{name}, part {part}")
+        parts[part] = _take(left, chosen)
+        left = _take(left, np.setdiff1d(np.arange(len(left.x)), chosen))
+    return {"train": left, **{part: found for part, found in parts.items() if found is not None}}
+
+
+def limited(parts: Mapping[str, Part], limits: Mapping[str, int | None], seed: int, strata: Strata) -> dict[str, Part]:
+    """Returns the parts with at most `limits[part]` examples each, chosen so that classes keep their shares."""
+    from sklearn.utils import resample
+
+    result = dict(parts)
+    for name, part in parts.items():
+        limit = limits.get(name)
+        if limit is not None and limit < len(part.x):
+            rows = np.arange(len(part.x))
+            # resample rather than train_test_split: that one wants an example of each class among the left-out too.
+            chosen = resample(rows, replace=False, n_samples=limit, random_state=seed, stratify=strata(part.y))
+            result[name] = _take(part, np.sort(chosen))
+    return result
+
+
+def check_classes(parts: Mapping[str, Part], strata: Strata, name: str) -> None:
+    """Checks that each class has an example in each part.
+
+    Raises:
+        DataError: A class is missing in a part: its score there would mean nothing, or it would never be learned.
+    """
+    found = {part: strata(content.y) for part, content in parts.items()}
+    labels = {part: values for part, values in found.items() if values is not None}
+    if not labels:
+        return
+    classes, counts = np.unique(np.concatenate(list(labels.values())), return_counts=True)
+    for part, values in labels.items():
+        missing = np.setdiff1d(classes, values)
+        if len(missing):
+            total = int(counts[classes == missing[0]][0])
+            raise fault(
+                f"{name}, part {part}",
+                f"holds no example of class {str(missing[0])!r}" + _more(len(missing) - 1),
+                expected="at least one example of each class in each part",
+                received=f"{len(values)} examples; {total} of that class in all parts",
+                hint="Enlarge the part (`split`, `limit`), or leave the class out of the set",
+            )
+
+
+def _more(count: int) -> str:
+    return f" and of {count} more" if count else ""
+
+
+def _enough(labels: np.ndarray, parts: int, name: str) -> None:
+    classes, counts = np.unique(labels, return_counts=True)
+    rarest = int(counts.argmin())
+    if counts[rarest] < parts:
+        raise fault(
+            name,
+            f"class {str(classes[rarest])!r} is too rare to be split",
+            expected=f"at least {parts} examples, one for each part",
+            received=str(counts[rarest]),
+            hint="Add examples, or leave the class out of the set",
+        )
+
+
+def _choose(part: Part, count: int, seed: int, strata: Strata, where: str) -> np.ndarray:
+    """Returns the sorted rows of `count` examples, stratified."""
+    from sklearn.model_selection import train_test_split
+
+    size, labels = len(part.x), strata(part.y)
+    least = 1 if labels is None else len(np.unique(labels))
+    if count < least or size - count < least:
+        raise fault(
+            where,
+            f"{count} of {size} examples cannot be cut off",
+            expected=f"at least {least} on both sides, one of each class",
+            hint="Change the fractions in `split`, or bring more examples",
+        )
+    _, chosen = train_test_split(np.arange(size), test_size=count, random_state=seed, stratify=labels)
+    return np.sort(chosen)
+
+
+def _take(part: Part, rows: np.ndarray) -> Part:
+    return Part(part.x[rows], part.y[rows])

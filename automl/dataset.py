@@ -1,0 +1,206 @@
+"""The data document, and the preparation it declares: load, check, split, limit, learn the preprocessing, store.
+
+No heavy library is imported until data is read, so documents can be checked in a moment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_serializer, model_validator
+
+import automl
+from automl import data, inputs, tasks
+from automl.data import Source
+from automl.errors import DataError, Problem, did_you_mean
+from automl.inputs import Input
+from automl.records import DataSpec, Part, Splits
+from automl.registry import Family, Member
+from automl.tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Split(Member):
+    """How parts that the set does not bring are cut from its training part, stratified where there are classes.
+
+    Both fractions are of what the source gives as training part: a set without any split becomes 60/20/20, and one with
+    a test part of its own gives a fifth of its training part to `val`.
+    """
+
+    val: float = Field(0.2, gt=0, lt=1, description="Fraction that becomes the validation part")
+    test: float = Field(0.2, gt=0, lt=1, description="Fraction that becomes the test part")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the choice, of `limit` too")
+
+    @model_validator(mode="after")
+    def _leaves_training(self) -> Split:
+        if self.val + self.test >= 1:
+            raise ValueError("val and test leave nothing to train on: their sum must be below 1")
+        return self
+
+
+class Limit(Member):
+    """At most so many examples of each part, chosen after the split so that classes keep their shares."""
+
+    train: int | None = Field(None, ge=1, description="Most examples of the training part")
+    val: int | None = Field(None, ge=1, description="Most examples of the validation part")
+    test: int | None = Field(None, ge=1, description="Most examples of the test part")
+
+
+class DataDocument(Member):
+    """A data set as its YAML file declares it: where it comes from, how it is read, what is learned."""
+
+    name: str = Field(description="Name of the set", min_length=1)
+    description: str | None = Field(None, description="What it is, in a line")
+    source: Annotated[Source, Family(data.registry)] = Field(description="Where it comes from")
+    input: Annotated[Input, Family(inputs.registry)] = Field(description="How examples are read")
+    task: Annotated[Task, Family(tasks.registry)] = Field(description="What is learned")
+    split: Split = Field(default_factory=Split, description="How missing parts are cut")
+    limit: Limit | None = Field(None, description="Most examples of each part")
+    licence: str | None = Field(None, description="Licence of the data")
+    citation: str | None = Field(None, description="Paper to cite")
+    url: str | None = Field(None, description="Home of the data")
+    digest: str | None = Field(
+        None, description="SHA-256 the prepared data must have", pattern="^[0-9a-f]{64}$", examples=["9f86d0..."]
+    )
+
+    @field_serializer("source", "input", "task")
+    def _declare(self, member: Member) -> dict[str, Any]:
+        # As it was declared, {name: fields}: a dumped document is a document again.
+        return {registered_name(member): member.model_dump(mode="json", exclude_unset=True)}
+
+
+def registered_name(member: Member) -> str:
+    """Returns the name a member is declared by: that of its file."""
+    return type(member).__module__.rpartition(".")[2]
+
+
+def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> DataSpec:
+    """Reads the set a document declares and stores it, ready for memory maps.
+
+    The result depends on the document and the data alone. Preprocessing is learned from the training part only.
+
+    Args:
+        document: What to prepare.
+        folder: Where to store it; the same preparation there is left as it is, another is replaced.
+        root: The parent folder of data sets given by the user, or None to look in the usual places.
+
+    Returns:
+        The description that `load_spec(folder)` reads.
+
+    Raises:
+        DataError: The set is missing, unreadable, does not fit its document, or is not the one `digest` names.
+    """
+    import numpy as np
+
+    from automl.data import _split, _store
+
+    task, split, name = document.task, document.split, document.name
+    loaded = document.source.load(root)
+    splits = Splits(**{
+        part: _checked(content, document.input, f"{name}, part {part}")
+        for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
+        if content is not None
+    })  # fmt: skip
+    given = [part for part in (splits.train, splits.val, splits.test) if part is not None]
+    shapes = sorted({part.x.shape[1:] for part in given})
+    if len(shapes) > 1:
+        raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
+    classes = task.classes(np.concatenate([part.y for part in given]))
+
+    parts = _split.cut(splits, val=split.val, test=split.test, seed=split.seed, strata=task.strata, name=name)
+    limits = document.limit.model_dump() if document.limit else {}
+    parts = _split.limited(parts, limits, split.seed, task.strata)
+    _split.check_classes(parts, task.strata, name)
+    parts = {part: Part(content.x, _targets(task, content.y, classes)) for part, content in parts.items()}
+
+    digest = _store.digest(parts, classes)
+    if document.digest not in (None, digest):
+        raise _bad(
+            name,
+            "the data is not what it was",
+            expected=f"SHA-256 {document.digest}",
+            received=digest,
+            hint="Restore the files, or remove `digest` to accept the data as it is now",
+        )
+    spec = DataSpec(
+        folder=str(folder),
+        name=name,
+        digest=digest,
+        input=registered_name(document.input),
+        task=registered_name(task),
+        shape=shapes[0],
+        sizes={part: len(content.x) for part, content in parts.items()},
+        classes=classes,
+        stem=document.input.fit(parts["train"].x),
+    )
+    return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True))
+
+
+def load_spec(folder: Path) -> DataSpec:
+    """Reads the description of data prepared in `folder`.
+
+    Raises:
+        DataError: The folder holds no prepared data, or only some of its files.
+    """
+    from automl.data import _store
+
+    return _store.read(folder)
+
+
+def document_names() -> list[str]:
+    """Returns the names of the data documents that are shipped, sorted."""
+    return sorted(path.stem for path in _shipped().glob("*.yaml"))
+
+
+def find_document(name_or_path: str) -> Path:
+    """Returns the YAML file of a data set.
+
+    Args:
+        name_or_path: The bare name of a shipped document (`digits`), or the path of a file of the user's.
+
+    Raises:
+        DataError: There is no such file, or no document of that name.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        if path.is_file():
+            return path
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        raise _bad(str(path), "no such file", expected="a data document", hint=did_you_mean(path.name, near))
+    names = document_names()
+    if name_or_path not in names:
+        raise _bad(
+            "data",
+            f"no data set is called {name_or_path!r}",
+            expected=f"one of {', '.join(names)}, or the path of a YAML file",
+            hint=did_you_mean(name_or_path, names),
+        )
+    return _shipped() / f"{name_or_path}.yaml"
+
+
+def _shipped() -> Path:
+    package = Path(automl.__file__).parent
+    # In a wheel the documents lie inside the package; only a checkout has the top-level folder.
+    inside = package / "_datasets"
+    return inside if inside.is_dir() else package.parent / "datasets"
+
+
+def _checked(part: Part, reader: Input, where: str) -> Part:
+    from automl.data import _arrays
+
+    x = reader.check(part.x)
+    return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where)
+
+
+def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    import numpy as np
+
+    stored = task.index(y, classes)
+    return stored.astype(np.float32) if stored.dtype.kind == "f" else stored
+
+
+def _bad(where: str, what: str, **facts: str | None) -> DataError:
+    return DataError(str(Problem(where, what, **facts)))

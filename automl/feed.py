@@ -1,0 +1,127 @@
+"""Batches for `fit` and `evaluate`, read from memory maps, in an order that a resumed trial finds again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from automl.records import DataSpec
+from automl.tasks import Task
+
+
+def order(size: int, seed: int, epoch: int) -> np.ndarray:
+    """Returns the order of `size` examples in an epoch, a function of its arguments alone.
+
+    Args:
+        size: Number of examples.
+        seed: The trial's seed, from 0.
+        epoch: The epoch as `fit` counts it, from 0.
+
+    Output: (size,) int64, each of 0..size-1 once.
+    """
+    return np.random.default_rng([seed, epoch]).permutation(size)
+
+
+class Feed(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
+    """The batches of one part of a prepared set.
+
+    A memory map handed to `fit` itself is copied whole into the process; here each batch is, so a worker's own memory
+    does not grow with the data and the pages are shared by all workers.
+
+    Training: `model.fit(feed, shuffle=False, callbacks=[feed.clock(), ...])`. The clock tells the feed which epoch
+    begins. Keras's own `on_epoch_begin` cannot: it is also called while the model is built (JAX, torch), its
+    `on_epoch_end` also before the first epoch, and neither knows `initial_epoch`. Within an epoch a batch depends on
+    its position alone, so batches that are peeked at for their shapes or prefetched and dropped change nothing.
+
+    Args:
+        spec: The prepared set.
+        part: `train`, `val` or `test`.
+        task: Encodes the stored targets.
+        batch_size: Examples per batch; the last may be smaller.
+        seed: Shuffles each epoch; None keeps the stored order, for `val` and `test`.
+        weights: A weight per class, (classes,) float; batches are then (x, y, w).
+
+    Output: x (batch, *shape) float32; y as `task.encode` returns it; w (batch,) float32.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        part: str,
+        task: Task,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        # One reader in this process: Keras's queue of several workers hands what is left over to the next epoch.
+        super().__init__(workers=1, use_multiprocessing=False)
+        # asarray: a plain array over the map, so that batches are plain arrays too.
+        self._x = np.asarray(np.load(Path(spec.folder) / f"{part}_x.npy", mmap_mode="r"))
+        self._y = np.asarray(np.load(Path(spec.folder) / f"{part}_y.npy", mmap_mode="r"))
+        self._classes: Sequence[str] = spec.classes
+        self._task = task
+        self._batch_size = batch_size
+        self._seed = seed
+        self._weights = None if weights is None else np.asarray(weights, np.float32)
+        self._epochs_untold = 0
+        self.set_epoch(0)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._x) / self._batch_size)
+
+    @property
+    def size(self) -> int:
+        """The number of examples."""
+        return len(self._x)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the epoch whose order is read from now on, from 0. Called by `clock` in `fit`."""
+        self._epochs_untold = 0
+        self._order = None if self._seed is None else order(len(self._x), self._seed, epoch)
+
+    def clock(self) -> keras.callbacks.Callback:
+        """Returns the callback that tells this feed which epoch `fit` begins, `initial_epoch` included."""
+        return _Clock(self)
+
+    def on_epoch_begin(self) -> None:
+        """Refuses to go on when `fit` runs without the clock: every epoch would have the same order.
+
+        Raises:
+            RuntimeError: Two epochs began and `set_epoch` was not called.
+        """
+        # One is allowed: JAX and torch begin an epoch to build the model, before any callback is called.
+        if self._seed is not None and self._epochs_untold > 0:
+            raise RuntimeError(
+                "a shuffled feed needs feed.clock() among the callbacks of fit: without it every epoch has one order. "
+                "To evaluate, build the feed without a seed"
+            )
+        self._epochs_untold += 1
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        span = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        chosen = span if self._order is None else self._order[span]
+        # A copy in any case: a backend may keep the batch's memory as its own.
+        x = self._x[chosen].astype(np.float32)
+        stored = np.array(self._y[chosen])
+        y = self._task.encode(stored, self._classes)
+        return (x, y) if self._weights is None else (x, y, self._weights[stored])
+
+
+class _Clock(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+    def __init__(self, feed: Feed) -> None:
+        super().__init__()
+        self._feed = feed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras's names)
+        self._feed.set_epoch(epoch)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras's names)
+        # Another fit may build its model with the feed before its own first epoch is told.
+        self._feed.set_epoch(0)

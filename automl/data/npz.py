@@ -35,26 +35,37 @@ class Npz(Source):
     def load(self, root: Path | None) -> Splits:
         """Reads every part the archive holds; see `Source.load`."""
         path = find(self.file, root, "the .npz archive")
+        # The file is opened here because NumPy leaves it open when it turns out to be no archive.
         try:
-            archive = np.load(path, allow_pickle=False)
-        except _READING as error:
-            raise fault(path, "cannot be read as an .npz archive", hint=_reason(error)) from error
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise fault(path, "is one array, not an archive", expected="an .npz archive with examples and targets")
-        with archive:
-            parts = {name: self._part(archive, path, name) for name in PARTS if f"{self.x}_{name}" in archive.files}
-            if "train" in parts:
-                return Splits(**parts)
-            if parts or self.x not in archive.files:
-                wanted = f"{self.x}_train"
-                raise fault(
-                    path,
-                    "holds no training examples",
-                    expected=f"the key {wanted!r} or {self.x!r}",
-                    received=", ".join(archive.files) or "no keys",
-                    hint=did_you_mean(wanted, archive.files) or "Name its keys with the fields `x` and `y`",
-                )
-            return Splits(self._part(archive, path, None))
+            file = path.open("rb")
+        except OSError as error:
+            raise fault(path, "cannot be opened", hint=str(error.strerror)) from error
+        with file:
+            try:
+                archive = np.load(file, allow_pickle=False)
+            except _READING as error:
+                raise fault(path, "cannot be read as an .npz archive", hint=_reason(error)) from error
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise fault(path, "is one array, not an archive", expected="an .npz archive of examples and targets")
+            with archive:
+                return self._splits(archive, path)
+
+    def _splits(self, archive: np.lib.npyio.NpzFile, path: Path) -> Splits:
+        keys = archive.files
+        parts = {name: self._part(archive, path, name) for name in PARTS if f"{self.x}_{name}" in keys}
+        if "train" in parts:
+            return Splits(**parts)
+        if parts or self.x not in keys:
+            wanted = f"{self.x}_train"
+            others = [key for key in keys if key.partition("_")[0] != self.y]
+            raise fault(
+                path,
+                "holds no training examples",
+                expected=f"the key {wanted!r} or {self.x!r}",
+                received=", ".join(keys) or "no keys",
+                hint=did_you_mean(wanted, others) or "Name its keys with the fields `x` and `y`",
+            )
+        return Splits(self._part(archive, path, None))
 
     def _part(self, archive: np.lib.npyio.NpzFile, path: Path, name: str | None) -> Part:
         x_key, y_key = (self.x, self.y) if name is None else (f"{self.x}_{name}", f"{self.y}_{name}")

@@ -1,0 +1,65 @@
+"""What every data source owes: a toy that loads, the same arrays each time, fields that explain themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from automl import data
+from automl.data import Source
+from automl.errors import AutomlError
+from automl.records import Part, Splits
+
+SOURCES = data.registry.names()
+
+
+def parts(splits: Splits) -> list[Part]:
+    return [part for part in (splits.train, splits.val, splits.test) if part is not None]
+
+
+@pytest.fixture(params=SOURCES)
+def source(request, tmp_path) -> Source:
+    return data.registry.get(request.param).toy(tmp_path)
+
+
+def test_every_source_is_registered():
+    assert SOURCES == ["csv", "idx", "npz", "sklearn", "ts"]
+
+
+def test_the_toy_loads(source):
+    for part in parts(source.load(None)):
+        assert len(part.x) == len(part.y) > 0
+        assert part.x.ndim >= 2
+        assert part.x.dtype in (np.uint8, np.float32)
+        assert part.y.dtype.kind in "iufU"
+
+
+def test_every_class_of_a_toy_is_in_the_training_part(source):
+    splits = source.load(None)
+    assert len(np.unique(splits.train.y)) >= 2
+    for part in parts(splits):
+        assert set(part.y) <= set(splits.train.y)
+
+
+def test_loading_twice_gives_equal_arrays(source):
+    first, second = parts(source.load(None)), parts(source.load(None))
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.x, other.x)
+        np.testing.assert_array_equal(one.y, other.y)
+
+
+def test_a_source_is_declared_by_its_fields(source):
+    name = type(source).__module__.rpartition(".")[2]
+    assert data.registry.read({name: source.model_dump(exclude_unset=True)}) == source
+
+
+def test_every_field_says_what_it_is(source):
+    assert type(source).__doc__
+    for name, field in type(source).model_fields.items():
+        assert field.description, name
+
+
+def test_an_unknown_source_is_answered_with_the_nearest():
+    with pytest.raises(AutomlError, match="Did you mean 'npz'"):
+        data.registry.get("npy")

@@ -1,14 +1,15 @@
-"""Registries: a folder of files, one member per file, the file name is the registered name.
+"""Registries: a folder of files, one member per file, the file name is the registered name; or a table in one file.
 
 A member is one frozen pydantic model: its fields are the YAML keys, the types, the validation and the documentation.
-Nothing is listed anywhere else; adding a file adds the member.
+Nothing is listed twice; adding a file adds the member.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -27,28 +28,29 @@ class Member(BaseModel):
 T = TypeVar("T", bound=Member)
 
 
-class UnknownName(AutomlError):
-    """A name that no file of the registry bears."""
+class UnknownName(AutomlError):  # noqa: N818 - a name, as the message says it
+    """A name that no member of the registry bears."""
 
 
-class Registry(Generic[T]):
-    """The members of one folder, imported when first asked for.
+class Names(Generic[T]):
+    """Members by name: what `Family`, the schema and the documentation ask of a registry, wherever its members live.
 
     Args:
-        package: Dotted name of the folder, for example `automl.blocks`.
         base: The class every member derives from.
         noun: What a member is called in messages, for example `block`.
     """
 
-    def __init__(self, package: str, base: type[T], noun: str) -> None:
-        self.package = package
+    def __init__(self, base: type[T], noun: str) -> None:
         self.base = base
         self.noun = noun
 
+    @abstractmethod
     def names(self) -> list[str]:
         """Returns every registered name, sorted. Imports no member."""
-        folder = importlib.import_module(self.package).__path__
-        return sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
+
+    @abstractmethod
+    def _load(self, name: str) -> type[T]:
+        """Returns the class of a name that is known to be registered."""
 
     def __contains__(self, name: object) -> bool:
         return name in self.names()
@@ -60,22 +62,15 @@ class Registry(Generic[T]):
         """Returns the class of member `name`.
 
         Raises:
-            UnknownName: No file of that name; the message lists the names there are.
+            UnknownName: No member of that name; the message lists the names there are.
         """
         if name not in self.names():
             hint = did_you_mean(name, self.names())
             raise UnknownName(
-                f"unknown {self.noun} {name!r}. Expected one of {', '.join(self.names())}" + (f". {hint}" if hint else "")
+                f"unknown {self.noun} {name!r}. Expected one of {', '.join(self.names())}"
+                + (f". {hint}" if hint else "")
             )
-        module = importlib.import_module(f"{self.package}.{name}")
-        members = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
-        ]
-        if len(members) != 1:
-            raise TypeError(f"{module.__name__} must define exactly one {self.base.__name__}, found {len(members)}")
-        return members[0]
+        return self._load(name)
 
     def read(self, value: Any) -> T:
         """Builds the member that a literal `name` or `{name: {field: value}}` declares.
@@ -88,6 +83,57 @@ class Registry(Generic[T]):
             return value
         name, fields = declared(value)
         return self.get(name).model_validate(fields)
+
+
+class Registry(Names[T]):
+    """The members of one folder, imported when first asked for.
+
+    Args:
+        package: Dotted name of the folder, for example `automl.blocks`.
+        base: The class every member derives from.
+        noun: What a member is called in messages, for example `block`.
+    """
+
+    def __init__(self, package: str, base: type[T], noun: str) -> None:
+        super().__init__(base, noun)
+        self.package = package
+
+    def names(self) -> list[str]:
+        """Returns every registered name, sorted. Imports no member."""
+        folder = importlib.import_module(self.package).__path__
+        return sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
+
+    def _load(self, name: str) -> type[T]:
+        module = importlib.import_module(f"{self.package}.{name}")
+        members = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+        ]
+        if len(members) != 1:
+            raise TypeError(f"{module.__name__} must define exactly one {self.base.__name__}, found {len(members)}")
+        return members[0]
+
+
+class Table(Names[T]):
+    """The members of one file, where each is too small for a file of its own (optimizers, schedulers).
+
+    Args:
+        members: Registered name to class.
+        base: The class every member derives from.
+        noun: What a member is called in messages, for example `optimizer`.
+    """
+
+    def __init__(self, members: Mapping[str, type[T]], base: type[T], noun: str) -> None:
+        super().__init__(base, noun)
+        self._members = dict(members)
+
+    def names(self) -> list[str]:
+        """Returns every registered name, sorted."""
+        return sorted(self._members)
+
+    def _load(self, name: str) -> type[T]:
+        return self._members[name]
 
 
 def declared(value: Any) -> tuple[str, dict[str, Any]]:
@@ -113,7 +159,7 @@ class Family:
     with lines and columns, before any domain is fixed.
     """
 
-    registry: Registry[Any]
+    registry: Names[Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.registry.read)

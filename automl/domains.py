@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_tuner.src.engine.conditions import Condition
     from keras_tuner.engine.hyperparameters import HyperParameter
+    from keras_tuner.src.engine.conditions import Condition
 
 GRID_POINTS = 10
 """How many points a grid search takes from a range without a step, as Keras Tuner does."""
@@ -44,6 +44,10 @@ class Choice:
         return any(same(value, known) for known in self.values)
 
     def grid(self) -> Sequence[Any]:
+        """Returns every value."""
+        return self.values
+
+    def points(self) -> Sequence[Any]:
         """Returns every value."""
         return self.values
 
@@ -105,7 +109,7 @@ class Range:
         return self.step is None or any(math.isclose(value, point, abs_tol=1e-12) for point in self._steps())
 
     def grid(self) -> Sequence[Any]:
-        """Returns the values a grid search tries: every step, else up to ten points, evenly on the range's own scale."""
+        """Returns what a grid search tries: every step, else up to ten points, evenly on the range's own scale."""
         if self.step is not None:
             return self._steps()
         if self.size is not None and self.size <= GRID_POINTS:
@@ -113,6 +117,14 @@ class Range:
         fractions = [i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
         points = [self._at(fraction) for fraction in fractions]
         return list(dict.fromkeys(round(p) for p in points)) if self.whole else points
+
+    def points(self) -> Sequence[Any]:
+        """Returns every value of a finite range; none of a continuous one, which has too many."""
+        if self.step is not None:
+            return self._steps()
+        if self.whole:
+            return range(int(self.min), int(self.max) + 1)
+        return [self.min] if self.min == self.max else []
 
     def encode(self, value: Any) -> int | float:
         """Returns the value itself, or its position on the step grid."""
@@ -147,7 +159,7 @@ class Range:
         )
 
     def _steps(self) -> list[Any]:
-        assert self.step is not None  # noqa: S101 - for the type checker; only called on step grids
+        assert self.step is not None
         points = [self.min + i * self.step for i in range(self.size or 1)]
         if self.whole:
             return [int(point) for point in points]

@@ -110,7 +110,7 @@ class Space:
     def defaults(self, given: Values | None = None) -> dict[str, Any]:
         """Returns the active values of the default trial, with those of `given` in place of the defaults."""
         known = given or {}
-        return self.fill(lambda param: known[param.name] if param.name in known else param.domain.default)
+        return self.fill(lambda param: known.get(param.name, param.domain.default))
 
     def resolve(self, values: Values) -> Any:
         """Returns the document of one trial: literals only. A parameter without a value is absent from it."""
@@ -151,7 +151,7 @@ class Space:
         """Returns the number of distinct trials, or None when a continuous range makes them endless."""
         if any(param.domain.size is None for param in self.params):
             return None
-        return _count(self.params, {})
+        return _count(self.params)
 
     def as_floats(self, names: Sequence[str]) -> Space:
         """Returns the space with these parameters drawn as floats, for fields that take any number."""
@@ -189,40 +189,66 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def _count(params: Sequence[Param], values: dict[str, Any]) -> int:
-    """Counts the distinct trials. Parameters nobody depends on multiply; only parents are enumerated."""
-    parents = {condition.name for param in params for condition in param.conditions}
-
-    def walk(index: int, values: dict[str, Any]) -> int:
-        if index == len(params):
-            return 1
-        param = params[index]
-        if not all(condition.holds(values) for condition in param.conditions):
-            return walk(index + 1, values)
-        if param.name not in parents:
-            return (param.domain.size or 0) * walk(index + 1, values)
-        return sum(walk(index + 1, {**values, param.name: value}) for value in param.domain.grid())
-
-    return walk(0, values)
+def _count(params: Sequence[Param]) -> int:
+    """Counts the distinct trials, parameter after parameter; what a later condition asks for is told apart, no more."""
+    # The parents' values that matter from here on -> the number of ways to reach them.
+    ways: dict[str, tuple[dict[str, Any], int]] = {"": ({}, 1)}
+    for index, param in enumerate(params):
+        asked = {condition.name for later in params[index + 1 :] for condition in later.conditions}
+        reached: dict[str, tuple[dict[str, Any], int]] = {}
+        for values, count in ways.values():
+            if not all(condition.holds(values) for condition in param.conditions):
+                branches = [(values, count)]
+            elif param.name in asked:
+                branches = [({**values, param.name: value}, count) for value in param.domain.points()]
+            else:
+                branches = [(values, count * (param.domain.size or 0))]
+            for branch, more in branches:
+                kept = {name: value for name, value in branch.items() if name in asked}
+                known = reached.get(json.dumps(kept), (kept, 0))
+                reached[json.dumps(kept)] = (kept, known[1] + more)
+        ways = reached
+    return sum(count for _, count in ways.values())
 
 
 def grid(space: Space) -> Iterator[dict[str, Any]]:
     """Yields every point of the space once, the last parameter fastest; ranges without steps at up to ten points."""
+    return _walk(space.params, lambda param: param.domain.grid())
 
-    def walk(index: int, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if index == len(space.params):
-            yield dict(values)
-            return
-        param = space.params[index]
-        if not all(condition.holds(values) for condition in param.conditions):
-            yield from walk(index + 1, values)
-            return
-        for value in param.domain.grid():
-            values[param.name] = value
-            yield from walk(index + 1, values)
-            del values[param.name]
 
-    return walk(0, {})
+def points(space: Space) -> Iterator[dict[str, Any]]:
+    """Yields every point of a finite space once, the last parameter fastest."""
+    return _walk(space.params, lambda param: param.domain.points())
+
+
+def _walk(params: Sequence[Param], options: Callable[[Param], Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Yields every combination of the active parameters' options. A loop: spaces may hold thousands of parameters."""
+    values: dict[str, Any] = {}
+    # One entry per parameter fixed so far: its position, and its options still to come.
+    open_: list[tuple[int, Iterator[Any]]] = []
+    index = 0
+    while True:
+        while index < len(params):
+            if all(condition.holds(values) for condition in params[index].conditions):
+                rest = iter(options(params[index]))
+                values[params[index].name] = next(rest)
+                open_.append((index, rest))
+            index += 1
+        yield dict(values)
+        while open_:
+            index, rest = open_[-1]
+            # Later parameters hang on this one: they are fixed anew.
+            for param in params[index:]:
+                values.pop(param.name, None)
+            try:
+                values[params[index].name] = next(rest)
+            except StopIteration:
+                open_.pop()
+                continue
+            index += 1
+            break
+        else:
+            return
 
 
 __all__ = [
@@ -237,4 +263,5 @@ __all__ = [
     "Values",
     "Variant",
     "grid",
+    "points",
 ]

@@ -1,0 +1,285 @@
+"""Search algorithms: one file per algorithm, an ask/tell face over Keras Tuner's oracles.
+
+`Proposer` is what the loop talks to. It is owned by one thread, writes no file, and a proposal depends only on the
+search's seed, the ask's number and the history: so a fresh proposer that is told a journal's history goes on exactly
+as the one that wrote it would have.
+
+```
+ask() -> Ask(number, values, ...) | WAIT | Done(reason)
+tell(number, score | None)
+restore(history, state)
+```
+
+Importing this package, or an algorithm's file, imports no Keras: Keras Tuner is met when a proposer is made.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import threading
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal
+
+from automl.errors import SearchError
+from automl.records import Direction
+from automl.registry import Member, Registry
+from automl.space import Space, Values
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One proposal.
+
+    Args:
+        number: Number of the trial, from 1, without gaps.
+        values: The searched, active values, plain.
+        initial_epoch: Epochs the parent has trained already.
+        epochs: Train up to this epoch; None leaves it to the document.
+        parent: Number of the trial whose weights this one goes on from.
+        state: What the algorithm must remember beside the trials, as plain JSON; None where there is nothing.
+    """
+
+    number: int
+    values: dict[str, Any]
+    initial_epoch: int = 0
+    epochs: int | None = None
+    parent: int | None = None
+    state: dict[str, Any] | None = None
+
+
+class Wait(enum.Enum):
+    """The type of `WAIT`."""
+
+    WAIT = "wait"
+
+
+WAIT: Final = Wait.WAIT
+"""Nothing to propose before a running trial ends."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing is left to propose.
+
+    Args:
+        reason: Why, as a clause for a message.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Past:
+    """One trial of a journal, as `Proposer.restore` wants it.
+
+    Args:
+        number: Its number.
+        values: As asked.
+        initial_epoch: As asked.
+        epochs: As asked.
+        parent: As asked.
+        ended: Whether it ended; a trial that still runs is told later.
+        score: What it reached; None when it ended without a score.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    initial_epoch: int = 0
+    epochs: int | None = None
+    parent: int | None = None
+    ended: bool = True
+    score: float | None = None
+
+
+def everything(values: Values) -> bool:  # noqa: ARG001 - the filter that lets all pass
+    """The filter of a space without constraints."""
+    return True
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What an algorithm is told about a search.
+
+    Args:
+        space: Where to search.
+        direction: Whether more is better.
+        seed: Seed of the search, 0 or above; 0 is a seed like any other.
+        epochs: Epochs of a full trial; the algorithms that spend less on some trials need it.
+        legal: Rules out points no trial should be spent on.
+    """
+
+    space: Space
+    direction: Direction
+    seed: int
+    epochs: int | None = None
+    legal: Callable[[Values], bool] = everything
+
+
+class Algorithm(Member):
+    """A declared search algorithm; its fields are its settings.
+
+    `is_random` tells whether proposals depend on the seed, `continues_trials` whether a trial may go on from the
+    checkpoint of another, which then must be kept, and `max_workers` how many trials may run at once (None: any
+    number).
+    """
+
+    is_random: ClassVar[bool] = True
+    continues_trials: ClassVar[bool] = False
+    max_workers: ClassVar[int | None] = None
+
+    @abstractmethod
+    def oracle(self, brief: Brief) -> Any:
+        """Builds the Keras Tuner oracle: a class of `keras_tuner` with `automl.oracles._seeded.Seeded` before it."""
+
+
+registry: Registry[Algorithm] = Registry("automl.oracles", Algorithm, "algorithm")
+
+
+class Proposer:
+    """Asks an algorithm for trials and tells it what became of them.
+
+    Args:
+        algorithm: The declared algorithm.
+        brief: The search it serves.
+
+    Raises:
+        SearchError: The algorithm cannot serve this search.
+    """
+
+    def __init__(self, algorithm: Algorithm, brief: Brief) -> None:
+        self.algorithm = algorithm
+        self._space = brief.space
+        self._owner = threading.get_ident()
+        self._oracle: Any = None
+        self._oracle = self._call(algorithm.oracle, brief)
+        self._oracle.verbose = 0
+
+    def ask(self) -> Ask | Done | Literal[Wait.WAIT]:
+        """Returns the next proposal, `WAIT` while it depends on running trials, or `Done`.
+
+        Raises:
+            SearchError: The algorithm failed.
+        """
+        number = len(self._oracle.trials) + 1
+        # One tuner id per ask: Keras Tuner hands the same trial to the same id twice.
+        trial = self._call(self._oracle.create_trial, _name(number))
+        if trial.status == "IDLE":
+            return WAIT
+        if trial.status == "STOPPED":
+            return Done(self._oracle.reason)
+        coded = trial.hyperparameters.values
+        parent = coded.get("tuner/trial_id")
+        return Ask(
+            number,
+            self._space.decode(coded),
+            initial_epoch=coded.get("tuner/initial_epoch", 0),
+            epochs=coded.get("tuner/epochs"),
+            parent=None if parent is None else int(parent) + 1,
+            state=self._oracle.own_state(),
+        )
+
+    def tell(self, number: int, score: float | None) -> dict[str, Any] | None:
+        """Ends a trial.
+
+        Args:
+            number: The ask's number.
+            score: What it reached. None, or a number that is not finite: the trial has no score.
+
+        Returns:
+            The algorithm's own state, to be journalled with the end.
+
+        Raises:
+            SearchError: No such trial is running, or the algorithm failed.
+        """
+        trial = self._oracle.trials.get(_id(number))
+        if trial is None or trial.status != "RUNNING":
+            running = [int(key) + 1 for key, value in self._oracle.trials.items() if value.status == "RUNNING"]
+            raise SearchError(f"{_name(number)}: the trial cannot end. Expected one that is running, {running}.")
+        if score is None or not math.isfinite(score):
+            # An infinite loss would enter Keras Tuner's Gaussian process as 0, the best point of all.
+            trial.status = "FAILED"
+        else:
+            self._call(self._oracle.update_trial, trial.trial_id, {"score": float(score)})
+            trial.status = "COMPLETED"
+        self._call(self._oracle.end_trial, trial)
+        state: dict[str, Any] | None = self._oracle.own_state()
+        return state
+
+    def restore(self, history: Iterable[Past], state: dict[str, Any] | None = None) -> None:
+        """Tells a fresh proposer the history of a journal.
+
+        Args:
+            history: Every trial that was asked, by number, from 1 without gaps.
+            state: The last `state` in the journal, of an ask or an end.
+
+        Raises:
+            SearchError: The history has a gap, or does not fit the space.
+        """
+        for past in history:
+            number = len(self._oracle.trials) + 1
+            if past.number != number:
+                raise SearchError(f"the history has a gap. Expected trial {number}; received trial {past.number}.")
+            self._call(self._oracle.remember, _name(number), _id(number), self._coded(past))
+            if past.ended:
+                self.tell(number, past.score)
+        if state is not None:
+            self._call(self._oracle.set_own_state, state)
+
+    def continuable(self) -> frozenset[int]:
+        """Returns the trials whose checkpoints another trial may still go on from."""
+        keys: Iterable[str] = self._oracle.continuable()
+        return frozenset(int(key) + 1 for key in keys)
+
+    def _coded(self, past: Past) -> dict[str, Any]:
+        try:
+            coded = self._space.encode(past.values)
+        except (KeyError, StopIteration, TypeError, ValueError) as error:
+            raise SearchError(
+                f"{_name(past.number)}: the values in the journal do not fit the space. Expected values of "
+                f"{', '.join(self._space.by_name) or 'no parameter'}; received {dict(past.values)}."
+            ) from error
+        if past.epochs is not None:
+            coded |= {"tuner/epochs": past.epochs, "tuner/initial_epoch": past.initial_epoch}
+        if past.parent is not None:
+            coded["tuner/trial_id"] = _id(past.parent)
+        return coded
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """The border to Keras Tuner: every call of it passes here, and whatever it raises ends as a `SearchError`."""
+        if threading.get_ident() != self._owner:
+            raise RuntimeError("a proposer belongs to the thread that made it")
+        try:
+            with warnings.catch_warnings():
+                # Keras Tuner 1.4.8 calls threading.currentThread().getName(), deprecated since Python 3.10.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return function(*args)
+        except SearchError:
+            raise
+        except Exception as error:
+            name = type(self.algorithm).__name__.lower()
+            raise SearchError(f"the search algorithm {name!r} failed: {type(error).__name__}: {error}") from error
+        finally:
+            self._unlock()
+
+    def _unlock(self) -> None:
+        """Drops Keras Tuner's lock, which an exception leaves held, and which keeps its oracle alive for ever."""
+        from keras_tuner.src.engine import oracle as engine
+
+        engine.LOCKS.pop(self._oracle, None)
+        engine.THREADS.pop(self._oracle, None)
+
+
+def _name(number: int) -> str:
+    return f"t{number:03d}"
+
+
+def _id(number: int) -> str:
+    """Returns the id Keras Tuner gives its trials: counted from 0, four digits when it knows no `max_trials`."""
+    return f"{number - 1:04d}"
+
+
+__all__ = ["WAIT", "Algorithm", "Ask", "Brief", "Done", "Past", "Proposer", "Wait", "everything", "registry"]

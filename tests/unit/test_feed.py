@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from automl.feed import Feed, order
+from automl.records import DataSpec
+
+ROOT = Path(__file__).parents[2]
+SIZE, BATCH, SEED = 50, 8, 3
+
+
+class Index:
+    """A task that hands the stored targets on."""
+
+    def encode(self, y, classes):
+        return y.astype("int32")
+
+
+def spec(folder: Path, size: int = SIZE, dtype: Any = np.uint8) -> DataSpec:
+    for part in ("train", "val"):
+        np.save(folder / f"{part}_x.npy", np.arange(size, dtype=dtype).reshape(size, 1))
+        np.save(folder / f"{part}_y.npy", (np.arange(size) % 3).astype(np.int32))
+    sizes = {"train": size, "val": size, "test": 0}
+    return DataSpec(str(folder), "toy", "0" * 64, "rows", "index", (1,), sizes, ("a", "b", "c"))
+
+
+def feed(folder: Path, part: str = "train", **fields: Any) -> Feed:
+    return Feed(spec(folder), part, Index(), BATCH, **fields)
+
+
+def rows(source: Feed) -> list[int]:
+    return [int(value) for index in range(len(source)) for value in source[index][0].ravel()]
+
+
+# --- what a batch holds -------------------------------------------------------------------------------------------
+
+
+def test_batches_are_float32_with_encoded_targets(tmp_path):
+    x, y = feed(tmp_path)[0]
+    assert type(x) is np.ndarray
+    assert x.shape == (BATCH, 1)
+    assert x.dtype == np.float32
+    assert y.dtype == np.int32
+    assert y.tolist() == [int(value) % 3 for value in x.ravel()]
+
+
+def test_the_last_short_batch_is_kept(tmp_path):
+    source = feed(tmp_path)
+    assert len(source) == 7
+    assert [len(source[i][0]) for i in range(7)] == [8] * 6 + [2]
+    with pytest.raises(IndexError):
+        source[7]
+    assert source.size == SIZE
+
+
+def test_without_a_seed_the_stored_order_is_kept(tmp_path):
+    source = feed(tmp_path, "val")
+    source.set_epoch(4)
+    assert rows(source) == list(range(SIZE))
+
+
+def test_a_batch_is_a_copy_of_its_own(tmp_path):
+    for seed in (None, SEED):
+        source = feed(tmp_path, seed=seed)
+        source[0][0][:] = -1
+        source[0][1][:] = -1
+        assert sorted(rows(source)) == list(range(SIZE))
+
+
+def test_class_weights_follow_the_stored_targets(tmp_path):
+    x, y, w = feed(tmp_path, seed=SEED, weights=np.array([1.0, 2.0, 4.0]))[1]
+    assert w.dtype == np.float32
+    assert w.tolist() == [[1, 2, 4][i] for i in y]
+    assert len(x) == len(w)
+
+
+# --- order --------------------------------------------------------------------------------------------------------
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(tmp_path):
+    seen = {}
+    for seed in (0, 1):
+        for epoch in (0, 1, 2):
+            source = feed(tmp_path, seed=seed)
+            source.set_epoch(epoch)
+            seen[seed, epoch] = rows(source)
+            assert seen[seed, epoch] == order(SIZE, seed, epoch).tolist()
+            assert sorted(seen[seed, epoch]) == list(range(SIZE))
+    assert len({tuple(row) for row in seen.values()}) == 6
+
+
+def test_the_order_stays_the_same_over_releases():
+    # A resumed trial may run under another NumPy: were this to change, it would see another order.
+    assert order(8, 3, 2).tolist() == [1, 7, 4, 0, 2, 6, 3, 5]
+
+
+class Witness(keras.layers.Layer):
+    """Records the rows that reach the model in training, in graph mode, and hands them on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[int] = []
+
+    def call(self, x, training=False):
+        if not training:
+            return x
+        import tensorflow as tf
+
+        def note(values):
+            self.rows.extend(int(v) for v in values.ravel())
+            return values
+
+        seen = tf.numpy_function(note, [x], tf.float32)
+        seen.set_shape(x.shape)
+        return seen
+
+
+def trained(source: Feed, first: int, last: int, val: Feed | None = None, **compile_options: Any) -> list[list[int]]:
+    """Returns the rows a model saw in each epoch of a real `fit`."""
+    witness = Witness()
+    # The rows are read back from x, so the layer stands first; the target is of no interest.
+    network = keras.Sequential([keras.Input((1,)), witness, keras.layers.Dense(3)])
+    network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), **compile_options)
+    network.fit(
+        source,
+        shuffle=False,
+        initial_epoch=first,
+        epochs=last,
+        validation_data=val,
+        callbacks=[source.clock()],
+        verbose=0,
+    )
+    size = source.size
+    return [witness.rows[i : i + size] for i in range(0, len(witness.rows), size)]
+
+
+needs_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the witness is TensorFlow code")
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"steps_per_execution": 3}])
+def test_fit_sees_the_order_of_each_epoch(tmp_path, options):
+    source = feed(tmp_path, seed=SEED)
+    seen = trained(source, 0, 3, val=feed(tmp_path, "val"), **options)
+    assert seen == [order(SIZE, SEED, epoch).tolist() for epoch in range(3)]
+
+
+@needs_tensorflow
+def test_a_resumed_fit_sees_the_order_of_its_first_epoch(tmp_path):
+    assert trained(feed(tmp_path, seed=SEED), 2, 4) == [order(SIZE, SEED, epoch).tolist() for epoch in (2, 3)]
+
+
+@needs_tensorflow
+def test_one_feed_serves_several_fits(tmp_path):
+    source = feed(tmp_path, seed=SEED)
+    assert trained(source, 0, 2) == trained(source, 0, 2)
+
+
+@needs_tensorflow
+def test_a_set_smaller_than_a_batch(tmp_path):
+    source = Feed(spec(tmp_path, 5), "train", Index(), BATCH, seed=SEED)
+    assert trained(source, 0, 3) == [order(5, SEED, epoch).tolist() for epoch in range(3)]
+
+
+@needs_tensorflow
+def test_fit_without_the_clock_is_refused(tmp_path):
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])
+    network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(RuntimeError, match=r"needs feed\.clock\(\)"):
+        network.fit(feed(tmp_path, seed=SEED), epochs=2, shuffle=False, verbose=0)
+    network.fit(feed(tmp_path), epochs=2, shuffle=False, verbose=0)
+
+
+def test_the_protocol_of_jax_and_torch_is_followed(tmp_path):
+    # They begin an epoch to build the model before any callback is called, and end it twice.
+    source = feed(tmp_path, seed=SEED)
+    clock = source.clock()
+    source.on_epoch_begin()
+    source[0]
+    source.on_epoch_end()
+    for epoch in (2, 3):
+        clock.on_epoch_begin(epoch)
+        source.on_epoch_begin()
+        assert rows(source) == order(SIZE, SEED, epoch).tolist()
+        source.on_epoch_end()
+    clock.on_train_end()
+    source.on_epoch_begin()
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+MEMORY = """
+import json, sys, threading
+from pathlib import Path
+import keras
+import numpy as np
+from automl.feed import Feed
+from automl.records import DataSpec
+
+class Index:
+    def encode(self, y, classes):
+        return y
+
+def own_mib():
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")) / 1024
+
+def spec(folder, size):
+    sizes = {"train": size, "val": size, "test": size}
+    return DataSpec(str(folder), "big", "0" * 64, "rows", "index", (64, 64), sizes, ("a", "b"))
+
+def write(folder, size):
+    folder.mkdir()
+    x = np.lib.format.open_memmap(folder / "train_x.npy", "w+", np.float32, (size, 64, 64))
+    for start in range(0, size, 1000):
+        x[start : start + 1000] = np.random.default_rng(start).random(x[start : start + 1000].shape, np.float32)
+    x.flush()
+    np.save(folder / "train_y.npy", np.zeros(size, np.int32))
+    return x.nbytes / 2**20
+
+class Peak(keras.callbacks.Callback):
+    mib = 0
+    def on_train_batch_end(self, batch, logs=None):
+        self.mib = max(self.mib, own_mib())
+
+root = Path(sys.argv[1])
+write(root / "small", 640)
+data_mib = write(root / "big", 16_000)
+network = keras.Sequential([keras.Input((64, 64)), keras.layers.Flatten(), keras.layers.Dense(2)])
+network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+def fit(name, size, epochs):
+    peak = Peak()
+    feed = Feed(spec(root / name, size), "train", Index(), 64, seed=0)
+    network.fit(feed, shuffle=False, epochs=epochs, callbacks=[feed.clock(), peak], verbose=0)
+    return peak.mib
+
+# What TensorFlow itself takes is measured on a small set first.
+before = fit("small", 640, 3)
+after = fit("big", 16_000, 2)
+print(json.dumps({"data": data_mib, "grown": after - before}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="own memory is read from /proc")
+def test_own_memory_does_not_grow_with_the_data(tmp_path):
+    import json
+
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    code = textwrap.dedent(MEMORY)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    measured = json.loads(done.stdout.splitlines()[-1])
+    assert measured["data"] > 200
+    assert measured["grown"] < 0.2 * measured["data"], measured

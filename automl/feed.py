@@ -26,7 +26,7 @@ def order(size: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(size)
 
 
-class Feed(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
+class Feed(keras.utils.PyDataset):
     """The batches of one part of a prepared set.
 
     A memory map handed to `fit` itself is copied whole into the process; here each batch is, so a worker's own memory
@@ -114,7 +114,7 @@ class Feed(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
         return (x, y) if self._weights is None else (x, y, self._weights[stored])
 
 
-class _Clock(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+class _Clock(keras.callbacks.Callback):
     def __init__(self, feed: Feed) -> None:
         super().__init__()
         self._feed = feed

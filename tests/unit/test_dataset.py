@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -251,6 +252,14 @@ def test_preparing_twice_is_the_same_and_leaves_the_files_alone(tmp_path):
     assert (tmp_path / "d/train_x.npy").stat().st_ino == inode
     assert dataset.prepare(doc, tmp_path / "e").digest == first.digest
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d", "e"]
+
+
+def test_of_several_writers_one_wins_and_all_agree(tmp_path):
+    doc = document(Splits(part(60)))
+    with ThreadPoolExecutor(8) as pool:
+        specs = list(pool.map(lambda _: dataset.prepare(doc, tmp_path / "d"), range(16)))
+    assert all(spec == specs[0] for spec in specs)
+    assert [p.name for p in tmp_path.iterdir()] == ["d"]
 
 
 def test_another_preparation_replaces_the_folder_under_open_maps(tmp_path):

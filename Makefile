@@ -1,0 +1,60 @@
+# make demo   search a small CNN on the digits, from nothing but Python 3.11+ and pip
+# make test   set up what the tests need and run them all
+# make test-fast | lint | clean
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint clean
+SHELL := /bin/sh
+
+# The interpreter that makes the environment: PYTHON when given, else the first one that is new enough.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+# What the tests need beside the core; jax because a second backend is part of the suite. torch is large: add it by hand.
+EXTRAS ?= dev,jax
+SETTINGS := KERAS_BACKEND=$${KERAS_BACKEND:-tensorflow} TF_CPP_MIN_LOG_LEVEL=$${TF_CPP_MIN_LOG_LEVEL:-2}
+
+# A stamp bears the sum of what was installed, so nothing is installed twice and a changed pin is never missed.
+SUM := $(shell cat pyproject.toml constraints.txt hatch_build.py | cksum | cut -d' ' -f1)
+CORE_STAMP := $(VENV)/.installed-core-$(SUM)
+comma := ,
+DEV_STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))-$(SUM)
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Give it as: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE_STAMP): | $(BIN)/python
+	@echo "Installing into $(VENV); the first time this takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV_STAMP): | $(BIN)/python
+	@echo "Installing with [$(EXTRAS)] into $(VENV); the first time this takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@ $(CORE_STAMP)
+
+demo: $(CORE_STAMP)
+	$(SETTINGS) $(BIN)/automl search cnn --data digits --trials 8
+	@echo
+	@echo "See every trial in the browser:  $(BIN)/automl ui"
+
+test: $(DEV_STAMP)
+	$(SETTINGS) $(BIN)/python -m pytest
+
+test-fast: $(DEV_STAMP)
+	$(SETTINGS) $(BIN)/python -m pytest -m "not slow" -n 2
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	find automl tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,191 @@
+"""What a journal can tell: one frozen record per event, one line of JSON each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar
+
+from automl.errors import SearchError, did_you_mean, shorten
+from automl.records import Outcome
+
+FORMAT = 1
+"""Version of the format; a journal of another one is refused."""
+
+Plain = Mapping[str, Any]
+"""Plain JSON data."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """First line: what the search is, all that a resume needs.
+
+    Args:
+        search: Id of the search.
+        created: When it began.
+        document: The whole experiment document, domains and all.
+        data_digest: Digest of the prepared data; None when it was not prepared yet.
+        keys: Names of the searched parameters.
+        seed: Seed of the search.
+        threads: Threads of each worker.
+        backend: Keras backend.
+        versions: Versions of Python and the libraries.
+        host: Name of the machine.
+        format: Version of the journal's format.
+    """
+
+    event: ClassVar[str] = "header"
+
+    search: str
+    created: int
+    document: Plain
+    data_digest: str | None
+    keys: tuple[str, ...]
+    seed: int
+    threads: int | None
+    backend: str
+    versions: Mapping[str, str]
+    host: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The oracle proposed a trial. `seed` is the trial's own, `state` the oracle's."""
+
+    event: ClassVar[str] = "ask"
+
+    number: int
+    values: Plain
+    seed: int
+    time: int
+    initial_epoch: int = 0
+    epochs: int | None = None
+    parent: int | None = None
+    state: Plain | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker took a trial up."""
+
+    event: ClassVar[str] = "start"
+
+    number: int
+    attempt: int
+    time: int
+
+
+@dataclass(frozen=True)
+class Reported:
+    """An epoch of a running trial ended; epochs count from 1."""
+
+    event: ClassVar[str] = "report"
+
+    number: int
+    attempt: int
+    epoch: int
+    metrics: Mapping[str, float]
+    time: int
+    nonfinite: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial ended for good; the fields are those of `records.TrialResult`, `state` is the oracle's."""
+
+    event: ClassVar[str] = "end"
+
+    number: int
+    attempt: int
+    outcome: Outcome
+    time: int
+    score: float | None = None
+    best_epoch: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    seconds: float = 0.0
+    parameters: int | None = None
+    message: str | None = None
+    traceback: str | None = None
+    state: Plain | None = None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker died with a trial; the trial is tried again, or a final `end` follows."""
+
+    event: ClassVar[str] = "lost"
+
+    number: int
+    attempt: int
+    time: int
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A driver went on with the search."""
+
+    event: ClassVar[str] = "resumed"
+
+    time: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The search ended. `best` is the winner's number, `test` its metrics on the test part."""
+
+    event: ClassVar[str] = "finish"
+
+    status: str
+    reason: str
+    time: int
+    best: int | None = None
+    test: Mapping[str, float] = field(default_factory=dict)
+
+
+Event = Header | Asked | Started | Reported | Ended | Lost | Resumed | Finished
+
+EVENTS: dict[str, type[Event]] = {
+    kind.event: kind for kind in (Header, Asked, Started, Reported, Ended, Lost, Resumed, Finished)
+}
+
+
+def encode(event: Event) -> bytes:
+    """Returns the event's line.
+
+    Raises:
+        ValueError: A number is not finite.
+        TypeError: A value is not plain.
+    """
+    line = json.dumps({"event": event.event, **vars(event)}, allow_nan=False, separators=(",", ":"))
+    return line.encode() + b"\n"
+
+
+def decode(line: bytes, where: str) -> Event:
+    """Reads one line; `where` stands for it in messages.
+
+    Raises:
+        SearchError: The line is no event of this format.
+    """
+    try:
+        data = json.loads(line)
+        name = data.pop("event")
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        received = shorten(line.decode(errors="replace"))
+        raise SearchError(f"{where}: the line is broken. Expected one event as JSON; received {received}.") from error
+    if data.get("format", FORMAT) != FORMAT:
+        raise SearchError(f"{where}: a journal of another format. Expected {FORMAT}; received {data['format']!r}.")
+    kind = EVENTS.get(str(name))
+    if kind is None:
+        raise SearchError(f"{where}: unknown event {name!r}. {did_you_mean(str(name), EVENTS) or ''}".rstrip())
+    known = {item.name for item in fields(kind)}
+    needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+    if not needed <= data.keys() <= known:
+        wrong = sorted(needed - data.keys()) + sorted(data.keys() - known)
+        raise SearchError(f"{where}: the {name} event lacks or does not know {', '.join(wrong)}.")
+    if kind is Header:
+        data["keys"] = tuple(data["keys"])
+    return kind(**data)

@@ -1,0 +1,323 @@
+import json
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl import journal
+from automl.errors import SearchError
+from automl.journal import (
+    FILE,
+    Asked,
+    Ended,
+    Finished,
+    Header,
+    Holder,
+    Journal,
+    Lock,
+    Lost,
+    Reported,
+    Resumed,
+    Started,
+    holder,
+    now_ms,
+)
+
+HEADER = Header(
+    search="20261101-101500-abcd",
+    created=1_000,
+    document={
+        "model": [{"conv": {"filters": {"min": 8, "max": 64}, "activation": {"values": [None, True, [1, 2.0]]}}}]
+    },
+    data_digest=None,
+    keys=("conv.filters", "conv.activation"),
+    seed=0,
+    threads=2,
+    backend="jax",
+    versions={"python": "3.11.9"},
+    host="héphaïstos\u2028",
+)
+STATE = {"brackets": [{"bracket_num": 1, "rounds": [[{"past_id": None, "id": "0000"}]]}]}
+EVENTS = [
+    HEADER,
+    Asked(1, {"conv.filters": 8, "conv.activation": None}, seed=7, time=1_100, state={"old": True}),
+    Asked(2, {"conv.filters": 9, "conv.activation": [1, 2.0]}, seed=8, time=1_150, initial_epoch=1, epochs=3, parent=1),
+    Started(1, 1, 1_200),
+    Reported(1, 1, 1, {"loss": 0.25}, 1_300),
+    Lost(1, 1, 1_400, "killed by signal 9"),
+    Started(1, 2, 1_500),
+    Reported(1, 1, 2, {"loss": 0.125}, 1_550),
+    Reported(1, 2, 1, {"loss": 1e-300}, 1_600, {"val_loss": "nan"}),
+    Reported(1, 2, 2, {"loss": 0.1 + 0.2}, 1_700),
+    Ended(
+        1, 2, "completed", 1_800, score=0.9, best_epoch=2, metrics={"loss": 0.5}, epochs=2, parameters=10, state=STATE
+    ),
+    Finished("completed", "the budget of trials is spent", 2_000, best=1, test={"accuracy": 0.9}),
+    Resumed(10_000),
+    Started(2, 1, 10_500),
+    Ended(2, 1, "error", 11_000, message="no", traceback="Traceback\n  line"),
+]
+
+
+def write(folder, events=EVENTS):
+    with Journal.create(folder, events[0]) as log:
+        for event in events[1:]:
+            log.append(event)
+    return folder / FILE
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = write(tmp_path / "a" / "b")
+    assert list(journal.read(path.parent)) == EVENTS
+    assert path.read_bytes().count(b"\n") == len(EVENTS)
+    for line in path.read_bytes().splitlines():
+        assert json.loads(line, parse_constant=pytest.fail)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(values=st.dictionaries(st.text(), json_values, max_size=4))
+def test_any_plain_value_survives(values, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    write(folder, [HEADER, Asked(1, values, 0, 0)])
+    back = journal.replay(folder).trials[1].asked.values
+    assert json.dumps(back) == json.dumps(values)  # by text, so that 1, 1.0 and true stay three values
+
+
+def test_replay_tells_what_came_of_each_trial(tmp_path):
+    write(tmp_path)
+    history = journal.replay(tmp_path)
+    assert history.header == HEADER
+    first, second = history.trials[1], history.trials[2]
+    assert [report.epoch for report in first.reports] == [1, 2]  # of the second attempt, without the late one
+    assert (first.attempts, len(first.lost), first.ended) == (2, 1, EVENTS[10])
+    assert (second.attempts, second.reports, second.ended) == (1, [], EVENTS[-1])
+    assert history.state == STATE
+    assert history.finished is None
+    assert history.finishes == [EVENTS[11]]
+    assert history.seconds == 2.0  # 1,000 to 2,000 and 10,000 to 11,000
+    assert history.past() == [
+        {
+            "number": 1,
+            "values": {"conv.filters": 8, "conv.activation": None},
+            "initial_epoch": 0,
+            "epochs": None,
+            "parent": None,
+            "ended": True,
+            "score": 0.9,
+        },
+        {
+            "number": 2,
+            "values": {"conv.filters": 9, "conv.activation": [1, 2.0]},
+            "initial_epoch": 1,
+            "epochs": 3,
+            "parent": 1,
+            "ended": True,
+            "score": None,
+        },
+    ]
+
+
+def test_a_finished_search_is_finished(tmp_path):
+    write(tmp_path, EVENTS[:12])
+    assert journal.replay(tmp_path).finished == EVENTS[11]
+    assert journal.replay(tmp_path).past()[1]["ended"] is False
+
+
+@pytest.mark.parametrize("tail", [b"\0\0\0\0", b"\xff\xfe", b'{"event":"start"', b'["whole"]\n', b"}\n", b"\n"])
+def test_a_garbled_last_line_is_ignored(tmp_path, tail):
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + tail)
+    assert list(journal.read(tmp_path)) == EVENTS
+    assert path.read_bytes() == whole + tail  # a reader changes nothing
+    with Journal.open(tmp_path) as log:
+        log.append(Resumed(12_000))
+        assert log.replay().trials.keys() == {1, 2}
+    assert list(journal.read(tmp_path)) == [*EVENTS, Resumed(12_000)]
+
+
+def test_a_line_cut_anywhere_is_ignored(tmp_path):
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    start = whole[:-1].rindex(b"\n") + 1
+    for end in range(start, len(whole)):
+        path.write_bytes(whole[:end])
+        assert list(journal.read(tmp_path)) == EVENTS[:-1]
+    with Journal.open(tmp_path) as log:
+        log.append(EVENTS[-1])
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{broken\n", "the line is broken"),
+        (b"[]\n", "the line is broken"),
+        (b'{"event":["ask"]}\n', "unknown event"),
+        (b'{"event":"aks"}\n', "Did you mean 'ask'?"),
+        (b'{"event":"start","number":1,"attempt":1}\n', "lacks or does not know time"),
+        (b'{"event":"resumed","time":1,"more":1}\n', "lacks or does not know more"),
+        (b'{"event":"start","number":9,"attempt":1,"time":1}\n', "never asked"),
+    ],
+)
+def test_an_earlier_broken_line_is_named(tmp_path, line, said):
+    path = write(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], line, *lines[3:]]))
+    with pytest.raises(SearchError, match=re.escape(f"{path}:4: ")) as caught:
+        journal.replay(tmp_path)
+    assert said in str(caught.value)
+    if said != "never asked":
+        before = path.read_bytes()
+        with pytest.raises(SearchError):
+            Journal.open(tmp_path)
+        assert path.read_bytes() == before
+
+
+def test_a_journal_needs_its_header(tmp_path):
+    with pytest.raises(SearchError, match="no such journal"):
+        journal.replay(tmp_path)
+    (tmp_path / FILE).write_bytes(b'{"event":"hea')
+    with pytest.raises(SearchError, match="never began"):
+        Journal.open(tmp_path)
+    (tmp_path / FILE).write_bytes(b'{"event":"resumed","time":1}\n')
+    with pytest.raises(SearchError, match="begins with its header"):
+        journal.replay(tmp_path)
+    write(tmp_path / "next")
+    changed = (tmp_path / "next" / FILE).read_bytes().replace(b'"format":1', b'"format":2', 1)
+    (tmp_path / "next" / FILE).write_bytes(changed)
+    with pytest.raises(SearchError, match="another format"):
+        journal.replay(tmp_path / "next")
+
+
+def test_a_journal_begins_once(tmp_path):
+    write(tmp_path)
+    with pytest.raises(SearchError, match="has begun already"):
+        Journal.create(tmp_path, HEADER)
+    assert list(journal.read(tmp_path)) == EVENTS
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_non_finite_numbers_are_never_written(tmp_path, bad):
+    path = write(tmp_path)
+    before = path.read_bytes()
+    with Journal.open(tmp_path) as log:
+        with pytest.raises(ValueError, match="JSON compliant"):
+            log.append(Reported(2, 1, 1, {"loss": bad}, 1))
+        with pytest.raises(TypeError):
+            log.append(Reported(2, 1, 1, {"loss": object()}, 1))
+        assert path.read_bytes() == before
+
+
+def test_a_killed_writer_leaves_every_event_it_was_told_was_written(tmp_path):
+    code = f"""
+import sys
+from pathlib import Path
+from automl.journal import Header, Journal, Resumed
+log = Journal.create(Path({str(tmp_path)!r}) / "s", Header("s", 0, {{}}, None, (), 0, 1, "jax", {{}}, "h"))
+for time in range(100_000):
+    log.append(Resumed(time))
+    print(time, flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    for _ in range(20):
+        told = int(process.stdout.readline())
+    process.kill()
+    rest, _ = process.communicate()
+    told = int(rest.split()[-1]) if rest.endswith("\n") and rest.split() else told
+    events = list(journal.read(tmp_path / "s"))
+    assert [event.time for event in events[1:]] == list(range(len(events) - 1))
+    assert len(events) - 1 > told
+
+
+def test_times_are_unix_milliseconds():
+    assert abs(now_ms() / 1000 - time.time()) < 5
+
+
+# --- the lock
+
+
+def test_a_second_writer_is_told_who_the_first_is(tmp_path):
+    folder = tmp_path / "search"
+    assert holder(folder) is None
+    with Lock(folder):
+        said = holder(folder)
+        assert said is not None
+        assert (said.pid, abs(said.started - now_ms()) < 60_000) == (os.getpid(), True)
+        assert json.loads((folder / "lock").read_text()) == vars(said)
+        with pytest.raises(SearchError, match=rf"process {os.getpid()} on {re.escape(said.host)} since 20"):
+            Lock(folder).acquire()
+        assert holder(folder) == said
+    assert holder(folder) is None
+    with Lock(folder), pytest.raises(SearchError):
+        Lock(folder).acquire()
+    lock = Lock(folder)
+    lock.acquire()
+    lock.release()
+    lock.release()  # twice does no harm
+
+
+def test_a_garbled_lock_is_only_nameless(tmp_path):
+    (tmp_path / "lock").write_text("{")
+    with Lock(tmp_path):
+        (tmp_path / "lock").write_text('{"pid": 1')
+        assert holder(tmp_path) == Holder(0, "unknown", 0)
+        with pytest.raises(SearchError, match="has not said which"):
+            Lock(tmp_path).acquire()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_dead_owner_never_blocks(tmp_path):
+    code = f"""
+import time
+from pathlib import Path
+from automl.journal import Lock
+lock = Lock(Path({str(tmp_path)!r}))
+lock.acquire()
+print("held", flush=True)
+time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    assert holder(tmp_path).pid == process.pid
+    with pytest.raises(SearchError, match=f"process {process.pid} "):
+        Lock(tmp_path).acquire()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert holder(tmp_path) is None
+    with Lock(tmp_path):
+        assert holder(tmp_path).pid == os.getpid()
+
+
+def test_a_child_does_not_keep_the_lock(tmp_path):
+    with Lock(tmp_path):
+        child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+        child.start()
+    try:
+        assert holder(tmp_path) is None
+        with Lock(tmp_path):
+            pass
+    finally:
+        child.kill()
+        child.join()
+
+
+def test_the_room_imports_neither_keras_nor_mlflow():
+    code = "import sys, automl.journal; print([n for n in ('keras', 'mlflow', 'numpy') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    assert Path(journal.__file__).name == "__init__.py"

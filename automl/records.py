@@ -147,6 +147,40 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
+class TestRequest:
+    """All a worker needs to evaluate a finished model on the test part.
+
+    Args:
+        trial: Number of the trial the model comes from.
+        attempt: 1 for the first run.
+        document: The trial's resolved document.
+        data: The prepared data.
+        model: Path of the saved model.
+    """
+
+    __test__ = False  # pytest: no test class
+
+    trial: int
+    attempt: int
+    document: Mapping[str, Any]
+    data: DataSpec
+    model: str
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The metrics of a model on the test part; empty with a `message` when it could not be evaluated."""
+
+    __test__ = False
+
+    trial: int
+    attempt: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    message: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
 class WorkerLost:
     """A worker died with this trial in its hands."""
 

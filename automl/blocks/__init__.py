@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from automl.flow import Flow, Kind
 from automl.registry import Member, Registry
+
+KINDS: tuple[Kind, ...] = ("feature_map", "sequence", "vector")
+
+Activation = Literal[
+    "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid", "hard_sigmoid"
+]
+"""Element-wise activations by Keras's names."""
 
 
 class Block(Member):
@@ -29,12 +36,26 @@ class Block(Member):
         """Adds the block once (repetition is the model's work).
 
         Args:
-            flow: What comes in; its kind is one of `takes`.
+            flow: What comes in; its kind is one of `accepts()`.
             wanted: The kind the next block takes; a block that yields several gives this one.
 
         Raises:
             Infeasible: The block does not fit its input.
         """
+
+    def accepts(self) -> tuple[Kind, ...]:
+        """Returns the kinds this very block takes; fewer than `takes` where that depends on its fields."""
+        return self.takes
+
+    def label(self, part: str | None = None) -> str | None:
+        """Returns the name of a Keras layer of this block; None (Keras chooses) for a block without a name.
+
+        The dash cannot stand in a block's name, so a part's name never meets another block's.
+
+        Args:
+            part: Which layer of the block; None for the one that gives the block its name.
+        """
+        return f"{self.name}-{part}" if self.name and part else self.name
 
 
 registry: Registry[Block] = Registry("automl.blocks", Block, "block")

@@ -1,0 +1,48 @@
+"""Fully connected layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from automl.blocks import Activation, Block
+from automl.flow import Flow, Kind
+
+
+class Dense(Block):
+    """Every output from every input; then normalisation, activation, dropout, in this order.
+
+    Input:
+        `(batch, features) float32`.
+
+    Output:
+        `(batch, units) float32`.
+
+    Source: Rumelhart et al. 1986, https://doi.org/10.1038/323533a0, equations 1 and 2.
+    """
+
+    takes: ClassVar[tuple[Kind, ...]] = ("vector",)
+    yields: ClassVar[tuple[Kind, ...]] = ("vector",)
+
+    units: int = Field(64, ge=1, le=65536, description="Outputs.")
+    activation: Activation = Field("relu", description="Activation behind the normalisation.")
+    norm: Literal["none", "batch", "layer"] = Field("none", description="Normalisation before the activation.")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the outputs dropped in training.")
+
+    def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - yields one kind
+        """Adds the block to a vector."""
+        import keras
+
+        layers = keras.layers
+        # Batch normalisation subtracts the mean, so a bias before it would be dead weight.
+        x = layers.Dense(self.units, use_bias=self.norm != "batch", name=self.label())(flow.x)
+        if self.norm == "batch":
+            x = layers.BatchNormalization(name=self.label("norm"))(x)
+        elif self.norm == "layer":
+            x = layers.LayerNormalization(name=self.label("norm"))(x)
+        if self.activation != "linear":
+            x = layers.Activation(self.activation, name=self.label("activation"))(x)
+        if self.dropout:
+            x = layers.Dropout(self.dropout, name=self.label("dropout"))(x)
+        return Flow(x, "vector")

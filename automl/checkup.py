@@ -1,0 +1,80 @@
+"""Checks an installation: versions, backends, devices, data folders, the store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from automl import environment
+
+Row = dict[str, Any]
+
+_DEVICES = {
+    "tensorflow": "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))",
+    "jax": "import jax; print(sum(device.platform == 'gpu' for device in jax.devices()))",
+    "torch": "import torch; print(torch.cuda.device_count())",
+}
+
+
+def run() -> list[Row]:
+    """Returns a row per check: its name, whether it is well (None: a fact, neither), what was found, what to do."""
+    return [
+        _row("python", sys.version_info >= (3, 11), environment.versions()["python"], "Python 3.11 or newer is needed"),
+        *(_row(name, None, version, "") for name, version in environment.versions().items() if name != "python"),
+        _backend(),
+        *_devices(),
+        _row("cores", None, str(environment.cores()), ""),
+        _data(),
+        _home(),
+    ]
+
+
+def _row(check: str, ok: bool | None, found: str, advice: str) -> Row:
+    return {"check": check, "ok": ok, "found": found, "advice": advice if ok is False else ""}
+
+
+def _backend() -> Row:
+    from automl.errors import ConfigError
+
+    try:
+        return _row("backend", True, environment.backend(), "")
+    except ConfigError as error:
+        return _row("backend", False, os.environ.get("KERAS_BACKEND", ""), str(error))
+
+
+def _devices() -> list[Row]:
+    """Asks each installed backend for its GPUs, in a process of its own: importing all three into one is asking for trouble."""
+    rows = []
+    for name, code in _DEVICES.items():
+        if not environment.installed(name):
+            continue
+        variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env=variables
+            )
+        except subprocess.TimeoutExpired:
+            rows.append(_row(f"GPUs ({name})", False, "no answer in 120 s", f"Check that python -c 'import {name}' works"))
+            continue
+        last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()[-1:]
+        rows.append(_row(f"GPUs ({name})", done.returncode == 0 or None, *last, f"{name} does not import"))
+    return rows
+
+
+def _data() -> Row:
+    folder = os.environ.get("AUTOML_DATA")
+    if not folder:
+        return _row("AUTOML_DATA", None, "not set", "")
+    there = Path(folder).is_dir()
+    return _row("AUTOML_DATA", there, folder, "The folder does not exist")
+
+
+def _home() -> Row:
+    home = environment.home()
+    nearest = next(path for path in (home, *home.parents) if path.exists())
+    writable = os.access(nearest, os.W_OK)
+    found = f"{home}{'' if home.exists() else ' (made by the first search)'}"
+    return _row("home", writable, found, f"{nearest} is not writable; set {environment.HOME_VARIABLE}")

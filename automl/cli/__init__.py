@@ -1,0 +1,74 @@
+"""The command line: one file per group of verbs. Heavy imports stand inside the commands, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NO_TRIAL = 3
+EXIT_INTERRUPTED = 130
+
+
+class Verbs(click.Group):
+    """Every command found in this folder's files, and the one place where errors become messages and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the verbs, sorted."""
+        del ctx
+        return sorted(self._found())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns one verb."""
+        del ctx
+        return self._found().get(cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the verb of a command line; a misspelt one is answered with the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from automl.errors import did_you_mean
+
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            error.message += f" {hint}" if hint else ""
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a verb. A user's mistake is a message; anything unforeseen stays a traceback, because it is a bug."""
+        from automl.errors import AutomlError, SearchError
+
+        try:
+            return super().invoke(ctx)
+        except AutomlError as error:
+            click.echo("\n".join(f"Error: {line}" for line in str(error).splitlines()), err=True)
+            sys.exit(EXIT_FAILED if isinstance(error, SearchError) else EXIT_USAGE)
+
+    @staticmethod
+    def _found() -> dict[str, click.Command]:
+        modules = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
+        members = [vars(importlib.import_module(f"{__name__}.{name}")).values() for name in modules]
+        return {m.name: m for values in members for m in values if isinstance(m, click.Command) and m.name}
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    del param
+    if value and not ctx.resilient_parsing:
+        import automl
+
+        click.echo(f"automl {automl.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def main() -> None:
+    """Search CNNs and RNNs declared in YAML, see every trial in MLflow, export the best model.
+
+    Start with: automl search cnn --data digits
+    """

@@ -1,0 +1,121 @@
+"""`search` and `resume`: the one command that searches, tracks, picks and saves a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _output
+
+if TYPE_CHECKING:
+    from automl.launch import Options, Summary
+
+_workers = click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
+_tracking = click.option("--tracking-uri", help="MLflow tracking server; else $MLFLOW_TRACKING_URI, else ./mlruns.")
+_root = click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
+_output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True, help="Form of the result."
+)
+
+
+@click.command()
+@click.argument("space")
+@click.option("--data", help="Name or file of the data set; else the document's own.")
+@click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
+@click.option("--time", help="Stop starting trials after this time: 90s, 30m, 1h30m.")
+@_workers
+@click.option("--algorithm", help="Search algorithm: random, grid, bayesian, hyperband.")
+@click.option("--seed", type=int, help="Seed of the search.")
+@click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document.")
+@click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")
+@click.option("--experiment", help="MLflow experiment; else the data set's name.")
+@_tracking
+@click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
+@_root
+@click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
+@_output_option
+def search(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
+    """Search the space SPACE, a shipped name or a YAML file, for the best model of a data set.
+
+    \b
+    automl search cnn --data digits
+    automl search my_space.yaml --data my_data.yaml --trials 40 --workers 2
+    """
+    from automl import experiment, launch
+    from automl.errors import ConfigError, Problem
+
+    # Options are written into the document, where they are checked like anything else in it.
+    flags = {key: given.pop(key) for key in ("trials", "time", "algorithm", "seed")}
+    settings = [f"search.{key}={value}" for key, value in flags.items() if value is not None]
+    read = experiment.load(space, data, (*options, *settings))
+    if read.data is None:
+        raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))
+    # A user's own data document speaks of files beside it.
+    given["data_root"] = given["data_root"] or read.data_folder
+    _run(lambda watcher: launch.start(read, _options(**given), watcher), output)
+
+
+@click.command()
+@click.argument("search", required=False)
+@click.option("--trials", type=click.IntRange(min=1), help="A new total of trials, to go on with a finished search.")
+@_tracking
+@_root
+@click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
+@_output_option
+def resume(search: str | None, trials: int | None, output: str, **given: Any) -> None:
+    """Go on with the search SEARCH (an id or its beginning; else the last) from where it ended."""
+    from automl import environment, launch, leaderboard
+
+    search_id = leaderboard.find_search(environment.home(), search)
+    _run(lambda watcher: launch.resume(search_id, _options(**given), watcher, trials), output)
+
+
+def _options(**given: Any) -> Options:
+    from automl import environment, launch
+
+    return launch.Options(home=environment.home(), **given)
+
+
+def _run(call: Any, output: str) -> None:
+    """Shows a search while it runs and prints its result."""
+    from automl.cli._progress import watcher
+    from automl.launch import Interrupted
+
+    try:
+        with watcher() as shown:
+            summary: Summary = call(shown)
+    except Interrupted as stopped:
+        click.echo(f"Stopped. What was done is kept; go on with: automl resume {stopped.search_id}", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    if output == "json":
+        # One line, the last of stdout, so that a program finds it.
+        click.echo(json.dumps(asdict(summary)))
+    elif output == "yaml":
+        _output.emit_object(asdict(summary), output)
+    else:
+        _show(summary)
+    if summary.best is None:
+        click.echo("Error: no trial succeeded; see automl trials for the reasons.", err=True)
+        sys.exit(EXIT_NO_TRIAL)
+
+
+def _show(summary: Summary) -> None:
+    from automl import environment, leaderboard
+
+    rows = leaderboard.rows(environment.home(), summary.search_id)
+    _output.emit(rows[:10], "table", title="Leaderboard")
+    told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
+    click.echo(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s ({summary.reason})")
+    if summary.best is None:
+        return
+    best = summary.best
+    test = "  ".join(f"{name} {_output.cell(value)}" for name, value in sorted(best["test"].items()))
+    click.echo(f"winner t{best['trial']:03d}: {_output.cell(best['params'])}")
+    click.echo(f"test: {test or 'not tested'}")
+    click.echo(f"model: {best['model_uri']}")
+    click.echo("see every trial: automl ui     save the model: automl export -f keras")

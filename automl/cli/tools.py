@@ -1,0 +1,44 @@
+"""`export`, `ui`, `doctor`: taking the model away, looking at the runs, checking the installation."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from automl.cli import EXIT_FAILED, _output
+
+
+@click.command()
+@click.argument("search", required=False)
+@click.option("-f", "--format", "form", default="keras", show_default=True, help="Export format.")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write; else NAME.keras in this folder.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
+    """Write the best model of SEARCH (an id or its beginning; else the last) to a file."""
+    from automl import environment, launch
+
+    click.echo(str(launch.export_best(environment.home(), search, form, to, force)))
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--tracking-uri", help="Store to show; else $MLFLOW_TRACKING_URI, else ./mlruns.")
+def ui(port: int, tracking_uri: str | None) -> None:
+    """Serve the MLflow UI on the store of this folder, on 127.0.0.1 alone, until Ctrl-C."""
+    from automl import environment, tracking
+
+    sys.exit(tracking.serve(environment.home(), tracking_uri, port))
+
+
+@click.command()
+@_output.option
+def doctor(output: str) -> None:
+    """Check the installation: versions, Keras backend, devices, data folders, store."""
+    from automl import checkup
+
+    found = checkup.run()
+    _output.emit(found, output)
+    if any(row["ok"] is False for row in found):
+        sys.exit(EXIT_FAILED)

@@ -1,0 +1,130 @@
+"""The surroundings of a search: where it lives, what the driver hides from itself, what its workers are given."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl.errors import ConfigError, Problem
+
+BACKENDS = ("tensorflow", "jax", "torch")
+HOME_VARIABLE = "AUTOML_HOME"
+PACKAGES = ("automl", "keras", "keras-tuner", "mlflow", "tensorflow", "jax", "torch", "numpy")
+
+
+def home() -> Path:
+    """Returns where searches and the tracking store live: `$AUTOML_HOME`, else `./mlruns`."""
+    return Path(os.environ.get(HOME_VARIABLE) or "mlruns").expanduser().absolute()
+
+
+def backend(wanted: str | None = None) -> str:
+    """Returns the Keras backend: the one asked for, else `$KERAS_BACKEND`, else tensorflow.
+
+    Raises:
+        ConfigError: There is no such backend, or it is not installed.
+    """
+    name = wanted or os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    where = "--backend" if wanted else "KERAS_BACKEND"
+    if name not in BACKENDS:
+        raise ConfigError(Problem(where, "no such Keras backend", f"one of {', '.join(BACKENDS)}", repr(name)))
+    if not installed(name):
+        hint = f"Install it with: pip install 'automl[{name}]'" if name != BACKENDS[0] else "Install tensorflow"
+        raise ConfigError(Problem(where, f"the backend {name} is not installed", hint=hint))
+    return name
+
+
+def installed(package: str) -> bool:
+    """Tells whether a package is installed, without importing it."""
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a result depends on."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES if installed(name)}
+    return {"python": platform.python_version(), **found}
+
+
+def git_commit(folder: Path) -> str | None:
+    """Returns the commit of the git checkout around `folder`, or None where there is none."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def cores() -> int:
+    """Returns the number of CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the workers of a search are given; written into the journal and used again on resume.
+
+    Args:
+        backend: Keras backend.
+        workers: How many run at once.
+        threads: CPU threads of each; the same count gives the same numbers, another differs in the last digits.
+    """
+
+    backend: str
+    workers: int
+    threads: int
+
+    def worker_environment(self) -> dict[str, str | None]:
+        """Returns the variables to set in a worker before it imports anything; None takes one away."""
+        threads = str(self.threads)
+        multi = "true" if self.threads > 1 else "false"
+        return {
+            **_visible(),
+            "KERAS_BACKEND": self.backend,
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_NUM_INTEROP_THREADS": threads,
+            "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={multi} intra_op_parallelism_threads={threads}",
+            "TF_DETERMINISTIC_OPS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            # Several workers may share a card: take memory as needed, not all of it at once.
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        }
+
+
+def machine(workers: int, wanted_backend: str | None) -> Machine:
+    """Divides this machine's cores among `workers`."""
+    return Machine(backend(wanted_backend), workers, max(1, cores() // workers))
+
+
+def become_driver(name: str) -> None:
+    """Hides every accelerator from this process, which only proposes and records, before it imports Keras.
+
+    Args:
+        name: The Keras backend of the search.
+    """
+    _visible()
+    os.environ.update({"KERAS_BACKEND": name, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"})
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@functools.cache
+def _visible() -> dict[str, str | None]:
+    """Returns what this process was started with, for the workers; remembered before the driver hides it."""
+    return {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS")}

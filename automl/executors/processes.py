@@ -1,0 +1,188 @@
+"""Runs trials in worker processes on this machine.
+
+A worker imports its backend once and serves many trials; after `recycle_after` of them it is replaced, because every
+backend leaks a little memory with each model. A worker that dies takes no more than its trial with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from queue import SimpleQueue
+
+from automl.executors import WORKER_LOST, Event, Request, Run
+from automl.records import Report, WorkerLost
+
+RECYCLE_AFTER = 20
+"""Trials a worker serves: its start costs seconds, its leak about 6 MiB a trial (TensorFlow, measured)."""
+
+EXIT_TIMEOUT_S = 5.0
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    request: Request | None = None
+    served: int = 0
+
+
+class Processes:
+    """A pool of spawned workers.
+
+    Args:
+        workers: How many trials run at once.
+        environment: Variables to set in a worker before it imports anything; None takes one away.
+        log: File that takes what workers print; a backend's own messages would tear the driver's display.
+        recycle_after: Trials after which a worker is replaced.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        environment: Mapping[str, str | None],
+        log: Path | None = None,
+        recycle_after: int = RECYCLE_AFTER,
+    ) -> None:
+        # Spawn, not fork: a forked TensorFlow or CUDA hangs. It also leaves the other workers' pipes closed in a worker,
+        # so that the driver's death is seen as end of file.
+        self._context = multiprocessing.get_context("spawn")
+        self._environment = dict(environment)
+        self._log = log
+        self._recycle_after = recycle_after
+        # Started at once: backends take seconds to import, which the driver uses to prepare the rest.
+        self._workers = [self._start() for _ in range(workers)]
+
+    @property
+    def free(self) -> int:
+        """Workers without a request."""
+        return sum(worker.request is None for worker in self._workers)
+
+    def submit(self, run: Run, request: Request) -> None:
+        """Hands a request to a free worker.
+
+        Raises:
+            RuntimeError: No worker is free.
+        """
+        for index, worker in enumerate(self._workers):
+            if worker.request is not None:
+                continue
+            try:
+                worker.pipe.send((run, request))
+            except OSError:
+                # It died idle; nothing of ours was lost, a fresh one takes its place.
+                worker = self._workers[index] = self._replace(worker)
+                worker.pipe.send((run, request))
+            worker.request = request
+            return
+        raise RuntimeError("no free worker")
+
+    def wait(self, timeout_s: float) -> list[Event]:
+        """Waits for reports, results and deaths."""
+        busy = [worker for worker in self._workers if worker.request is not None]
+        if not busy:
+            return []
+        # A dead worker's pipe is readable too (end of file), and what it sent before is read first.
+        ready = wait([worker.pipe for worker in busy], timeout_s)
+        return [event for worker in busy if worker.pipe in ready for event in self._receive(worker)]
+
+    def close(self) -> None:
+        """Ends every worker, in mid-trial too."""
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join(EXIT_TIMEOUT_S)
+            worker.pipe.close()
+        self._workers.clear()
+
+    def _receive(self, worker: _Worker) -> list[Event]:
+        """Reads all that lies in a worker's pipe."""
+        events: list[Event] = []
+        try:
+            while worker.pipe.poll():
+                event: Event = worker.pipe.recv()
+                events.append(event)
+                if not isinstance(event, Report):
+                    worker.request = None
+                    worker.served += 1
+        except (EOFError, OSError):
+            if worker.request is not None:
+                worker.process.join(EXIT_TIMEOUT_S)
+                reason = _reason(worker.process.exitcode)
+                events.append(WorkerLost(worker.request.trial, worker.request.attempt, f"{WORKER_LOST} ({reason})"))
+            self._workers[self._workers.index(worker)] = self._replace(worker)
+            return events
+        if worker.request is None and worker.served >= self._recycle_after:
+            self._workers[self._workers.index(worker)] = self._replace(worker)
+        return events
+
+    def _replace(self, worker: _Worker) -> _Worker:
+        # Its work is done or lost: there is nothing to say good-bye to.
+        worker.pipe.close()
+        worker.process.kill()
+        worker.process.join(EXIT_TIMEOUT_S)
+        return self._start()
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        log = str(self._log) if self._log else None
+        process = self._context.Process(target=_serve, args=(theirs, self._environment, log), daemon=True)
+        process.start()
+        theirs.close()  # the worker's end lives in the worker alone, so that its death ends the pipe
+        return _Worker(process, ours)
+
+
+def _reason(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "it does not answer"
+    if exitcode < 0:
+        with contextlib.suppress(ValueError):
+            return f"signal {signal.Signals(-exitcode).name}"
+    return f"exit code {exitcode}"
+
+
+def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | None) -> None:
+    """A worker's life: requests in, reports and results out, until the pipe closes."""
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    # Ctrl-C reaches the whole process group; what it means is the driver's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _redirect(log)
+    requests: SimpleQueue[tuple[Run, Request]] = SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()
+    while True:
+        run, request = requests.get()
+        pipe.send(run(request, pipe.send))
+
+
+def _listen(pipe: Connection, requests: SimpleQueue[tuple[Run, Request]]) -> None:
+    """Reads requests in a thread of its own, so that the driver's death is noticed in mid-epoch."""
+    try:
+        while True:
+            requests.put(pipe.recv())
+    except (EOFError, OSError):
+        os._exit(0)  # no clean-up: the main thread is deep in a training step
+
+
+def _redirect(log: str | None) -> None:
+    """Sends what the worker prints to the log file; results alone may stand on the driver's stdout."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if log is None:
+        os.dup2(2, 1)
+        return
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)

@@ -1,0 +1,80 @@
+"""Images: pixels on a grid, any number of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from automl.errors import DataError
+from automl.flow import Flow
+from automl.inputs import Input
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Image(Input):
+    """Images in their raw pixel range: the model scales them itself, so a saved model takes what the data set holds.
+
+    Input:
+        `(examples, height, width)` or `(examples, height, width, channels)`, any real numbers without gaps.
+
+    Output:
+        `(batch, height, width, channels) float32`, scaled.
+    """
+
+    scale: Literal["standardize", "unit", "none"] = Field(
+        "standardize",
+        description="Mean 0 and deviation 1 per channel (standardize), smallest to largest value as 0 to 1 (unit), raw.",
+    )
+
+    def check(self, x: np.ndarray) -> np.ndarray:
+        """Returns the images with a channel axis."""
+        import numpy as np
+
+        if x.ndim not in (3, 4) or 0 in x.shape:
+            raise DataError(
+                f"image: the examples have shape {x.shape}. Expected (examples, height, width) or "
+                "(examples, height, width, channels), none of them 0"
+            )
+        if x.dtype.kind not in "uifb":
+            raise DataError(f"image: pixels are not numbers. Expected a numeric array; received dtype {x.dtype}")
+        if x.dtype.kind == "f":
+            # A sum is finite only if all its terms are; unlike a mask it needs no memory of the array's size.
+            with np.errstate(over="ignore", invalid="ignore"):
+                bad = [index for index, example in enumerate(x) if not np.isfinite(np.sum(example, dtype=np.float64))]
+            if bad:
+                raise DataError(
+                    f"image: {len(bad)} examples hold NaN or infinite pixels, the first at index {bad[0]}. "
+                    "Expected finite numbers. Repair or drop them"
+                )
+        return x[..., np.newaxis] if x.ndim == 3 else x
+
+    def fit(self, x: np.ndarray) -> dict[str, Any]:
+        """Learns mean, deviation and range of the pixels."""
+        from automl.inputs._moments import moments
+
+        learned = moments(x)
+        return {
+            "scale": self.scale,
+            "mean": learned.mean,
+            "deviation": learned.deviation,
+            "low": min(learned.low),
+            "high": max(learned.high),
+        }
+
+    def stem(self, shape: tuple[int, ...], state: Mapping[str, Any]) -> tuple[Any, Flow]:
+        """Builds the entrance: raw pixels in, scaled pixels out."""
+        import keras
+
+        entrance = x = keras.Input(tuple(shape), dtype="float32", name="image")
+        if state["scale"] == "standardize":
+            variance = [deviation**2 for deviation in state["deviation"]]
+            x = keras.layers.Normalization(mean=state["mean"], variance=variance, name="scale")(x)
+        elif state["scale"] == "unit":
+            # One range for all channels: colours keep their proportions.
+            width = (state["high"] - state["low"]) or 1.0
+            x = keras.layers.Rescaling(1.0 / width, offset=-state["low"] / width, name="scale")(x)
+        return entrance, Flow(x, "feature_map")

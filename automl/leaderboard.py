@@ -1,0 +1,119 @@
+"""What the journals of a home tell: searches, leaderboards, single trials. Reads only, also while a search runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from automl import experiment
+from automl.document import Document
+from automl.errors import ConfigError, Problem
+from automl.experiment import Experiment
+from automl.journal import FILE, History, TrialHistory, replay
+from automl.records import SCORED
+
+
+def searches(home: Path) -> list[str]:
+    """Returns the ids of all searches, the last one last."""
+    return sorted(path.parent.name for path in (home / "searches").glob(f"*/{FILE}"))
+
+
+def find_search(home: Path, wanted: str | None) -> str:
+    """Returns the id of a search.
+
+    Args:
+        home: Where searches live.
+        wanted: Its id or the beginning of it; None for the last one.
+
+    Raises:
+        ConfigError: There is none, or more than one.
+    """
+    known = searches(home)
+    if not known:
+        hint = "Start one with: automl search cnn --data digits"
+        raise ConfigError(Problem(str(home / "searches"), "no search was made here yet", hint=hint))
+    if wanted is None:
+        return known[-1]
+    found = [name for name in known if name.startswith(wanted)]
+    if len(found) != 1:
+        what = f"{len(found)} searches begin so" if found else "no search begins so"
+        raise ConfigError(Problem(wanted, what, f"one of {', '.join(found or known[-5:])}"))
+    return found[0]
+
+
+def history(home: Path, search_id: str) -> History:
+    """Reads the journal of a search."""
+    return replay(home / "searches" / search_id)
+
+
+def read(home: Path, search_id: str) -> tuple[History, Experiment]:
+    """Reads a search's journal, and the experiment that stands in it."""
+    told = history(home, search_id)
+    document = Document(dict(told.header.document), f"{search_id}/{FILE}")
+    return told, experiment.check(document, told.header.settings["space"])
+
+
+def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
+    """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
+    told, read_ = read(home, search_id)
+    sign = -1.0 if read_.direction == "max" else 1.0
+    table = sorted(told.trials.values(), key=lambda t: (_score(t) is None, sign * (_score(t) or 0.0), t.asked.number))
+    found = []
+    for rank, trial in enumerate(table, start=1):
+        ended = trial.ended
+        found.append({
+            "rank": rank if _score(trial) is not None else None,
+            "trial": trial.asked.number,
+            "outcome": ended.outcome if ended else "running",
+            read_.objective: _score(trial),
+            "best_epoch": ended.best_epoch if ended else None,
+            "epochs": ended.epochs if ended else len(trial.reports),
+            "weights": ended.parameters if ended else None,
+            "seconds": round(ended.seconds, 1) if ended else None,
+            "params": dict(trial.asked.values),
+            "message": ended.message if ended else None,
+        })  # fmt: skip
+    # A column that is empty for every trial says nothing.
+    return [{k: v for k, v in row.items() if k != "message" or any(r["message"] for r in found)} for row in found]
+
+
+def best_trial(home: Path, search_id: str) -> int | None:
+    """Returns the number of the best trial so far, or None when none has a score."""
+    first = next(iter(rows(home, search_id)), None)
+    return None if first is None or first["rank"] is None else int(first["trial"])
+
+
+def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
+    """Returns all there is to know of one trial.
+
+    Raises:
+        ConfigError: The search has no such trial.
+    """
+    told, read_ = read(home, search_id)
+    trial = told.trials.get(number)
+    if trial is None:
+        numbers = f"1 to {len(told.trials)}" if told.trials else "none yet"
+        raise ConfigError(Problem(search_id, f"no trial {number}", numbers, str(number)))
+    ended, finished = trial.ended, told.finished
+    return {
+        "search": search_id,
+        "trial": number,
+        "outcome": ended.outcome if ended else "running",
+        "score": _score(trial),
+        "objective": read_.objective,
+        "best_epoch": ended.best_epoch if ended else None,
+        "weights": ended.parameters if ended else None,
+        "seconds": round(ended.seconds, 1) if ended else None,
+        "attempts": trial.attempts,
+        "message": ended.message if ended else None,
+        "traceback": ended.traceback if ended else None,
+        "metrics": dict(ended.metrics) if ended else {},
+        "test": dict(finished.test) if finished and finished.best == number else {},
+        "params": dict(trial.asked.values),
+        "document": read_.trial(trial.asked.values, trial.asked.seed, told.header.data_digest),
+        "epochs": [{"epoch": report.epoch, **report.metrics, **report.nonfinite} for report in trial.reports],
+    }
+
+
+def _score(trial: TrialHistory) -> float | None:
+    return trial.ended.score if trial.ended and trial.ended.outcome in SCORED else None

@@ -1,0 +1,66 @@
+"""The Keras callback that reports every epoch and keeps the best one's weights. Imports Keras: for workers only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from automl.records import Report, TrialRequest
+
+
+class Recorder(keras.callbacks.Callback):
+    """Follows a trial's training.
+
+    Ends the training when the loss is no longer finite. It looks once an epoch: Keras's own `TerminateOnNaN` looks at
+    every batch, which waits for the device each time and switches off Keras's asynchronous steps.
+
+    Args:
+        request: The trial.
+        report: Called after every epoch.
+    """
+
+    def __init__(self, request: TrialRequest, report: Callable[[Report], None]) -> None:
+        super().__init__()
+        self.request = request
+        self.report = report
+        self.best_weights: list[Any] | None = None
+        self._best: tuple[float, int, dict[str, float]] | None = None
+        self._epochs = 0
+        self._diverged: str | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Reports the epoch; Keras counts from 0, people and records from 1."""
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        metrics = {name: value for name, value in values.items() if math.isfinite(value)}
+        nonfinite = {name: repr(value) for name, value in values.items() if not math.isfinite(value)}
+        self._epochs += 1
+        score = metrics.get(self.request.objective)
+        if score is not None and self._is_better(score):
+            self._best = (score, epoch + 1, metrics)
+            self.best_weights = self.model.get_weights()
+        if "loss" in nonfinite:
+            self._diverged = f"the training loss became {nonfinite['loss']} in epoch {epoch + 1}"
+            self.model.stop_training = True
+        self.report(Report(self.request.trial, self.request.attempt, epoch + 1, metrics, nonfinite))
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the fields of the `TrialResult` that the training decided.
+
+        Raises:
+            KeyError: The objective was not among what Keras logged.
+        """
+        facts: dict[str, Any] = {"epochs": self._epochs}
+        if self._diverged:
+            return facts | {"outcome": "diverged", "message": self._diverged}
+        if self._best is None:
+            return facts | {"outcome": "diverged", "message": f"{self.request.objective} was never a finite number"}
+        score, epoch, metrics = self._best
+        return facts | {"outcome": "completed", "score": score, "best_epoch": epoch, "metrics": metrics}
+
+    def _is_better(self, score: float) -> bool:
+        if self._best is None:
+            return True
+        return score > self._best[0] if self.request.direction == "max" else score < self._best[0]

@@ -1,0 +1,45 @@
+"""The shipped YAML files: a bare name finds them, a path finds the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import automl
+from automl.errors import ConfigError, Problem, did_you_mean
+
+SPACES = "search_spaces"
+DATASETS = "datasets"
+_SHIPPED = {SPACES: "_spaces", DATASETS: "_datasets"}
+_NOUN = {SPACES: "search space", DATASETS: "data set"}
+
+
+def folder(shelf: str) -> Path:
+    """Returns where the files of a shelf (`SPACES` or `DATASETS`) lie."""
+    package = Path(automl.__file__).parent
+    # In a wheel they lie inside the package; only a checkout has the top-level folder.
+    inside = package / _SHIPPED[shelf]
+    return inside if inside.is_dir() else package.parent / shelf
+
+
+def names(shelf: str) -> list[str]:
+    """Returns the names on a shelf, sorted."""
+    return sorted(path.stem for path in folder(shelf).glob("*.yaml"))
+
+
+def find(shelf: str, name_or_path: str) -> Path:
+    """Returns the file of a bare name (`cnn`) or of a path (`./mine.yaml`).
+
+    Raises:
+        ConfigError: There is no such file, or no such name on the shelf.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        if path.is_file():
+            return path
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        raise ConfigError(Problem(str(path), "no such file", hint=did_you_mean(path.name, near)))
+    if name_or_path not in names(shelf):
+        expected = f"one of {', '.join(names(shelf))}, or the path of a YAML file"
+        hint = did_you_mean(name_or_path, names(shelf))
+        raise ConfigError(Problem(name_or_path, f"no {_NOUN[shelf]} of that name", expected, hint=hint))
+    return folder(shelf) / f"{name_or_path}.yaml"

@@ -1,0 +1,173 @@
+"""Classification: one of several classes for every example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from automl.errors import DataError, shorten
+from automl.flow import Flow, Kind
+from automl.records import DataSpec, Direction, Part
+from automl.tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_INTEGER = re.compile(r"[+-]?\d+")
+
+
+class Classification(Task):
+    """One class per example; the head gives a probability to every class, two classes included.
+
+    Metrics: `accuracy`; `f1`, the mean over classes of the harmonic mean of precision and recall; `auc`, the mean over
+    the classes that occur of the area under the ROC curve of one against the rest; `loss`, cross-entropy in nats.
+
+    Input:
+        `(batch, features) float32`.
+
+    Output:
+        `(batch, classes) float32`, rows sum to 1.
+    """
+
+    takes: ClassVar[Kind] = "vector"
+    metrics: ClassVar[Mapping[str, Direction]] = {"accuracy": "max", "f1": "max", "auc": "max", "loss": "min"}
+    default_objective: ClassVar[str] = "val_accuracy"
+
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="Weight of an example in the training loss: 1, or inverse to its class's frequency."
+    )
+
+    def classes(self, y: np.ndarray) -> tuple[str, ...]:
+        """Returns the class names: numbers in numerical order, words in alphabetical order."""
+        found = sorted(set(_names(y)))
+        if all(_INTEGER.fullmatch(name) for name in found):
+            found.sort(key=lambda name: (int(name), name))
+        if len(found) < 2:
+            raise DataError(
+                f"classification: every example is of class {found[0]!r}. Expected two classes or more"
+                if found
+                else "classification: there are no targets"
+            )
+        return tuple(found)
+
+    def index(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+        """Turns labels into places in `classes`, `(examples,) int32`."""
+        import numpy as np
+
+        place = {name: number for number, name in enumerate(classes)}
+        names = _names(y)
+        unknown = sorted(set(names) - set(place))
+        if unknown:
+            raise DataError(
+                f"classification: unknown classes {shorten(unknown)}. Expected one of {shorten(list(classes))}"
+            )
+        return np.array([place[name] for name in names], dtype=np.int32)
+
+    def strata(self, y: np.ndarray) -> np.ndarray | None:
+        """Returns the labels: every class stands in every part."""
+        import numpy as np
+
+        return np.array(_names(y))
+
+    def encode(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+        """Turns a batch of places into `(batch, classes) float32`, one-hot: soft targets fit the same loss."""
+        import numpy as np
+
+        encoded = np.zeros((len(y), len(classes)), dtype=np.float32)
+        encoded[np.arange(len(y)), y] = 1.0
+        return encoded
+
+    def weights(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
+        """Returns `examples / (classes that occur * examples of the class)`; 1 for a class that does not occur."""
+        import numpy as np
+
+        if self.class_weights == "none":
+            return None
+        counts = np.bincount(y, minlength=len(classes)).astype(np.float64)
+        there = counts > 0
+        balanced = counts.sum() / (there.sum() * np.maximum(counts, 1.0))
+        return np.where(there, balanced, 1.0).astype(np.float32)
+
+    def head(self, flow: Flow, data: DataSpec) -> Any:
+        """Builds the softmax layer."""
+        import keras
+
+        # float32 whatever the precision of the layers before: a softmax in half precision loses small probabilities.
+        return keras.layers.Dense(len(data.classes), "softmax", dtype="float32", name="probabilities")(flow.x)
+
+    def loss(self) -> Any:
+        """Returns cross-entropy on one-hot (or soft) targets."""
+        import keras
+
+        return keras.losses.CategoricalCrossentropy()
+
+    def keras_metrics(self, data: DataSpec) -> list[Any]:
+        """Returns accuracy, F1 and AUC."""
+        import keras
+
+        from automl.tasks._auc import macro_auc
+
+        return [
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+            keras.metrics.F1Score(average="macro", name="f1"),
+            macro_auc(len(data.classes)),
+        ]
+
+    def toy(self, rng: np.random.Generator, input: str) -> Part:  # noqa: A002 - the word of the base class
+        """Makes 120 examples of three classes, which a small model tells apart within a few epochs."""
+        import numpy as np
+
+        y = rng.permutation(np.arange(120) % 3)
+        if input == "image":
+            # The class is the bright third of the picture.
+            x = rng.integers(0, 60, size=(120, 9, 9, 1))
+            for example, third in zip(x, y, strict=True):
+                example[third * 3 : third * 3 + 3] += 150
+            return Part(x.astype(np.uint8), np.array(["top", "middle", "bottom"])[y])
+        if input == "series":
+            # The class is the frequency; lengths differ, the rest is padding.
+            steps = np.arange(16)[None, :, None]
+            x = np.sin(steps * np.array([0.3, 1.0, 2.2])[y][:, None, None] + rng.uniform(0, 6, size=(120, 1, 2)))
+            x += rng.normal(0, 0.1, size=x.shape)
+            x[steps[..., 0].repeat(120, axis=0) >= rng.integers(8, 17, size=(120, 1))] = np.nan
+            return Part(x.astype(np.float32), np.array(["slow", "middle", "fast"])[y])
+        raise DataError(f"classification: no toy data for input {input!r}. Expected image or series")
+
+
+def _names(y: np.ndarray) -> list[str]:
+    """Returns a class name per example.
+
+    Raises:
+        DataError: A label is missing, is no whole number and no word, or there is more than one per example.
+    """
+    import numpy as np
+
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise DataError(
+            f"classification: the targets have shape {y.shape}. Expected one label per example, (examples,)"
+        )
+    if y.dtype.kind == "f":
+        if np.isnan(y).any():
+            raise DataError(f"classification: label {int(np.argmax(np.isnan(y)))} is missing (NaN)")
+        if not (np.isfinite(y) & (y == np.round(y))).all():
+            odd = y[~(np.isfinite(y) & (y == np.round(y)))][0]
+            raise DataError(f"classification: label {odd} is no class. Expected whole numbers or words")
+        y = y.astype(np.int64)
+    return [_name(label) for label in y.tolist()]
+
+
+def _name(label: Any) -> str:
+    if isinstance(label, bytes):
+        return label.decode()
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    if isinstance(label, (str, int)):
+        return str(label)
+    # Object arrays, as pandas makes them, hold None, NaN and anything else.
+    raise DataError(f"classification: label {label!r} is no class. Expected whole numbers or words, none missing")

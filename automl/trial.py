@@ -1,0 +1,146 @@
+"""Runs one trial, or one test of a finished model, on plain data: load, build, fit, evaluate, save.
+
+Handed to an executor by the loop. Knows no oracle, no journal, no MLflow.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from automl import export, model, tasks
+from automl import experiment as experiments
+from automl.errors import Infeasible
+from automl.experiment import Training
+from automl.records import DataSpec, Report, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.tasks import Task
+
+CHECKPOINT = "last.weights.h5"
+
+
+def run_trial(request: TrialRequest, report: Callable[[Report], None]) -> TrialResult:
+    """Trains the model a document declares.
+
+    Args:
+        request: What to train, on what, and where to save it.
+        report: Called after every epoch.
+
+    Returns:
+        How it ended; whatever goes wrong inside the trial is an outcome, never an exception.
+    """
+    started = time.monotonic()
+    facts: dict[str, Any] = {"trial": request.trial, "attempt": request.attempt}
+    try:
+        facts |= _train(request, report)
+    except Infeasible as error:
+        facts |= {"outcome": "infeasible", "message": str(error)}
+    except Exception as error:  # noqa: BLE001 - the border round a trial: any failure costs this trial alone
+        facts |= {
+            "outcome": "error",
+            "message": f"{type(error).__name__}: {error}".splitlines()[0],
+            "traceback": traceback.format_exc(),
+        }
+    return TrialResult(**facts, seconds=time.monotonic() - started)
+
+
+def run_test(request: TestRequest, report: Callable[[Report], None]) -> TestResult:
+    """Evaluates a saved model on the test part, with every metric of its task."""
+    del report
+    try:
+        task = _task(request.document)
+        batch_size = experiments.training(request.document).batch_size
+        metrics = _evaluate(request, task, batch_size)
+    except Exception as error:  # noqa: BLE001 - the same border: the winner stays, even when it cannot be tested
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        return TestResult(request.trial, request.attempt, message=message, traceback=traceback.format_exc())
+    return TestResult(request.trial, request.attempt, metrics)
+
+
+def _train(request: TrialRequest, report: Callable[[Report], None]) -> dict[str, Any]:
+    import keras
+
+    from automl.feed import Feed
+    from automl.recorder import Recorder
+
+    # One worker serves many trials: what the last one left in Keras's global state must not reach this one.
+    keras.utils.clear_session(free_memory=False)
+    gc.collect()
+    keras.utils.set_random_seed(request.seed)
+
+    training, task, data = experiments.training(request.document), _task(request.document), request.data
+    network = model.build(request.document, data)
+    model.compile_model(network, training, task, data)
+    if request.start_from is not None:
+        # Keras skips the optimizer's state when the optimizer has no variables yet.
+        network.optimizer.build(network.trainable_variables)
+        network.load_weights(request.start_from)
+
+    recorder = Recorder(request, report)
+    train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
+    network.fit(
+        train,
+        validation_data=Feed(data, "val", task, training.batch_size),
+        initial_epoch=request.initial_epoch,
+        epochs=request.epochs,
+        callbacks=[train.clock(), recorder, *_callbacks(training, request)],
+        shuffle=False,
+        verbose=0,
+    )
+    facts = recorder.facts() | {"parameters": network.count_params()}
+    if facts["outcome"] == "completed":
+        facts |= _save(network, recorder, request)
+    return facts
+
+
+def _save(network: Any, recorder: Any, request: TrialRequest) -> dict[str, Any]:
+    """Writes the state after the last epoch, if somebody may go on from it, and the model of the best epoch."""
+    folder = Path(request.folder)
+    saved: dict[str, Any] = {}
+    if request.keep_checkpoint:
+        network.save_weights(folder / CHECKPOINT)
+        saved["checkpoint"] = str(folder / CHECKPOINT)
+    network.set_weights(recorder.best_weights)
+    saved["model"] = str(export.registry.read("keras").write(network, folder))
+    return saved
+
+
+def _callbacks(training: Training, request: TrialRequest) -> list[Any]:
+    import keras
+
+    if training.early_stopping is None:
+        return []
+    stopping = training.early_stopping
+    return [
+        keras.callbacks.EarlyStopping(
+            monitor=request.objective,
+            mode=request.direction,
+            patience=stopping.patience,
+            min_delta=stopping.min_delta,
+        )
+    ]
+
+
+def _class_weights(task: Task, data: DataSpec) -> Any:
+    import numpy as np
+
+    return task.weights(np.load(Path(data.folder) / "train_y.npy"), data.classes)
+
+
+def _task(document: Mapping[str, Any]) -> Task:
+    return tasks.registry.read(document["data"]["task"])
+
+
+def _evaluate(request: TestRequest, task: Task, batch_size: int) -> dict[str, float]:
+    import keras
+
+    from automl.feed import Feed
+
+    network = keras.saving.load_model(request.model, compile=False, safe_mode=True)
+    network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
+    logs = network.evaluate(Feed(request.data, "test", task, batch_size), verbose=0, return_dict=True)
+    return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

@@ -32,6 +32,7 @@ class Header:
         backend: Keras backend.
         versions: Versions of Python and the libraries.
         host: Name of the machine.
+        settings: How the search was started: space, workers, names, tracking address, data folder.
         format: Version of the journal's format.
     """
 
@@ -47,6 +48,7 @@ class Header:
     backend: str
     versions: Mapping[str, str]
     host: str
+    settings: Plain = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -135,7 +137,7 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Finished:
-    """The search ended. `best` is the winner's number, `test` its metrics on the test part."""
+    """The search ended. `best` is the winner's number, `test` its metrics on the test part, `result` what was printed."""
 
     event: ClassVar[str] = "finish"
 
@@ -144,6 +146,7 @@ class Finished:
     time: int
     best: int | None = None
     test: Mapping[str, float] = field(default_factory=dict)
+    result: Plain = field(default_factory=dict)
 
 
 Event = Header | Asked | Started | Reported | Ended | Lost | Resumed | Finished

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -62,11 +63,11 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     before = f"the {data.input}"
     accepted = [*(_accepts(place, block) for place, block in placed), (task.takes,)]
     for index, (place, block) in enumerate(placed):
-        flow = _guarded(place, lambda p=place, f=flow, a=accepted[index], b=before: _joined(f, a, p, b))
+        flow = _guarded(place, partial(_joined, flow, accepted[index], before))
         wanted = _wanted(block, [b for _, b in placed[index + 1 :]], accepted[index + 1 :])
-        flow = _guarded(place, lambda b=block, f=flow, w=wanted: b(f, w))
+        flow = _guarded(place, partial(block, flow, wanted))
         before = place
-    flow = _joined(flow, (task.takes,), "head", before)
+    flow = _guarded("head", partial(_joined, flow, (task.takes,), before))
     return _guarded("model", lambda: keras.Model(entrance, task.head(flow, data), name="model"))
 
 
@@ -144,7 +145,7 @@ def _wanted(block: Block, later: Sequence[Block], accepted: Sequence[tuple[Kind,
     return block.yields[0]
 
 
-def _joined(flow: Flow, kinds: tuple[Kind, ...], place: str, before: str) -> Flow:
+def _joined(flow: Flow, kinds: tuple[Kind, ...], before: str) -> Flow:
     """Returns the flow as one of the kinds."""
     if flow.kind in kinds:
         return flow
@@ -153,7 +154,7 @@ def _joined(flow: Flow, kinds: tuple[Kind, ...], place: str, before: str) -> Flo
             return JOINTS[flow.kind, kind](flow)
     wanted = " or ".join(kinds).replace("_", " ")
     raise Infeasible(
-        f"{place}: takes a {wanted}, but {before} gives a {flow.kind}. "
+        f"takes a {wanted}, but {before} gives a {flow.kind}. "
         f"Put it before what makes the {flow.kind} (dense, flatten, global_pool), or leave that out"
     )
 
@@ -182,8 +183,7 @@ def _guarded(place: str, connect: Callable[[], Any]) -> Any:
     try:
         return connect()
     except Infeasible as error:
-        message = str(error)
-        raise Infeasible(message if message.startswith(place) else f"{place}: {message}") from error
+        raise Infeasible(f"{place}: {error}") from error
     except ValueError as error:
         raise Infeasible(f"{place}: {_message(error)}") from error
 

@@ -1,4 +1,4 @@
-"""Inputs: one file per modality. An input learns its preprocessing from the training part and becomes the model's stem."""
+"""Inputs: one file per modality. An input learns preprocessing from the training part and becomes the model's stem."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Input(Member):
 
         Args:
             shape: Shape of one raw example.
-            state: What `fit` returned.
+            state: What `fit` returned. It holds the fields that matter too, so the stem reads none: a worker knows an
+                input by its name and this state alone.
 
         Returns:
             The `keras.Input` tensor and the flow behind the preprocessing.

@@ -27,7 +27,7 @@ class Image(Input):
 
     scale: Literal["standardize", "unit", "none"] = Field(
         "standardize",
-        description="Mean 0 and deviation 1 per channel (standardize), smallest to largest value as 0 to 1 (unit), raw.",
+        description="Mean 0 and deviation 1 per channel (standardize), range 0 to 1 (unit), or as they are (none).",
     )
 
     def check(self, x: np.ndarray) -> np.ndarray:

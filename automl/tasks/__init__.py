@@ -57,7 +57,7 @@ class Task(Member):
         """Returns fresh Keras metrics, named as in `metrics`."""
 
     @abstractmethod
-    def toy(self, rng: np.random.Generator, input: str) -> Part:
+    def toy(self, rng: np.random.Generator, input: str) -> Part:  # noqa: A002 - the grammar's word
         """Makes a small learnable data set of this task for the input named, for tests."""
 
 

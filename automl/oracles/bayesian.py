@@ -82,7 +82,7 @@ class _Candidates(Seeded):
         # Always a minimisation.
         sign = -1.0 if self.objective.direction == "max" else 1.0
         x = np.array([self.vector(trial.hyperparameters.values) for trial in scored])
-        y = np.array([sign * trial.score for trial in scored])
+        y = tamed(np.array([sign * trial.score for trial in scored]))
         model = self.fit(x, y, generator)
         candidates = self.candidates(x[np.argsort(y, kind="stable")[:BEST_TRIALS]], generator)
         mean, deviation = model.predict(np.array([self.vector(coded) for coded in candidates]), return_std=True)
@@ -123,3 +123,17 @@ class _Candidates(Seeded):
     def vector(self, coded: dict[str, Any]) -> list[float]:
         """Returns a point's place in the unit cube; an inactive parameter stands at its default, as in Keras Tuner."""
         return [p.value_to_prob(coded.get(p.name, p.default)) for p in self.hyperparameters.space]
+
+
+def tamed(y: np.ndarray) -> np.ndarray:
+    """Caps costs far above the rest: one exploding loss would flatten all others, or overflow when squared.
+
+    Args:
+        y: Costs, less is better.
+    """
+    import numpy as np
+
+    y = np.clip(y, -1e30, 1e30)
+    best, middle = float(np.min(y)), float(np.median(y))
+    # The cap lies ten times as far above the median as the best lies below: seldom touched by ordinary scores.
+    return np.minimum(y, middle + 10 * (middle - best)) if middle > best else y

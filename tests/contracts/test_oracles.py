@@ -1,0 +1,358 @@
+"""What every search algorithm promises, over all that are registered."""
+
+import json
+import os
+import random
+import sys
+import threading
+import zlib
+from dataclasses import asdict
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from automl.document import parse
+from automl.errors import SearchError
+from automl.grammar import Problems, read
+from automl.oracles import WAIT, Ask, Brief, Done, Past, Proposer, registry
+
+NAMES = registry.names()
+
+NESTED = """
+model:
+  - conv:
+      repeat: {min: 0, max: 3}
+      filters: {min: 8, max: 128, log: true, each: true}
+      activation: {values: [relu, null, true, [1, 2], 1, 1.0, 'true']}
+      norm: {one_of: {batch: {momentum: {min: 0.5, max: 0.99}}, layer: {}, none: {}}}
+      dropout: {min: 0.0, max: 0.5, step: 0.1, when: {conv.norm: [batch, none]}}
+  - conv: {repeat: {min: 1, max: 2}, kernel: {min: 3, max: 9, step: 2, each: true}}
+  - recurrent:
+      cell: {values: [simple_rnn, lstm, gru], default: lstm}
+      recurrent_dropout: {min: 0.0, max: 0.3, when: {recurrent.cell: [lstm, gru], conv_2.repeat: 2}}
+training:
+  epochs: 9
+  optimizer:
+    one_of:
+      adam: {learning_rate: {min: 1e-4, max: 1e-2, log: true}}
+      sgd:
+        learning_rate: {min: 1e-3, max: 1e-1, log: true}
+        momentum: {min: 0, max: 1}
+        schedule: {one_of: {constant: {}, cosine: {alpha: {values: [0.0, 0.1]}}}}
+  batch_size: {values: [16, 32, 64], default: 32}
+"""
+
+# With the dense block 3 * 2 * (1 + 2) = 18 points, without it 2 + 2.
+FINITE = """
+model:
+  - dense: {repeat: {min: 0, max: 1}, units: {min: 1, max: 3}, bias: {values: [true, false]}}
+training:
+  optimizer: {one_of: {adam: {}, sgd: {nesterov: {values: [true, false]}}}}
+  clip: {values: [null, 1], when: {dense.repeat: 0, training.optimizer: adam}}
+"""
+
+
+def space_of(text):
+    document = parse(text, "space.yaml")
+    problems = Problems(document)
+    space = read(document, problems)
+    problems.stop()
+    return space
+
+
+@pytest.fixture(scope="module")
+def nested():
+    return space_of(NESTED)
+
+
+@pytest.fixture(scope="module")
+def finite():
+    return space_of(FINITE)
+
+
+def make(name, space, seed=0, direction="max", **more):
+    return Proposer(registry.get(name)(), Brief(space, direction, seed, epochs=9, **more))
+
+
+def score_of(ask):
+    """Depends on the values and the budget; every seventh fails, others are not finite."""
+    if ask.number % 7 == 0:
+        return None
+    if ask.number % 11 == 0:
+        return [float("nan"), float("inf"), -float("inf")][ask.number % 3]
+    # JSON, not hash(): the same in every process.
+    return zlib.crc32(json.dumps([ask.values, ask.epochs], sort_keys=True).encode()) / 2**32
+
+
+class Search:
+    """A loop with a journal: asks, keeps some trials running, tells the oldest first."""
+
+    def __init__(self, proposer, score=score_of):
+        self.proposer = proposer
+        self.score = score
+        self.asks = []
+        self.running = []
+        self.ended = {}
+        self.state = None
+
+    def ask(self):
+        ask = self.proposer.ask()
+        if isinstance(ask, Ask):
+            self.asks.append(ask)
+            self.running.append(ask)
+            self.state = ask.state
+        return ask
+
+    def tell(self):
+        ask = self.running.pop(0)
+        self.ended[ask.number] = self.score(ask)
+        self.state = self.proposer.tell(ask.number, self.ended[ask.number])
+
+    def go(self, asks, at_once=1, before=lambda _: None):
+        """Asks that many times; `before` every ask as many run as an executor would keep running."""
+        limit = min(at_once, self.proposer.algorithm.max_workers or at_once)
+        while len(self.asks) < asks:
+            while len(self.running) >= limit:
+                self.tell()
+            before(self)
+            got = self.ask()
+            if isinstance(got, Done):
+                return got
+            if got is WAIT:
+                assert self.running, "waits for nothing"
+                self.tell()
+        return None
+
+    def journal(self):
+        """What is on disk: plain JSON."""
+        past = [
+            {
+                "number": ask.number,
+                "values": ask.values,
+                "initial_epoch": ask.initial_epoch,
+                "epochs": ask.epochs,
+                "parent": ask.parent,
+                "ended": ask.number in self.ended,
+                # A journal writes no score for numbers that are not finite.
+                "score": self.ended.get(ask.number) if np.isfinite(self.ended.get(ask.number) or 0.0) else None,
+            }
+            for ask in self.asks
+        ]
+        running = [asdict(ask) for ask in self.running]
+        return json.dumps({"past": past, "state": self.state, "running": running}, allow_nan=False)
+
+    @classmethod
+    def resume(cls, proposer, text):
+        disk = json.loads(text)
+        proposer.restore([Past(**fields) for fields in disk["past"]], disk["state"])
+        search = cls(proposer)
+        search.running = [Ask(**fields) for fields in disk["running"]]
+        return search
+
+
+def check(space, ask):
+    """The values are exactly the active ones, each of its domain, and plain."""
+    values = ask.values
+    assert json.dumps(json.loads(json.dumps(values, allow_nan=False))) == json.dumps(values)
+    assert list(values) == [
+        param.name for param in space.params if all(condition.holds(values) for condition in param.conditions)
+    ]
+    for name, value in values.items():
+        assert space.by_name[name].domain.holds(value), (name, value)
+        assert type(value) in (int, float, str, bool, list, type(None))
+    # The way through Keras Tuner's codes is the identity, in kind as well.
+    assert json.dumps(space.decode(space.encode(values))) == json.dumps(values)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_proposal_is_valid_and_new(name, nested):
+    search = Search(make(name, nested))
+    search.go(40, at_once=3)
+    assert [ask.number for ask in search.asks] == list(range(1, 41))
+    for ask in search.asks:
+        check(nested, ask)
+        assert nested.resolve(ask.values)["training"]["batch_size"] in (16, 32, 64)
+    fresh = [nested.key(ask.values) for ask in search.asks if ask.parent is None]
+    assert len(set(fresh)) == len(fresh)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_proposals(name, nested):
+    first, second = Search(make(name, nested, seed=0)), Search(make(name, nested, seed=0))
+    first.go(16)
+    # Whatever others do with the global generators.
+    random.seed(99)
+    np.random.seed(99)  # noqa: NPY002 - the global one is meant
+    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    second.go(16)
+    assert first.asks == second.asks
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if registry.get(name).is_random])
+def test_different_seeds_share_no_proposal(name, nested):
+    # Seeds 1 and 3 of a space with two parameters give Keras Tuner's random search the same trials, shifted.
+    proposals = {}
+    for seed in (0, 1, 3, 2**40):
+        search = Search(make(name, nested, seed=seed))
+        search.go(12)
+        proposals[seed] = {json.dumps(ask.values) for ask in search.asks}
+    for a, b in pairwise([*proposals, 0]):
+        # The discrete part of the space may coincide, a continuous learning rate cannot.
+        assert not proposals[a] & proposals[b]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_resumed_search_goes_on_as_the_uninterrupted_one(name, at_once, nested):
+    total, moments = 36, {}
+
+    def note(search):
+        if len(search.asks) in (0, 1, 30, total - 1):
+            moments.setdefault(len(search.asks), search.journal())
+
+    whole = Search(make(name, nested, seed=0))
+    whole.go(total + 4, at_once, note)
+    assert list(moments) == [0, 1, 30, total - 1]
+    for told, text in moments.items():
+        resumed = Search.resume(make(name, nested, seed=0), text)
+        resumed.go(5, at_once)
+        assert resumed.asks == whole.asks[told : told + 5]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_finite_space_is_used_up_exactly(name, at_once, finite):
+    assert finite.size() == 22
+    search = Search(make(name, finite, seed=1))
+    done = search.go(1_000, at_once)
+    assert isinstance(done, Done)
+    points = [finite.key(ask.values) for ask in search.asks if ask.parent is None]
+    assert len(points) == len(set(points)) == 22
+    assert "22 points" in done.reason
+    for ask in search.asks:
+        check(finite, ask)
+    while search.running:
+        search.tell()
+    assert isinstance(search.ask(), Done)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_without_parameters_has_one_trial(name):
+    search = Search(make(name, space_of("model: [flatten]\ntraining: {epochs: 9}")), score=lambda _: None)
+    done = search.go(10)
+    assert [ask.values for ask in search.asks] == [{}]
+    assert isinstance(done, Done)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("score", [None, float("nan"), float("inf"), -float("inf"), 0.5, 1e308, -1e308])
+def test_whatever_the_scores_the_search_goes_on(name, score, nested):
+    search = Search(make(name, nested, direction="min"), score=lambda _: score)
+    search.go(16)
+    assert len(search.asks) == 16
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_illegal_points_are_never_proposed(name, finite):
+    search = Search(make(name, finite, legal=lambda values: values.get("dense.units") != 2))
+    done = search.go(1_000)
+    assert isinstance(done, Done)
+    assert "ruled out" in done.reason
+    fresh = [ask.values.get("dense.units") for ask in search.asks if ask.parent is None]
+    assert 2 not in fresh
+    assert len(fresh) == 16
+
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+written: list[str] | None = None
+
+
+def _watch(event, args):
+    if written is None:
+        return
+    if (event == "open" and isinstance(args[2], int) and args[2] & WRITES) or event in ("os.mkdir", "os.rename"):
+        written.append(f"{event} {args}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_written_or_printed(name, nested, capfd):
+    Search(make(name, nested)).go(12)  # imports what it needs, which may write bytecode
+    capfd.readouterr()
+    global written  # noqa: PLW0603 - an audit hook cannot be taken away, only silenced
+    written = []
+    try:
+        search = Search(make(name, nested))
+        search.go(14, at_once=2)
+        Search.resume(make(name, nested), search.journal()).go(2)
+        assert written == []
+    finally:
+        written = None
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_exception_inside_becomes_a_search_error_and_leaves_no_lock(name, nested, monkeypatch):
+    from keras_tuner.src.engine import oracle as engine
+
+    proposer = make(name, nested)
+    with monkeypatch.context() as patch:
+        patch.setattr(proposer._oracle, "populate_space", lambda _: 1 / 0)
+        with pytest.raises(SearchError, match=f"'{name}' failed: ZeroDivisionError"):
+            proposer.ask()
+    assert proposer._oracle not in engine.LOCKS
+    assert proposer._oracle not in engine.THREADS
+    assert isinstance(proposer.ask(), Ask)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_running_trials_end_and_only_whole_histories_are_restored(name, nested):
+    proposer = make(name, nested)
+    ask = proposer.ask()
+    proposer.tell(ask.number, 0.5)
+    for number in (0, 1, 2):
+        with pytest.raises(SearchError, match="Expected one that is running"):
+            proposer.tell(number, 0.5)
+    with pytest.raises(SearchError, match=r"has a gap. Expected trial 1; received trial 2"):
+        make(name, nested).restore([Past(2, ask.values)])
+    with pytest.raises(SearchError, match="do not fit the space"):
+        make(name, nested).restore([Past(1, {"no.such": 1})])
+    with pytest.raises(SearchError, match="do not fit the space"):
+        make(name, nested).restore([Past(1, {**ask.values, "training.batch_size": 17})])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_proposer_belongs_to_its_thread(name, nested):
+    proposer = make(name, nested)
+    caught = []
+
+    def other():
+        try:
+            proposer.ask()
+        except RuntimeError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert caught == ["a proposer belongs to the thread that made it"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_budgets_make_sense(name, nested):
+    algorithm = registry.get(name)
+    search = Search(make(name, nested))
+    search.go(40 if algorithm.continues_trials else 5)
+    by_number = {ask.number: ask for ask in search.asks}
+    for ask in search.asks:
+        assert (ask.parent is None) == (ask.initial_epoch == 0)
+        assert ask.epochs is None or ask.initial_epoch < ask.epochs <= 9
+        if ask.parent is not None:
+            assert algorithm.continues_trials
+            assert ask.initial_epoch == by_number[ask.parent].epochs
+            assert ask.values == by_number[ask.parent].values
+            assert np.isfinite(search.ended[ask.parent])

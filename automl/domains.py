@@ -170,8 +170,11 @@ class Range:
         if fraction in (0.0, 1.0):
             return (self.min, self.max)[int(fraction)]  # exact at both ends
         if self.log:
-            return self.min * (self.max / self.min) ** fraction
-        return self.min + fraction * (self.max - self.min)
+            point = self.min * (self.max / self.min) ** fraction
+        else:
+            point = self.min + fraction * (self.max - self.min)
+        # 0.1, not 0.09999999999999999; a range narrower than twelve digits stays what it is.
+        return min(max(float(f"{point:.12g}"), self.min), self.max)
 
 
 Domain = Choice | Range

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,3 +131,18 @@ def become_driver(name: str) -> None:
 def _visible() -> dict[str, str | None]:
     """Returns what this process was started with, for the workers; remembered before the driver hides it."""
     return {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS")}
+
+
+@contextlib.contextmanager
+def quietly(log: Path) -> Iterator[None]:
+    """Sends what C++ libraries print while they are imported to a log file; no switch of theirs silences all of it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.dup2(handle, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -95,7 +96,9 @@ class Experiment:
         space: Its domains.
         search: Its search section.
         data: Its data section; None for a space that was read without data.
-        objective: The metric that scores trials, and its direction.
+        objective: The metric that scores trials.
+        direction: Whether more of it is better.
+        data_folder: Where the user's own data document lies: its files may lie beside it.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Experiment:
     data: DataDocument | None
     objective: str
     direction: Direction
+    data_folder: Path | None = None
 
     def trial(self, values: Values, seed: int | None = None, digest: str | None = None) -> dict[str, Any]:
         """Returns the document of one trial: the same experiment with literals only, which runs again as it is."""
@@ -130,10 +134,11 @@ def load(space: str, data: str | None = None, options: Sequence[str] = ()) -> Ex
     path = shelf.find(shelf.SPACES, space)
     read = document.read(path)
     overrides.require_mapping(read, "a search space", SECTIONS)
+    named = data or read.data.get("data")
     read = _with_data(read, data)
     for option in options:
         read = overrides.apply(read, option)
-    return check(read, path.stem)
+    return replace(check(read, path.stem), data_folder=_own_folder(named))
 
 
 def check(read: Document, name: str) -> Experiment:
@@ -171,6 +176,12 @@ def check(read: Document, name: str) -> Experiment:
 def training(resolved: Mapping[str, Any]) -> Training:
     """Builds the training section of a resolved trial document."""
     return Training.model_validate(resolved.get("training") or {})
+
+
+def _own_folder(data: Any) -> Path | None:
+    """Returns the folder of a data document that the user named by its path."""
+    is_path = isinstance(data, str) and data not in shelf.names(shelf.DATASETS)
+    return Path(data).expanduser().absolute().parent if is_path else None
 
 
 def _with_data(read: Document, data: str | None) -> Document:

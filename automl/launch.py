@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automl import dataset, document, environment, experiment
+from automl import dataset, document, environment, experiment, export, leaderboard
 from automl.document import Document
-from automl.errors import SearchError
+from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
@@ -22,11 +24,11 @@ from automl.journal import Finished, Header, History, Journal, Lock, Resumed, no
 from automl.loop import MODEL, Loop, Watcher, counts, trial_folder
 from automl.oracles import Brief, Past, Proposer
 from automl.records import DataSpec, TestRequest, TestResult, TrialResult
-from automl.tracking import Tracker, store
+from automl.tracking import DatasetInput, Tracker, store
 from automl.trial import run_test, run_trial
 
 DATA = "data"
-WORKER_LOG = "workers.log"
+LOG = "backend.log"
 MOST_TEST_ATTEMPTS = 3
 
 
@@ -184,6 +186,8 @@ def _drive(
     # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
     executor = _executor(machine, folder, options)
     try:
+        with environment.quietly(folder / LOG):
+            import keras  # noqa: F401 - Keras Tuner imports it, and the backend speaks while it is imported
         tracker = _tracker(read, data, history, options)
         if machine.workers < options.workers:
             watcher.say(f"{dataset.registered_name(read.search.algorithm)} runs {machine.workers} trial at a time")
@@ -197,7 +201,8 @@ def _drive(
         try:
             reason = loop.search()
         except KeyboardInterrupt:
-            tracker.interrupted()
+            tracker.finish({}, "KILLED", {}, now_ms())
+            tracker.close()
             raise Interrupted(folder.name) from None
         summary = _finish(loop, reason, history.seconds + time.monotonic() - began, options)
     finally:
@@ -210,7 +215,7 @@ def _drive(
 def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:
     if options.inline:
         return Inline()
-    return Processes(machine.workers, machine.worker_environment(), folder / WORKER_LOG)
+    return Processes(machine.workers, machine.worker_environment(), folder / LOG)
 
 
 def _tracker(read: Experiment, data: DataSpec, history: History, options: Options) -> Tracker:
@@ -218,6 +223,7 @@ def _tracker(read: Experiment, data: DataSpec, history: History, options: Option
     settings, header = history.header.settings, history.header
     tracker = Tracker(store(options.home, options.tracking_uri), settings["experiment"], header.search)
     search = read.search
+    commit = environment.git_commit(Path.cwd())
     tracker.start(
         name=settings["name"],
         params={
@@ -233,13 +239,31 @@ def _tracker(read: Experiment, data: DataSpec, history: History, options: Option
             "threads": header.threads,
             "backend": header.backend,
         },
-        versions=header.versions,
-        git_commit=environment.git_commit(Path.cwd()),
+        tags={
+            **{f"automl.version.{name}": version for name, version in header.versions.items()},
+            **({"mlflow.source.git.commit": commit} if commit else {}),
+        },
         experiment_yaml=document.dump(dict(header.document)),
-        data=data,
+        dataset=DatasetInput(
+            name=data.name,
+            digest=data.digest,
+            source=document.dump(header.document["data"]["source"]).strip(),
+            profile={"shape": list(data.shape), "sizes": dict(data.sizes), "classes": list(data.classes)},
+        ),
         time_ms=header.created,
+        note=_note(read, data, header),
     )
     return tracker
+
+
+def _note(read: Experiment, data: DataSpec, header: Header) -> str:
+    """Describes a search on its page in the MLflow UI."""
+    shape = " x ".join(map(str, data.shape))
+    sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
+    return (
+        f"`{read.name}` on `{data.name}`: {sizes} examples of {shape}, {len(data.classes)} classes. "
+        f"Objective `{read.objective}` ({read.direction}). Search `{header.search}`; every trial is a child run."
+    )
 
 
 def _finish(loop: Loop, reason: str, wall_s: float, options: Options) -> Summary:
@@ -253,7 +277,7 @@ def _finish(loop: Loop, reason: str, wall_s: float, options: Options) -> Summary
             "trial": best.trial,
             "score": best.score,
             "params": dict(loop.asked[best.trial].values),
-            "run_id": tracker.run_of(best.trial),
+            "run_id": tracker.trial_run_ids.get(best.trial),
             "model_uri": _register(loop, best, settings["name"]),
             "test": dict(test.metrics),
         }
@@ -270,7 +294,7 @@ def _finish(loop: Loop, reason: str, wall_s: float, options: Options) -> Summary
         trials=counts(loop.results),
         best=described,
         wall_s=round(wall_s, 3),
-        tracking_uri=tracker.uri,
+        tracking_uri=tracker.store.shown,
         experiment_id=tracker.experiment_id,
         run_id=tracker.run_id,
     )
@@ -279,7 +303,9 @@ def _finish(loop: Loop, reason: str, wall_s: float, options: Options) -> Summary
     loop.journal.append(
         Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
     )
-    tracker.finish(loop.ranks(), status, reason, test_metrics, time_ms)
+    bare = {name.removeprefix("test_"): value for name, value in test_metrics.items()}
+    tracker.finish(loop.ranks(), "FINISHED" if best else "FAILED", bare, time_ms)
+    tracker.close()
     return summary
 
 
@@ -313,7 +339,47 @@ def _register(loop: Loop, best: TrialResult, name: str) -> str | None:
         "task": loop.data.task,
         "data": loop.data.name,
         "data_digest": loop.data.digest,
-        "trial": best.trial,
         "search": loop.folder.name,
     }
-    return loop.tracker.log_best(model, name, metadata, loop.history.header.backend)
+    return loop.tracker.log_best(model, best.trial, name, metadata)
+
+
+def export_best(home: Path, search: str | None, form: str, to: Path | None, force: bool) -> Path:
+    """Writes the best model of a search to a file of the user's.
+
+    Args:
+        home: Where searches live.
+        search: Its id or the beginning of it; None for the last one.
+        form: Export format.
+        to: File to write; None for `NAME` with the format's ending in the current folder.
+        force: Overwrite it.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ConfigError: No such search or format, or the file is there already.
+        ExportError: The search has no model yet.
+    """
+    search_id = leaderboard.find_search(home, search)
+    if form not in export.registry:
+        known = ", ".join(export.registry.names())
+        raise ConfigError(Problem("--format", f"unknown export format {form!r}", known, hint=did_you_mean(form, export.registry)))
+    number = leaderboard.best_trial(home, search_id)
+    source = trial_folder(folder_of(home, search_id), number or 0) / MODEL
+    if number is None or not source.exists():
+        raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
+    name = leaderboard.history(home, search_id).header.settings["name"]
+    target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}{source.suffix}")
+    if target.exists() and not force:
+        raise ConfigError(Problem(str(target), "the file exists already", hint="Name another with --to, or give --force"))
+    header = leaderboard.history(home, search_id).header
+    environment.become_driver(header.backend)
+    with environment.quietly(folder_of(home, search_id) / LOG):
+        import keras
+
+    model = keras.saving.load_model(source, compile=False, safe_mode=True)
+    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as folder:
+        written = export.registry.read(form).write(model, Path(folder))
+        written.replace(target)
+    return target

@@ -175,7 +175,7 @@ class Loop:
                 keep_checkpoint=self.experiment.search.algorithm.continues_trials,
             ),
         )
-        self.tracker.trial_started(asked.number, asked.values, document.dump(resolved), asked.time)
+        self.tracker.trial_started(asked.number, asked.values, document.dump(resolved), asked.time, attempt)
         self.watcher.trial_started(asked.number, dict(asked.values), epochs)
 
     def resolved(self, asked: Asked) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class Loop:
         self._note(result)
         self._clean()
         self.tracker.trial_ended(result, ended.time)
-        self.tracker.progress(len(self.results), self.best.score if self.best else None, ended.time)
+        self.tracker.progress(self.best.score if self.best else None, len(self.results), ended.time)
         self.watcher.trial_ended(result, self.best)
 
     def _note(self, result: TrialResult) -> None:

@@ -25,6 +25,9 @@ def emit(rows: Sequence[Row], output: str, title: str | None = None) -> None:
     if output in ("json", "yaml"):
         emit_object([dict(row) for row in rows], output)
         return
+    if output == "csv":
+        # A mapping becomes a column per key: each searched parameter one that pandas can group by.
+        rows = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     if output == "csv":
         import csv
@@ -64,8 +67,15 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+def _flat(row: Row) -> Row:
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        flat |= dict(value) if isinstance(value, Mapping) else {key: value}
+    return flat
+
+
 def _csv(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    return json.dumps(value) if isinstance(value, list | bool) else value
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str], title: str | None) -> None:

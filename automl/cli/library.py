@@ -60,7 +60,8 @@ def blocks(name: str | None, output: str) -> None:
     if name is None:
         rows = [_summary(each, rooms.registry.get(each)) for each in rooms.registry]
     else:
-        rows = [_field(key, info) for key, info in rooms.registry.get(name).model_fields.items()]
+        schema = rooms.registry.get(name).model_json_schema()
+        rows = [_field(k, each, k in schema.get("required", ())) for k, each in schema["properties"].items()]
     _output.emit(rows, output)
 
 
@@ -74,16 +75,30 @@ def _summary(name: str, member: Any) -> dict[str, Any]:
     }
 
 
-def _field(name: str, info: Any) -> dict[str, Any]:
-    default = None if info.is_required() else info.get_default(call_default_factory=True)
-    kind = str(info.annotation) if "[" in str(info.annotation) else getattr(info.annotation, "__name__", str(info.annotation))
+def _field(name: str, schema: dict[str, Any], required: bool) -> dict[str, Any]:
+    """Describes a field from the JSON schema that pydantic makes of it."""
     return {
         "field": name,
-        "type": kind.replace("typing.", ""),
-        "default": default if isinstance(default, int | float | str | bool | list) or default is None else str(default),
-        "bounds": ", ".join(map(str, info.metadata)),
-        "description": info.description or "",
+        "type": _type(schema),
+        "default": "required" if required else schema.get("default"),
+        "description": schema.get("description", ""),
     }
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """Says in a few words what a field takes: `integer 1 to 8192`, `same | valid`, `number or null`."""
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    words = [str(schema.get("type", "any"))]
+    words += [f"from {low:g}"] if low is not None else [f"above {above:g}"] if above is not None else []
+    words += [f"to {high:g}"] if high is not None else [f"below {below:g}"] if below is not None else []
+    return " ".join(words)
 
 
 @click.command()

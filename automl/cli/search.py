@@ -107,7 +107,8 @@ def _run(call: Any, output: str) -> None:
 def _show(summary: Summary) -> None:
     from automl import environment, leaderboard
 
-    rows = leaderboard.rows(environment.home(), summary.search_id)
+    # Without the values, which would not fit beside the figures: `automl trials` and `automl show` have them.
+    rows = [{k: v for k, v in row.items() if k != "params"} for row in leaderboard.rows(environment.home(), summary.search_id)]
     _output.emit(rows[:10], "table", title="Leaderboard")
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
     click.echo(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s ({summary.reason})")

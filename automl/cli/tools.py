@@ -29,7 +29,12 @@ def ui(port: int, tracking_uri: str | None) -> None:
     """Serve the MLflow UI on the store of this folder, on 127.0.0.1 alone, until Ctrl-C."""
     from automl import environment, tracking
 
-    sys.exit(tracking.serve(environment.home(), tracking_uri, port))
+    server = tracking.serve(tracking.store(environment.home(), tracking_uri), port=port)
+    click.echo(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    try:
+        sys.exit(server.wait())
+    except KeyboardInterrupt:
+        server.wait()
 
 
 @click.command()

@@ -7,6 +7,7 @@ YAML text can name a Python object, and a document is bounded in size and depth 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,9 @@ def parse(text: str, name: str) -> Document:
         ConfigError: The text is not YAML 1.2, nests too deep, repeats a key, or holds more than plain data.
     """
     _refuse_depth(text, name)
+    if text.startswith("%"):
+        # `%YAML 1.1` would make `off` a boolean.
+        raise ConfigError(Problem(f"{name}:1:1", "directives are not allowed", "YAML 1.2", text.splitlines()[0]))
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
     try:
@@ -100,7 +104,7 @@ def dump(data: Any) -> str:
     """Writes plain data as YAML 1.2 that `parse` reads back equal."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # leaves in one line, mappings that hold mappings in block style
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
     yaml.width = 120
     stream = io.StringIO()
     yaml.dump(data, stream)
@@ -148,7 +152,9 @@ class _Plain:
         self.nodes += 1
         if len(path) > MAX_DEPTH or self.nodes > MAX_NODES:
             # Aliases can make a small file into an endless or enormous tree.
-            raise ConfigError(Problem(self._where(path), "the document is too deep or too large once aliases are resolved"))
+            raise ConfigError(
+                Problem(self._where(path), "the document is too deep or too large once aliases are resolved")
+            )
         tag = getattr(getattr(node, "tag", None), "value", None)
         if isinstance(node, TaggedScalar) or (tag is not None and isinstance(node, CommentedMap | CommentedSeq)):
             raise ConfigError(
@@ -165,17 +171,25 @@ class _Plain:
     def _items(self, node: CommentedMap, path: Path_) -> Iterator[tuple[str, Any]]:
         if path not in self.marks and node.lc.line is not None:
             self._mark(path, (node.lc.line, node.lc.col))
+        # Keys that came through a merge (`<<: *alias`) are written elsewhere and have no place here.
+        places = node.lc.data or {}
         for key, value in node.items():
             if not isinstance(key, str):
                 raise ConfigError(
                     Problem(self._where(path), "a key is not a string", "a name", shorten(key), "Quote the key")
                 )
-            self._mark((*path, key), node.lc.key(key))
+            if key in places:
+                self._mark((*path, key), node.lc.key(key))
             yield key, value
 
     def _scalar(self, node: Any, path: Path_) -> Any:
         if node is None or isinstance(node, bool):
             return node
+        if isinstance(node, float) and not math.isfinite(node):
+            # JSON has no word for them, and neither the journal nor MLflow could keep the document.
+            raise ConfigError(
+                Problem(self._where(path), "the number is not finite", "a finite number", str(float(node)))
+            )
         # ruamel's scalar types remember their notation and subclass the plain ones; ScalarBoolean subclasses int.
         for kind in (float, int, str):
             if type(node).__name__ == "ScalarBoolean":
@@ -183,7 +197,9 @@ class _Plain:
             if isinstance(node, kind):
                 return kind(node)
         raise ConfigError(
-            Problem(self._where(path), "the value is no plain YAML value", "text or a number", shorten(node), "Quote it")
+            Problem(
+                self._where(path), "the value is no plain YAML value", "text or a number", shorten(node), "Quote it"
+            )
         )
 
     def _mark(self, path: Path_, position: tuple[int, int]) -> None:

@@ -46,7 +46,7 @@ def _backend() -> Row:
 
 
 def _devices() -> list[Row]:
-    """Asks each installed backend for its GPUs, in a process of its own: importing all three into one is asking for trouble."""
+    """Asks each installed backend for its GPUs, each in a process of its own: three in one would clash."""
     rows = []
     for name, code in _DEVICES.items():
         if not environment.installed(name):
@@ -57,10 +57,12 @@ def _devices() -> list[Row]:
                 [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env=variables
             )
         except subprocess.TimeoutExpired:
-            rows.append(_row(f"GPUs ({name})", False, "no answer in 120 s", f"Check that python -c 'import {name}' works"))
+            advice = f"Check that python -c 'import {name}' works"
+            rows.append(_row(f"GPUs ({name})", False, "no answer in 120 s", advice))
             continue
-        last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()[-1:]
-        rows.append(_row(f"GPUs ({name})", done.returncode == 0 or None, *last, f"{name} does not import"))
+        said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+        found = said[-1] if said else f"exit code {done.returncode}"
+        rows.append(_row(f"GPUs ({name})", done.returncode == 0, found, f"Reinstall {name}: it does not import"))
     return rows
 
 

@@ -77,7 +77,7 @@ class TrialError(AutomlError):
     """This trial is lost; the search goes on."""
 
 
-class Infeasible(TrialError):
+class Infeasible(TrialError):  # noqa: N818 - a verdict on a configuration, not a fault
     """The configuration cannot be built into a model, for example a kernel larger than its input."""
 
 
@@ -89,7 +89,7 @@ class ExportError(AutomlError):
     """A model cannot be written in the format asked for."""
 
 
-class MissingExtra(AutomlError):
+class MissingExtra(AutomlError):  # noqa: N818 - what is missing, as the message says it
     """An optional dependency is not installed; the message carries the install line."""
 
     def __init__(self, feature: str, extra: str) -> None:

@@ -51,12 +51,12 @@ class Training(Member):
 class Search(Member):
     """How the space is searched. Nothing here is searched itself."""
 
-    objective: str | None = Field(None, description="Metric to optimise, for example val_accuracy; null: the task's")
+    objective: str | None = Field(None, description="Metric to optimise, as val_accuracy; null: the task's")
     algorithm: Annotated[Algorithm, Family(oracles.registry)] = Field(
         default_factory=lambda: oracles.registry.read("bayesian"), description="Search algorithm and its settings"
     )
-    trials: int | None = Field(None, ge=1, description="Trials in all, resumes included; 20 when no time is given either")
-    time: str | int | None = Field(None, description="Stop starting trials after this time: 90s, 30m, 1h30m, or seconds")
+    trials: int | None = Field(None, ge=1, description="Trials in all, resumes too; 20 when no time is given")
+    time: str | int | None = Field(None, description="Start no trial after this time: 90s, 30m, 1h30m")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the whole search")
 
     @property
@@ -208,7 +208,8 @@ def _check_model(checker: Checker, model: Any) -> None:
         problems.add(("model",), "model must be a list of blocks", "at least one block", shorten(model))
         return
     for index, item in enumerate(model):
-        path = ("model", index)
+        path: tuple[str | int, ...] = ("model", index)
+        fields: Any
         if isinstance(item, str):
             kind, fields = item, {}
         elif isinstance(item, dict) and len(item) == 1:
@@ -272,5 +273,3 @@ def _objective(search: Search, data: DataDocument | None, problems: Problems) ->
         problems.add(("search", "objective"), f"unknown metric {objective!r}", ", ".join(metrics), hint=hint)
         return objective, "max"
     return objective, metrics[objective]
-
-

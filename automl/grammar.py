@@ -80,7 +80,9 @@ def read(document: Document, problems: Problems) -> Space:
     for section in SEARCHED:
         if section in tree:
             scope = _Scope(section, (section,))
-            tree[section] = reader.blocks(tree[section], scope) if section == "model" else reader.node(tree[section], scope)
+            tree[section] = (
+                reader.blocks(tree[section], scope) if section == "model" else reader.node(tree[section], scope)
+            )
     return Space(tree, reader.ordered())
 
 
@@ -173,7 +175,9 @@ class _Reader:
                 (*scope.path, "one_of"), "one_of has no branches", "a mapping of names to fields", shorten(branches)
             )
             return value
-        domain = self.choice({"values": list(branches), "default": value.get("default", next(iter(branches)))}, scope.path)
+        domain = self.choice(
+            {"values": list(branches), "default": value.get("default", next(iter(branches)))}, scope.path
+        )
         if domain is None:
             return value
         conditions = scope.conditions + self.when(value, scope)
@@ -263,7 +267,9 @@ class _Reader:
         if log and low <= 0:
             self.problems.add((*path, "min"), "a log range must start above 0", "a number above 0", str(low))
         if log and step is not None:
-            self.problems.add((*path, "step"), "step and log exclude each other", hint="Use values for a list of powers")
+            self.problems.add(
+                (*path, "step"), "step and log exclude each other", hint="Use values for a list of powers"
+            )
         if step is not None and step <= 0:
             self.problems.add((*path, "step"), "the step must be above 0", "a number above 0", str(step))
         if len(self.problems.found) > before:
@@ -345,7 +351,9 @@ class _Reader:
         for value in condition.values:
             if not parent.domain.holds(value):
                 legal = shorten(list(_points(parent.domain)))
-                self.problems.add(path, f"{condition.name} is never {shorten(value)}", f"one of {legal}", shorten(value))
+                self.problems.add(
+                    path, f"{condition.name} is never {shorten(value)}", f"one of {legal}", shorten(value)
+                )
                 return None
         return parent
 

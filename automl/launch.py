@@ -129,12 +129,14 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         return _drive(read, data, machine, journal, options, watcher, run)
 
 
-def resume(search_id: str, options: Options, watcher: Watcher, trials: int | None = None, run: Run = run_trial) -> Summary:
+def resume(
+    search_id: str, options: Options, watcher: Watcher, trials: int | None = None, run: Run = run_trial
+) -> Summary:
     """Goes on with a search from where its journal ends; a finished one returns the result it had.
 
     Args:
         search_id: Its whole id.
-        options: Only `home`, `inline` and, where given, `workers` and `tracking_uri` are used: the rest is the journal's.
+        options: `home`, `inline` and, where given, `tracking_uri` and `data_root` are used: the rest is the journal's.
         watcher: Who is shown what happens.
         trials: A new total of trials, to go on with a finished search.
         run: What a worker does with a request.
@@ -191,7 +193,8 @@ def _drive(
         tracker = _tracker(read, data, history, options)
         if machine.workers < options.workers:
             watcher.say(f"{dataset.registered_name(read.search.algorithm)} runs {machine.workers} trial at a time")
-        watcher.search_started(folder.name, read.search.most_trials, sum(t.ended is not None for t in history.trials.values()))
+        done = sum(trial.ended is not None for trial in history.trials.values())
+        watcher.search_started(folder.name, read.search.most_trials, done)
         epochs = experiment.training(read.space.resolve(read.space.defaults())).epochs
         brief = Brief(space=read.space, direction=read.direction, seed=read.search.seed, epochs=epochs)
         proposer = Proposer(read.search.algorithm, brief)
@@ -204,7 +207,7 @@ def _drive(
             tracker.finish({}, "KILLED", {}, now_ms())
             tracker.close()
             raise Interrupted(folder.name) from None
-        summary = _finish(loop, reason, history.seconds + time.monotonic() - began, options)
+        summary = _finish(loop, reason, history.seconds + time.monotonic() - began)
     finally:
         executor.close()
     # Prepared data is large and can be made again; the journal and the winner stay.
@@ -266,7 +269,7 @@ def _note(read: Experiment, data: DataSpec, header: Header) -> str:
     )
 
 
-def _finish(loop: Loop, reason: str, wall_s: float, options: Options) -> Summary:
+def _finish(loop: Loop, reason: str, wall_s: float) -> Summary:
     """Tests the winner once, records it as the best model, and writes the result down."""
     tracker, settings = loop.tracker, loop.history.header.settings
     best = loop.best
@@ -300,9 +303,7 @@ def _finish(loop: Loop, reason: str, wall_s: float, options: Options) -> Summary
     )
     time_ms = now_ms()
     test_metrics = described["test"] if described else {}
-    loop.journal.append(
-        Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
-    )
+    loop.journal.append(Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary)))
     bare = {name.removeprefix("test_"): value for name, value in test_metrics.items()}
     tracker.finish(loop.ranks(), "FINISHED" if best else "FAILED", bare, time_ms)
     tracker.close()
@@ -364,7 +365,8 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     search_id = leaderboard.find_search(home, search)
     if form not in export.registry:
         known = ", ".join(export.registry.names())
-        raise ConfigError(Problem("--format", f"unknown export format {form!r}", known, hint=did_you_mean(form, export.registry)))
+        hint = did_you_mean(form, export.registry)
+        raise ConfigError(Problem("--format", f"unknown export format {form!r}", known, hint=hint))
     number = leaderboard.best_trial(home, search_id)
     source = trial_folder(folder_of(home, search_id), number or 0) / MODEL
     if number is None or not source.exists():
@@ -372,7 +374,8 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     name = leaderboard.history(home, search_id).header.settings["name"]
     target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}{source.suffix}")
     if target.exists() and not force:
-        raise ConfigError(Problem(str(target), "the file exists already", hint="Name another with --to, or give --force"))
+        hint = "Name another with --to, or give --force"
+        raise ConfigError(Problem(str(target), "the file exists already", hint=hint))
     header = leaderboard.history(home, search_id).header
     environment.become_driver(header.backend)
     with environment.quietly(folder_of(home, search_id) / LOG):

@@ -1,4 +1,4 @@
-"""The loop of a search: ask, submit, report, end, record. The one hand that writes to the journal and to the tracker."""
+"""The loop of a search: ask, submit, report, end. The one hand that writes to the journal and to the tracker."""
 
 from __future__ import annotations
 
@@ -289,5 +289,9 @@ def counts(results: Mapping[int, TrialResult]) -> dict[str, int]:
     """Counts trials by how they ended: `failed` are those that broke, `infeasible` those that could not be built."""
     outcomes = [result.outcome for result in results.values()]
     failed = sum(outcome in ("error", "diverged", "lost") for outcome in outcomes)
-    known = {name: outcomes.count(name) for name in ("completed", "stopped", "infeasible")}
-    return {"completed": known["completed"], "failed": failed, "stopped": known["stopped"], "infeasible": known["infeasible"]}
+    return {
+        "completed": outcomes.count("completed"),
+        "failed": failed,
+        "stopped": outcomes.count("stopped"),
+        "infeasible": outcomes.count("infeasible"),
+    }

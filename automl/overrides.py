@@ -55,7 +55,7 @@ def apply(read: Document, option: str) -> Document:
 
 def _place(data: dict[str, Any], parts: list[str], where: str) -> list[str | int]:
     """Turns a parameter's name into a path: a block's name stands for its place in the model."""
-    model = data.get("model")
+    model: Any = data.get("model")
     names = block_names(model)
     if parts[0] in names and parts[0] not in data:
         index = names.index(parts[0])

@@ -42,7 +42,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A prepared data set on disk: `{train,val,test}_{x,y}.npy` in `folder`, shared by every worker through memory maps.
+    """A prepared data set on disk: `{train,val,test}_{x,y}.npy` in `folder`, shared by all workers as memory maps.
 
     Args:
         folder: Absolute path of the prepared files.

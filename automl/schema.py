@@ -1,7 +1,7 @@
 """Checks a document against the pydantic models its parts declare, leaf by leaf, before any domain is fixed.
 
-A literal is checked as it stands, a domain by its ends or its values, a declaration (`optimizer: {adam: {...}}`) against
-the member it names. Pydantic says what is wrong, this file says where.
+A literal is checked as it stands, a domain by its ends or its values, a declaration (`optimizer: {adam: {...}}`)
+against the member it names. Pydantic says what is wrong, this file says where.
 """
 
 from __future__ import annotations
@@ -207,4 +207,6 @@ def _explain(error: ValidationError, value: Any) -> tuple[str, str | None]:
 
 def _last(path: Path_) -> str:
     words = [str(part) for part in path if isinstance(part, str) and part not in ("values", "each", "one_of")]
-    return words[-2] if words and words[-1] in ("min", "max", "step") and len(words) > 1 else words[-1] if words else "it"
+    if len(words) > 1 and words[-1] in ("min", "max", "step"):
+        return words[-2]
+    return words[-1] if words else "it"

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from automl import export, model, tasks
 from automl import experiment as experiments
+from automl import export, model, tasks
 from automl.errors import Infeasible
 from automl.experiment import Training
 from automl.records import DataSpec, Report, TestRequest, TestResult, TrialRequest, TrialResult

@@ -1,4 +1,4 @@
-"""The command line: one file per group of verbs. Heavy imports stand inside the commands, so that `--help` is instant."""
+"""The command line: one file per group of verbs. Heavy imports stand inside the commands: `--help` is instant."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Verbs(click.Group):
         del ctx
         return self._found().get(cmd_name)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Finds the verb of a command line; a misspelt one is answered with the nearest."""
         try:
             return super().resolve_command(ctx, args)
@@ -36,8 +38,7 @@ class Verbs(click.Group):
             from automl.errors import did_you_mean
 
             hint = did_you_mean(args[0], self.list_commands(ctx))
-            error.message += f" {hint}" if hint else ""
-            raise
+            raise click.UsageError(f"{error.message} {hint or ''}".strip(), ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a verb. A user's mistake is a message; anything unforeseen stays a traceback, because it is a bug."""

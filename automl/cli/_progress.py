@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -29,10 +28,10 @@ class Lines(Watcher):
         self.best: TrialResult | None = None
         self.running: dict[int, tuple[Report | None, int]] = {}
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def say(self, text: str) -> None:
@@ -47,6 +46,7 @@ class Lines(Watcher):
 
     def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
         """A trial begins."""
+        del values
         self.running[number] = (None, epochs)
 
     def epoch(self, report: Report) -> None:
@@ -66,7 +66,8 @@ class Lines(Watcher):
         if result.score is None:
             return f"{head}: {result.message or ''}"
         mark = "  best so far" if self.best is not None and self.best.trial == result.trial else ""
-        return f"{head}  score {cell(result.score)}  epoch {result.best_epoch}/{result.epochs}  {result.seconds:.1f} s{mark}"
+        epochs = f"epoch {result.best_epoch}/{result.epochs}"
+        return f"{head}  score {cell(result.score)}  {epochs}  {result.seconds:.1f} s{mark}"
 
     def _left(self) -> str:
         """Says how long the rest may take, from the pace so far."""
@@ -87,11 +88,11 @@ class Live(Lines):
         self.console = Console(stderr=True, highlight=False)
         self.live = RichLive(console=self.console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Self:
         self.live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.live.stop()
 
     def say(self, text: str) -> None:
@@ -108,7 +109,8 @@ class Live(Lines):
         best = f"best {cell(self.best.score)} (t{self.best.trial:03d})" if self.best else "no score yet"
         head = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=self.trials or None, completed=self.done, width=30, pulse=self.trials is None)
-        head.add_row(bar, Text(f"{self.done}{of} trials"), Text(best, style="bold green"), Text(self._left(), style="dim"))
+        done = Text(f"{self.done}{of} trials")
+        head.add_row(bar, done, Text(best, style="bold green"), Text(self._left(), style="dim"))
         rows = [head]
         for number, (report, epochs) in sorted(self.running.items()):
             row = Table.grid(padding=(0, 2))

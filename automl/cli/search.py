@@ -17,9 +17,16 @@ if TYPE_CHECKING:
 
 _workers = click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
 _tracking = click.option("--tracking-uri", help="MLflow tracking server; else $MLFLOW_TRACKING_URI, else ./mlruns.")
-_root = click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
+_root = click.option(
+    "--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets."
+)
 _output_option = click.option(
-    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True, help="Form of the result."
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Form of the result.",
 )
 
 
@@ -40,7 +47,7 @@ _output_option = click.option(
 @click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
 @_output_option
 def search(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
-    """Search the space SPACE, a shipped name or a YAML file, for the best model of a data set.
+    r"""Search the space SPACE, a shipped name or a YAML file, for the best model of a data set.
 
     \b
     automl search cnn --data digits
@@ -108,7 +115,8 @@ def _show(summary: Summary) -> None:
     from automl import environment, leaderboard
 
     # Without the values, which would not fit beside the figures: `automl trials` and `automl show` have them.
-    rows = [{k: v for k, v in row.items() if k != "params"} for row in leaderboard.rows(environment.home(), summary.search_id)]
+    table = leaderboard.rows(environment.home(), summary.search_id)
+    rows = [{key: value for key, value in row.items() if key != "params"} for row in table]
     _output.emit(rows[:10], "table", title="Leaderboard")
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
     click.echo(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s ({summary.reason})")

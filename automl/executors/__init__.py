@@ -1,7 +1,7 @@
 """Executors: where trials run. They move plain records and know nothing of Keras, oracles, journals or MLflow.
 
-`inline` runs a trial in this process, for debugging and tests; `processes` in worker processes on this machine. What they
-run is handed to them: a function of a request and of a callback for the reports on the way.
+`inline` runs a trial in this process, for debugging and tests; `processes` in worker processes on this machine. What
+they run is handed to them: a function of a request and of a callback for the reports on the way.
 """
 
 from __future__ import annotations

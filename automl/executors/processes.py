@@ -53,8 +53,8 @@ class Processes:
         log: Path | None = None,
         recycle_after: int = RECYCLE_AFTER,
     ) -> None:
-        # Spawn, not fork: a forked TensorFlow or CUDA hangs. It also leaves the other workers' pipes closed in a worker,
-        # so that the driver's death is seen as end of file.
+        # Spawn, not fork: a forked TensorFlow or CUDA hangs. It also leaves the other workers' pipes closed in a
+        # worker, so that the driver's death is seen as end of file.
         self._context = multiprocessing.get_context("spawn")
         self._environment = dict(environment)
         self._log = log

@@ -137,7 +137,7 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Finished:
-    """The search ended. `best` is the winner's number, `test` its metrics on the test part, `result` what was printed."""
+    """The search ended. `best` is the winner, `test` its metrics on the test part, `result` what was printed."""
 
     event: ClassVar[str] = "finish"
 

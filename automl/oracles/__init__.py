@@ -209,7 +209,7 @@ class Proposer:
         state: dict[str, Any] | None = self._oracle.own_state()
         return state
 
-    def restore(self, history: Iterable[Past], state: dict[str, Any] | None = None) -> None:
+    def restore(self, history: Iterable[Past], state: Mapping[str, Any] | None = None) -> None:
         """Tells a fresh proposer the history of a journal.
 
         Args:

@@ -1,0 +1,16 @@
+"""MLflow, the mirror of a search: every trial to look at and to compare. The journal is the truth, this is its picture.
+
+The only room that knows MLflow; everything given to it is plain data. Every write may be repeated: a run is found again
+by its tag, a point of a metric that stands there is left alone. So after an interruption, or a day without the server,
+telling the same story again completes the mirror and doubles nothing.
+"""
+
+from __future__ import annotations
+
+from automl.tracking.family import DatasetInput
+from automl.tracking.mirror import Tracker
+from automl.tracking.serve import serve
+from automl.tracking.store import Store, redacted, store
+from automl.tracking.text import key_text, value_text
+
+__all__ = ["DatasetInput", "Store", "Tracker", "key_text", "redacted", "serve", "store", "value_text"]

@@ -1,0 +1,149 @@
+"""The runs of one search in the store: the parent and a child for every trial, made once and found again after that."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.tracking.outbox import Outbox
+from automl.tracking.runs import MirrorRun
+from automl.tracking.store import SEARCH_TAG, TRIAL_TAG, Store, find, find_trials
+from automl.tracking.text import value_text
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class DatasetInput:
+    """The data set of a search, as MLflow lists it.
+
+    Args:
+        name: Its name.
+        digest: Digest of what was prepared, in hex; MLflow keeps its first 36 characters.
+        source: Where it came from, in words or as a path.
+        profile: Sizes, shape and classes, as plain data.
+    """
+
+    name: str
+    digest: str
+    source: str
+    profile: Mapping[str, Any]
+
+
+class Family:
+    """A search's runs.
+
+    Args:
+        store: Where they are.
+        experiment: Name of the MLflow experiment.
+        search_id: The search.
+        outbox: Knows whether a call has failed before.
+    """
+
+    def __init__(self, store: Store, experiment: str, search_id: str, outbox: Outbox) -> None:
+        self.store = store
+        self.experiment = experiment
+        self.search_id = search_id
+        self.outbox = outbox
+        self.experiment_id: str | None = None
+        self.begun: MirrorRun | None = None
+        self._client: MlflowClient | None = None
+        self._trials: dict[int, MirrorRun] = {}
+        self._known: dict[int, str] = {}
+
+    @property
+    def trial_run_ids(self) -> dict[int, str]:
+        """The runs of the trials by number, as far as the store has them."""
+        return self._known | {number: run.run_id for number, run in self._trials.items()}
+
+    @property
+    def api(self) -> MlflowClient:
+        """MLflow's client; the first use makes an embedded store."""
+        if self._client is None:
+            self.store.prepare()
+            self._client = self.store.client()
+        return self._client
+
+    def open(self, name: str, time_ms: int) -> MirrorRun:
+        """Returns the search's run, begun at `time_ms` under `name` where there is none yet."""
+        if self.begun is None:
+            self.experiment_id = self._open_experiment()
+            run_id = find(self.api, [self.experiment_id], SEARCH_TAG, self.search_id)
+            if run_id:
+                self._known = find_trials(self.api, [self.experiment_id], run_id)
+                self.begun = MirrorRun.read(self.api, run_id)
+            else:
+                tags = {"mlflow.source.name": "automl", "mlflow.source.type": "LOCAL"}
+                self.begun = self._create(name, time_ms, SEARCH_TAG, self.search_id, tags)
+        return self.begun
+
+    def parent(self) -> MirrorRun:
+        """Returns the search's run."""
+        # Where `start` was refused, its run is begun all the same: its trials must hang somewhere.
+        return self.begun or self.open(self.search_id, int(time.time() * 1000))
+
+    def trial(self, number: int, time_ms: int) -> MirrorRun:
+        """Returns a trial's run, begun at `time_ms` where there is none yet."""
+        if number not in self._trials:
+            parent = self.parent()
+            if number in self._known:
+                self._trials[number] = MirrorRun.read(self.api, self._known[number])
+            else:
+                name = f"t{number:03d}"
+                tags = {"mlflow.parentRunId": parent.run_id}
+                self._trials[number] = self._create(name, time_ms, TRIAL_TAG, f"{self.search_id}/{name}", tags)
+        return self._trials[number]
+
+    def log_dataset(self, dataset: DatasetInput) -> None:
+        """Lists the data set on the search's run, once."""
+        run = self.parent()
+        if "automl.data_digest" in run.tags:
+            return
+        from mlflow.entities import Dataset, InputTag
+        from mlflow.entities import DatasetInput as MlflowInput
+
+        source = value_text({"uri": str(Path(dataset.source))})
+        profile = value_text(dict(dataset.profile))
+        entity = Dataset(dataset.name[:500], dataset.digest[:36], "local", source, profile=profile)
+        self.api.log_inputs(run.run_id, [MlflowInput(entity, [InputTag("mlflow.data.context", "training")])])
+        run.write(tags={"automl.data": dataset.name, "automl.data_digest": dataset.digest})
+
+    def _create(self, name: str, time_ms: int, tag: str, value: str, tags: dict[str, str]) -> MirrorRun:
+        assert self.experiment_id is not None
+        if self.outbox.has_failed:
+            # The store may have made the run and only its answer been lost.
+            run_id = find(self.api, [self.experiment_id], tag, value)
+            if run_id:
+                return MirrorRun.read(self.api, run_id)
+        tags |= {tag: value, "mlflow.user": _user()}
+        run = self.api.create_run(self.experiment_id, start_time=time_ms, tags=tags, run_name=name)
+        return MirrorRun(self.api, run.info.run_id, tags=dict(run.data.tags))
+
+    def _open_experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self.api.get_experiment_by_name(self.experiment)
+        if found is None:
+            folder = self.store.artifacts
+            try:
+                return self.api.create_experiment(self.experiment, folder.as_uri() if folder else None)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            # Another search made it in this very moment.
+            found = self.api.get_experiment_by_name(self.experiment)
+        if found.lifecycle_stage == "deleted":
+            self.api.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user id without a name
+        return "unknown"

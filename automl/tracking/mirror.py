@@ -1,0 +1,285 @@
+"""The tracker: what the driver tells of a search, told on to MLflow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from automl.records import TrialResult
+from automl.tracking import model as models
+from automl.tracking.family import DatasetInput, Family
+from automl.tracking.outbox import Outbox, line
+from automl.tracking.runs import Point
+from automl.tracking.store import Store
+
+log = logging.getLogger("automl.tracking")
+
+FLUSH_S = 1.0
+_STATUS = {"completed": "FINISHED", "stopped": "FINISHED", "lost": "KILLED"}
+
+
+@dataclass
+class _Points:
+    """Waiting points of one run: what several epochs add goes out in one call."""
+
+    trial: int | None
+    points: list[Point]
+    send: Callable[[_Points], None]
+
+    def __call__(self) -> None:
+        self.send(self)
+
+
+class Tracker:
+    """Mirrors one search.
+
+    A method that only writes never raises and never waits for a server that is gone: what it has to say is queued, in
+    order, and the queue goes out when the server is back, at the latest with `close`. `behind` tells what is still
+    missing then.
+
+    Args:
+        store: Where to.
+        experiment: Name of the MLflow experiment.
+        search_id: The search.
+    """
+
+    def __init__(self, store: Store, experiment: str, search_id: str) -> None:
+        self.store = store
+        self.search_id = search_id
+        self._outbox = Outbox(store.shown)
+        self._family = Family(store, experiment, search_id, self._outbox)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the mirror lacks something that was told; it can be told again from the journal."""
+        return bool(self._outbox.queue) or self._outbox.dropped > 0
+
+    @property
+    def experiment_id(self) -> str | None:
+        """The experiment of the search, once the store has it."""
+        return self._family.experiment_id
+
+    @property
+    def run_id(self) -> str | None:
+        """The run of the search, once the store has it."""
+        return self._family.begun.run_id if self._family.begun else None
+
+    @property
+    def trial_run_ids(self) -> dict[int, str]:
+        """The runs of the trials by number, as far as the store has them."""
+        return self._family.trial_run_ids
+
+    def start(
+        self,
+        *,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, Any],
+        experiment_yaml: str,
+        dataset: DatasetInput | None,
+        time_ms: int,
+        note: str | None = None,
+    ) -> str | None:
+        """Begins the search's run, or finds it again.
+
+        Args:
+            name: Its name in the runs table.
+            params: Settings of the search.
+            tags: Versions, git commit, backend, whatever helps to find the search again.
+            experiment_yaml: The resolved document, kept as `experiment.yaml`.
+            dataset: What it trains on.
+            time_ms: When the search began, since 1970.
+            note: Description shown on the run's page, Markdown.
+
+        Returns:
+            The run's id; None while the store cannot be reached.
+        """
+
+        def begin() -> None:
+            run = self._family.open(name, time_ms)
+            extra = {"mlflow.note.content": note} if note else {}
+            run.write(params=params, tags={**tags, **extra})
+            self._family.api.log_text(run.run_id, experiment_yaml, "experiment.yaml")
+            if dataset:
+                self._family.log_dataset(dataset)
+            self._family.api.update_run(run.run_id, status="RUNNING")
+
+        self._outbox.tell(begin)
+        return self.run_id
+
+    def trial_started(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        trial_yaml: str,
+        time_ms: int,
+        attempt: int = 1,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Begins a trial's run, or finds it again.
+
+        Args:
+            number: The trial, from 1.
+            params: The searched parameters that are active in it.
+            trial_yaml: Its resolved document, kept as `trial.yaml`.
+            time_ms: When it began, since 1970.
+            attempt: Which attempt this is.
+            tags: More about it: rung, bracket, where the proposal came from.
+        """
+
+        def begin() -> None:
+            run = self._family.trial(number, time_ms)
+            run.write(params=params, tags={**(tags or {}), "automl.attempt": attempt})
+            self._family.api.log_text(run.run_id, trial_yaml, "trial.yaml")
+            self._family.api.update_run(run.run_id, status="RUNNING")
+
+        self._outbox.tell(begin)
+
+    def epoch(
+        self,
+        number: int,
+        step: int,
+        metrics: Mapping[str, float],
+        time_ms: int,
+        nonfinite: Mapping[str, str] | None = None,
+    ) -> None:
+        """Adds an epoch of a trial: one point a metric. Goes out within about a second, together with its neighbours.
+
+        Args:
+            number: The trial.
+            step: The epoch, from 1.
+            metrics: Finite values.
+            time_ms: When the epoch ended, since 1970.
+            nonfinite: The other values, as text; they become tags.
+        """
+        values = {**metrics, **{key: float(text) for key, text in (nonfinite or {}).items()}}
+        self._add(number, [Point(key, value, step, time_ms) for key, value in values.items()])
+        if self._outbox.waited_s >= FLUSH_S:
+            self.flush()
+
+    def trial_ended(self, result: TrialResult, time_ms: int) -> None:
+        """Ends a trial's run: how it ended, its score, what it cost.
+
+        Args:
+            result: What the worker, or whoever lost it, said.
+            time_ms: When it ended, since 1970.
+        """
+
+        def end() -> None:
+            run = self._family.trial(result.trial, time_ms)
+            facts: dict[str, float | None] = {
+                "score": result.score,
+                "best_epoch": result.best_epoch,
+                "epochs": result.epochs,
+                "seconds": result.seconds,
+                "parameters": result.parameters,
+                # Under names of their own: under the epochs' names they would add a point to a curve.
+                **{f"best/{key}": value for key, value in result.metrics.items()},
+            }
+            points = [Point(key, float(value), 0, time_ms) for key, value in facts.items() if value is not None]
+            tags = {"automl.outcome": result.outcome, "automl.attempt": result.attempt}
+            run.write(tags=tags | ({"automl.message": result.message} if result.message else {}), points=points)
+            if result.traceback:
+                self._family.api.log_text(run.run_id, result.traceback, "traceback.txt")
+            self._family.api.set_terminated(run.run_id, _STATUS.get(result.outcome, "FAILED"), end_time=time_ms)
+
+        self._outbox.tell(end)
+
+    def progress(self, best_so_far: float | None, trials_done: int, time_ms: int) -> None:
+        """Adds to the search's curves `best_so_far` and `trials_done`, over the number of trials done.
+
+        Args:
+            best_so_far: Best score until now; None while there is none.
+            trials_done: Trials ended until now.
+            time_ms: When, since 1970.
+        """
+        values: dict[str, float | None] = {"best_so_far": best_so_far, "trials_done": float(trials_done)}
+        self._add(None, [Point(k, v, trials_done, time_ms) for k, v in values.items() if v is not None])
+        self.flush()
+
+    def finish(
+        self,
+        ranks: Mapping[int, int],
+        status: Literal["FINISHED", "FAILED", "KILLED"],
+        test: Mapping[str, float],
+        time_ms: int,
+    ) -> None:
+        """Ends the search's run.
+
+        Args:
+            ranks: Rank by trial, 1 the best; scored trials only.
+            status: How the search ended; `KILLED` when interrupted.
+            test: The winner's metrics on the test part, by their bare names; written as `test_NAME`.
+            time_ms: When, since 1970.
+        """
+
+        def end() -> None:
+            for number, rank in ranks.items():
+                self._family.trial(number, time_ms).write(tags={"automl.rank": rank})
+            parent = self._family.parent()
+            points = [Point(f"test_{key}", value, 0, time_ms) for key, value in test.items()]
+            parent.write(tags={"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}, points=points)
+            self._family.api.set_terminated(parent.run_id, status, end_time=time_ms)
+
+        self._outbox.tell(end)
+
+    def log_best(
+        self,
+        model: Any,
+        trial: int,
+        registered_name: str,
+        metadata: Mapping[str, Any],
+        requirements: Sequence[str] = (),
+    ) -> str | None:
+        """Logs the winner's model on the search's run and registers it as the champion of its name. Imports Keras.
+
+        Args:
+            model: The loaded Keras model.
+            trial: The trial it comes from; a second call for the same trial logs nothing.
+            registered_name: Name in the model registry.
+            metadata: What a reader of the model needs, as plain data: `classes`, above all.
+            requirements: What pip must install beside Keras to load it.
+
+        Returns:
+            The model's URI, `models:/m-...`; None when the store could not be reached.
+        """
+        self.flush(now=True)
+        try:
+            parent = self._family.parent()
+            return models.log_best(
+                self._family.api, self.store.uri, parent, model, trial, registered_name, dict(metadata), requirements
+            )
+        except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
+            self._outbox.dropped += 1
+            log.warning("MLflow did not take the model: %s", line(error))
+            return None
+
+    def flush(self, *, now: bool = False) -> None:
+        """Sends what waits, in order; stops at the first thing that the store cannot take at present.
+
+        Args:
+            now: Also try when the store was found unreachable a moment ago.
+        """
+        self._outbox.flush(now=now)
+
+    def close(self) -> None:
+        """Sends the rest, if the store can be reached."""
+        self.flush(now=True)
+        if self.behind:
+            log.warning("MLflow at %s lacks a part of the search %s", self.store.shown, self.search_id)
+
+    def _add(self, trial: int | None, points: list[Point]) -> None:
+        # Back to the last thing that is no point: the epochs of several workers alternate, and each keeps its own call.
+        for waiting in reversed(self._outbox.queue):
+            if not isinstance(waiting, _Points):
+                break
+            if waiting.trial == trial:
+                waiting.points += points
+                return
+        self._outbox.queue.append(_Points(trial, points, self._send))
+
+    def _send(self, told: _Points) -> None:
+        run = self._family.parent() if told.trial is None else self._family.trial(told.trial, told.points[0].time_ms)
+        run.write(points=told.points)

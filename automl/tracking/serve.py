@@ -1,0 +1,79 @@
+"""The MLflow UI on a store, as a child process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from automl.errors import ConfigError, Problem, SearchError
+from automl.tracking.store import Store
+
+START_TIMEOUT_S = 120.0
+
+
+def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> subprocess.Popen[bytes]:
+    """Starts the MLflow UI and waits until it answers.
+
+    Args:
+        store: A store without a server of its own (`not store.is_remote`).
+        host: Address to listen on; the default is reached from this machine only.
+        port: Port to listen on.
+
+    Returns:
+        The server's process; ends with Ctrl-C in the same terminal, else the caller terminates it.
+
+    Raises:
+        ConfigError: The port is taken, or the store has its own server.
+        SearchError: The server did not come up.
+    """
+    if store.is_remote:
+        raise ConfigError(Problem("ui", "this store has a server of its own", hint=f"Open {store.shown}"))
+    _require_free(host, port)
+    store.prepare()
+    artifacts = store.artifacts or Path.cwd() / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    arguments = ["--host", host, "--port", str(port), "--workers", "1"]
+    arguments += ["--default-artifact-root", str(artifacts), "--artifacts-destination", str(artifacts)]
+    environment = os.environ | {
+        # Not an argument: it may hold a password, and everyone may read a process's arguments.
+        "MLFLOW_BACKEND_STORE_URI": store.uri,
+        # Scorers and judges need it, the pages we show do not; it costs a process of 240 MB.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "mlflow", "server", *arguments], env=environment)
+    try:
+        _await_answer(process, f"http://{'[::1]' if ':' in host else host}:{port}/health")
+    except BaseException:
+        process.terminate()
+        raise
+    return process
+
+
+def _require_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            what = f"cannot listen on {host}:{port}: {error.strerror}"
+            raise ConfigError(Problem("--port", what, hint="Choose another --port")) from None
+
+
+def _await_answer(process: subprocess.Popen[bytes], address: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SearchError(f"the MLflow server ended with exit code {process.returncode} while starting")
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - http, to the server just started
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise SearchError(f"the MLflow server did not answer within {START_TIMEOUT_S:.0f} s")

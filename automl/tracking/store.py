@@ -1,0 +1,182 @@
+"""Where the mirror lives: an SQLite file in the project's home by default, or the tracking server asked for."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from automl.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SEARCH_TAG = "automl.search"
+TRIAL_TAG = "automl.trial"
+
+_SQL = ("sqlite", "postgresql", "mysql", "mssql")
+_SQLITE = "sqlite:///"
+_ENVIRONMENT = {
+    # A search tells nobody that it runs.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow would wait minutes for a dead server, and the search with it; the mirror is caught up later instead.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+}
+
+
+def redacted(text: object) -> str:
+    """Returns `text` without the user names, passwords and tokens of the addresses in it."""
+    hidden = re.sub(r"://[^\s/@]+@", "://***@", str(text))
+    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret|api_?key)=[^&\s'\"]+", r"\1=***", hidden)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A tracking store.
+
+    Args:
+        uri: Its address for MLflow; may hold a password, `shown` does not.
+        artifacts: Folder for the artifacts of new experiments; None where a server keeps them.
+    """
+
+    uri: str
+    artifacts: Path | None
+
+    @property
+    def shown(self) -> str:
+        """The address as it may be printed."""
+        return redacted(self.uri)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a tracking server stands between us and the store; it then has its own UI at `uri`."""
+        return urlsplit(self.uri).scheme not in _SQL
+
+    def prepare(self) -> None:
+        """Makes an SQLite store, or brings an old one to this MLflow's tables. Nothing to do for other stores.
+
+        Under a file lock: processes that open a new database at once would each try to make its tables, and fail.
+        """
+        _configure()
+        if not self.uri.startswith(_SQLITE):
+            return
+        file = Path(self.uri.removeprefix(_SQLITE))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(file.with_name(file.name + ".lock")):
+            _migrate(self.uri, is_new=not file.exists())
+
+    def client(self) -> MlflowClient:
+        """Returns MLflow's client for this store."""
+        _configure()
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri)
+
+    def run_ids(self, search_id: str) -> tuple[str | None, dict[int, str]]:
+        """Returns the run of a search and the runs of its trials, by number; reads every experiment.
+
+        Raises:
+            mlflow.exceptions.MlflowException: The store cannot be read.
+        """
+        client = self.client()
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        parent = find(client, experiments, SEARCH_TAG, search_id)
+        return parent, find_trials(client, experiments, parent) if parent else {}
+
+
+def store(home: Path, uri: str | None = None) -> Store:
+    """Returns the store of a home folder. Creates nothing.
+
+    Args:
+        home: The folder of searches (`mlruns`).
+        uri: `--tracking-uri`; else `MLFLOW_TRACKING_URI`, else `mlflow.db` in `home`. MLflow's own default is not
+            asked: it would turn to an old file store lying in `./mlruns`.
+
+    Raises:
+        ConfigError: The address is no store that MLflow still has.
+    """
+    where = "--tracking-uri" if uri else "MLFLOW_TRACKING_URI"
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{home.absolute() / 'mlflow.db'}"
+    scheme = urlsplit(uri).scheme.split("+")[0]
+    if uri.startswith(_SQLITE):
+        # Relative to here and now: workers and the UI may stand in another folder.
+        uri = _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
+    if scheme in _SQL:
+        return Store(uri, home.absolute() / "artifacts")
+    if scheme in ("http", "https", "databricks", "databricks-uc") or uri in ("databricks", "databricks-uc"):
+        return Store(uri, None)
+    expected = "sqlite:///FILE, http(s)://HOST:PORT or an SQL database"
+    is_files = scheme in ("", "file")
+    hint = "MLflow has given up file stores; `mlflow migrate-filestore` turns one into SQLite" if is_files else None
+    raise ConfigError(Problem(where, "not a tracking store", expected, redacted(uri), hint))
+
+
+def find(client: MlflowClient, experiments: list[str], tag: str, value: str) -> str | None:
+    """Returns the id of the first run that bears a tag, or None."""
+    found = client.search_runs(experiments, f"tags.`{tag}` = '{value}'", max_results=1, order_by=["start_time ASC"])
+    return found[0].info.run_id if found else None
+
+
+def find_trials(client: MlflowClient, experiments: list[str], parent: str) -> dict[int, str]:
+    """Returns the runs of a search's trials by trial number."""
+    trials: dict[int, str] = {}
+    token = None
+    while True:
+        page = client.search_runs(
+            experiments,
+            f"tags.`mlflow.parentRunId` = '{parent}'",
+            max_results=1000,
+            order_by=["start_time ASC"],
+            page_token=token,
+        )
+        for run in page:
+            name = run.data.tags.get(TRIAL_TAG, "").rpartition("/t")[2]
+            if name.isdigit():
+                trials.setdefault(int(name), run.info.run_id)
+        token = page.token
+        if not token:
+            return trials
+
+
+def _configure() -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401 - sets its loggers up, which are quietened after that
+
+    for name, level in {
+        "alembic": logging.WARNING,
+        # They tell of each failure at length; the tracker says it in one line.
+        "mlflow.store.db.utils": logging.CRITICAL,
+        "urllib3.connectionpool": logging.ERROR,
+    }.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def _migrate(uri: str, *, is_new: bool) -> None:
+    from mlflow import MlflowClient
+    from mlflow.store.db import utils
+
+    if not is_new:
+        engine = utils.create_sqlalchemy_engine_with_retry(uri)
+        try:
+            revision = utils._get_schema_version(engine)  # noqa: SLF001 - no public name tells the revision
+            if revision is not None and revision != utils._get_latest_schema_revision():  # noqa: SLF001
+                utils._upgrade_db(engine)  # noqa: SLF001 - what `mlflow db upgrade` calls
+        finally:
+            engine.dispose()
+    MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

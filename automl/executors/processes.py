@@ -12,8 +12,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -34,6 +35,13 @@ class _Worker:
     pipe: Connection
     request: Request | None = None
     served: int = 0
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A worker's last words: what it was asked to run raised, or could not be read, or its result could not be sent."""
+
+    message: str
 
 
 class Processes:
@@ -109,21 +117,27 @@ class Processes:
         events: list[Event] = []
         try:
             while worker.pipe.poll():
-                event: Event = worker.pipe.recv()
+                event: Event | _Broken = worker.pipe.recv()
+                if isinstance(event, _Broken):
+                    return [*events, self._lost(worker, event.message)]
                 events.append(event)
                 if not isinstance(event, Report):
                     worker.request = None
                     worker.served += 1
         except (EOFError, OSError):
+            worker.process.join(EXIT_TIMEOUT_S)
             if worker.request is not None:
-                worker.process.join(EXIT_TIMEOUT_S)
-                reason = _reason(worker.process.exitcode)
-                events.append(WorkerLost(worker.request.trial, worker.request.attempt, f"{WORKER_LOST} ({reason})"))
-            self._workers[self._workers.index(worker)] = self._replace(worker)
-            return events
+                return [*events, self._lost(worker, _reason(worker.process.exitcode))]
+            worker.served = self._recycle_after  # it died behind its result
         if worker.request is None and worker.served >= self._recycle_after:
             self._workers[self._workers.index(worker)] = self._replace(worker)
         return events
+
+    def _lost(self, worker: _Worker, reason: str) -> WorkerLost:
+        """Puts a fresh worker in the place of one that died with a request in its hands."""
+        assert worker.request is not None
+        self._workers[self._workers.index(worker)] = self._replace(worker)
+        return WorkerLost(worker.request.trial, worker.request.attempt, f"{WORKER_LOST} ({reason})")
 
     def _replace(self, worker: _Worker) -> _Worker:
         # Its work is done or lost: there is nothing to say good-bye to.
@@ -136,9 +150,25 @@ class Processes:
         ours, theirs = self._context.Pipe()
         log = str(self._log) if self._log else None
         process = self._context.Process(target=_serve, args=(theirs, self._environment, log), daemon=True)
-        process.start()
+        with _interrupts_blocked():
+            process.start()
         theirs.close()  # the worker's end lives in the worker alone, so that its death ends the pipe
         return _Worker(process, ours)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Starts a process deaf to Ctrl-C, until it can ignore it: half imported, it would die with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # Python's own helper process is started with the first worker, and unblocks the signal on the way.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _reason(exitcode: int | None) -> str:
@@ -160,20 +190,33 @@ def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | N
     # Ctrl-C reaches the whole process group; what it means is the driver's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _redirect(log)
-    requests: SimpleQueue[tuple[Run, Request]] = SimpleQueue()
+    requests: SimpleQueue[tuple[Run, Request] | Exception] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()
-    while True:
-        run, request = requests.get()
-        pipe.send(run(request, pipe.send))
-
-
-def _listen(pipe: Connection, requests: SimpleQueue[tuple[Run, Request]]) -> None:
-    """Reads requests in a thread of its own, so that the driver's death is noticed in mid-epoch."""
     try:
         while True:
+            run, request = _taken(requests.get())
+            pipe.send(run(request, pipe.send))
+    except BaseException as error:
+        # What a trial does wrong is its result; this is a fault round it, and the traceback goes to the log.
+        pipe.send(_Broken(f"{type(error).__name__}: {error}".splitlines()[0]))
+        raise
+
+
+def _taken(received: tuple[Run, Request] | Exception) -> tuple[Run, Request]:
+    if isinstance(received, Exception):
+        raise received
+    return received
+
+
+def _listen(pipe: Connection, requests: SimpleQueue[tuple[Run, Request] | Exception]) -> None:
+    """Reads requests in a thread of its own, so that the driver's death is noticed in mid-epoch."""
+    while True:
+        try:
             requests.put(pipe.recv())
-    except (EOFError, OSError):
-        os._exit(0)  # no clean-up: the main thread is deep in a training step
+        except (EOFError, OSError):
+            os._exit(0)  # no clean-up: the main thread is deep in a training step
+        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            requests.put(error)
 
 
 def _redirect(log: str | None) -> None:

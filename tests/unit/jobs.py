@@ -1,0 +1,138 @@
+"""What the workers of `test_executors` run in the place of trials: quick, and without Keras.
+
+A file of its own because a worker process imports it by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from automl.executors.processes import Processes
+from automl.records import Report, TrialRequest, TrialResult
+
+Tell = Callable[[Report], None]
+
+
+def request(trial: int, attempt: int = 1, **document: Any) -> TrialRequest:
+    """Returns a request that carries `document` to one of the functions below."""
+    nothing: Any = None
+    return TrialRequest(trial, attempt, document, 0, nothing, "", "val_accuracy", "max", 1)
+
+
+def report(asked: TrialRequest, epoch: int) -> Report:
+    return Report(asked.trial, asked.attempt, epoch, {"loss": 1.0 / epoch})
+
+
+def result(asked: TrialRequest, message: str | None = None) -> TrialResult:
+    return TrialResult(asked.trial, asked.attempt, "completed", score=1.0, message=message)
+
+
+def succeed(asked: TrialRequest, tell: Tell) -> TrialResult:
+    return result(asked, str(os.getpid()))
+
+
+def count(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Reports three epochs, `pause` seconds apart."""
+    for epoch in (1, 2, 3):
+        tell(report(asked, epoch))
+        time.sleep(asked.document["pause"])
+    return result(asked)
+
+
+def meet(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Ends once the file that another trial makes is there."""
+    Path(asked.document["mine"]).touch()
+    deadline = time.monotonic() + 20
+    while not Path(asked.document["other"]).exists():
+        if time.monotonic() > deadline:
+            return result(asked, "alone")
+        time.sleep(0.01)
+    return result(asked, "met")
+
+
+def die(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Reports twice and is killed, as the kernel does when memory is short."""
+    tell(report(asked, 1))
+    tell(report(asked, 2))
+    os.kill(os.getpid(), signal.SIGKILL)
+    return result(asked)
+
+
+def leave(asked: TrialRequest, tell: Tell) -> TrialResult:
+    os._exit(7)
+
+
+def succeed_and_die(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Dies a moment after its result is out."""
+    import threading
+
+    threading.Timer(0.2, os._exit, (9,)).start()
+    return result(asked)
+
+
+def raise_error(asked: TrialRequest, tell: Tell) -> TrialResult:
+    tell(report(asked, 1))
+    raise RuntimeError("nobody caught this")
+
+
+def return_unpicklable(asked: TrialRequest, tell: Tell) -> Any:
+    return lambda: None
+
+
+def write(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Writes to stdout and stderr, from Python and below it."""
+    for stream, text in ((sys.stdout, "python stdout\n"), (sys.stderr, "python stderr\n")):
+        stream.write(text)
+        stream.flush()
+    os.write(1, b"descriptor 1\n")
+    os.write(2, b"descriptor 2\n")
+    return result(asked)
+
+
+def look(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Tells the environment: now, and as it was when this file was imported."""
+    return result(asked, f"{SEEN} {os.environ.get('JOBS_SET')} {os.environ.get('JOBS_TAKEN')}")
+
+
+def interrupt(asked: TrialRequest, tell: Tell) -> TrialResult:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return result(asked, "still here")
+
+
+def stay(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Reports its process, then is busy for a minute: half in Python, as a training loop, half asleep."""
+    tell(Report(asked.trial, asked.attempt, 1, {"pid": float(os.getpid())}))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        sum(range(100_000))
+        time.sleep(0.01)
+    return result(asked)
+
+
+SEEN = f"{os.environ.get('JOBS_SET')} {os.environ.get('JOBS_TAKEN')}"
+
+
+def drive(workers: int) -> None:
+    """A driver that prints the processes of its workers when each is in mid-trial, and waits to be killed."""
+    executor = Processes(workers, {})
+    for number in range(1, workers + 1):
+        executor.submit(stay, request(number))
+    told = 0
+    while told < workers:
+        for event in executor.wait(1.0):
+            assert isinstance(event, Report)
+            os.write(1, f"{int(event.metrics['pid'])}\n".encode())
+            told += 1
+    while True:
+        executor.wait(1.0)
+
+
+if __name__ == "__main__":
+    drive(int(sys.argv[1]))

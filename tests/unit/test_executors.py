@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from automl.executors import Event
+from automl.executors.inline import Inline
+from automl.executors.processes import Processes
+from automl.records import Report, TrialResult, WorkerLost
+
+# Workers import what they run by its name; `spawn` hands them this path.
+sys.path.insert(0, str(Path(__file__).parent))
+import jobs
+
+Pool = Callable[..., Processes]
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made: list[Processes] = []
+
+    def make(workers: int = 1, environment: dict[str, str | None] | None = None, **given: Any) -> Processes:
+        made.append(Processes(workers, environment or {}, **given))
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.close()
+
+
+def until_idle(executor: Processes, timeout_s: float = 30.0) -> list[Event]:
+    """Returns all that happens until no request is running."""
+    events: list[Event] = []
+    deadline = time.monotonic() + timeout_s
+    while any(worker.request for worker in executor._workers):
+        assert time.monotonic() < deadline, f"nothing but {events} in {timeout_s} s"
+        events += executor.wait(0.5)
+    return events
+
+
+def only(executor: Processes, run: Any, **document: Any) -> Event:
+    """Runs one request and returns what came of it."""
+    executor.submit(run, jobs.request(1, **document))
+    return until_idle(executor)[-1]
+
+
+def gone(pids: list[int], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_reports_come_while_the_trial_runs(pool: Pool) -> None:
+    executor = pool()
+    executor.submit(jobs.count, jobs.request(4, attempt=2, pause=0.4))
+    batches = []
+    while any(worker.request for worker in executor._workers):
+        batches.append(executor.wait(10.0))
+    events = [event for batch in batches for event in batch]
+    assert [type(event) for event in events] == [Report, Report, Report, TrialResult]
+    assert [event.epoch for event in events if isinstance(event, Report)] == [1, 2, 3]
+    assert {(event.trial, event.attempt) for event in events} == {(4, 2)}
+    assert len(batches) >= 3, "the reports came together"
+
+
+def test_a_wait_ends_at_its_timeout(pool: Pool) -> None:
+    executor = pool()
+    assert executor.wait(60.0) == []  # nothing is running, so nothing can happen
+    executor.submit(jobs.stay, jobs.request(1))
+    assert isinstance(executor.wait(30.0)[0], Report)
+    started = time.monotonic()
+    assert executor.wait(0.2) == []
+    assert 0.1 < time.monotonic() - started < 2.0
+
+
+def test_two_trials_run_at_once(pool: Pool, tmp_path: Path) -> None:
+    executor = pool(2)
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    executor.submit(jobs.meet, jobs.request(1, mine=a, other=b))
+    assert executor.free == 1
+    executor.submit(jobs.meet, jobs.request(2, mine=b, other=a))
+    assert executor.free == 0
+    with pytest.raises(RuntimeError, match="no free worker"):
+        executor.submit(jobs.succeed, jobs.request(3))
+    results = [event for event in until_idle(executor) if isinstance(event, TrialResult)]
+    assert {result.trial: result.message for result in results} == {1: "met", 2: "met"}
+    assert executor.free == 2
+
+
+def test_a_worker_serves_many_trials_and_is_replaced_after_some(pool: Pool) -> None:
+    executor = pool(recycle_after=2)
+    first, second, third = (only(executor, jobs.succeed).message for _ in range(3))
+    assert first == second != third
+    assert gone([int(first or 0)], 1.0)
+
+
+def test_a_killed_worker_takes_its_own_trial_alone(pool: Pool, tmp_path: Path) -> None:
+    executor = pool(2)
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    executor.submit(jobs.meet, jobs.request(1, mine=a, other=b))
+    executor.submit(jobs.die, jobs.request(2))
+    events: list[Event] = []
+    while executor.free == 0:
+        events += executor.wait(10.0)
+    # What it reported is there, in order, before the news of its death.
+    assert [type(event) for event in events] == [Report, Report, WorkerLost]
+    lost = events[-1]
+    assert isinstance(lost, WorkerLost)
+    assert (lost.trial, lost.attempt) == (2, 1)
+    assert "SIGKILL" in lost.message
+    # Its place is filled, and the other trial never noticed.
+    executor.submit(jobs.meet, jobs.request(2, attempt=2, mine=b, other=a))
+    ended = until_idle(executor)
+    assert {(event.trial, event.attempt) for event in ended if isinstance(event, TrialResult)} == {(1, 1), (2, 2)}
+
+
+def test_an_exit_code_is_named(pool: Pool) -> None:
+    lost = only(pool(), jobs.leave)
+    assert isinstance(lost, WorkerLost)
+    assert "exit code 7" in lost.message
+
+
+def test_a_worker_that_died_idle_is_replaced_when_it_is_needed(pool: Pool) -> None:
+    executor = pool()
+    first = only(executor, jobs.succeed)
+    os.kill(int(first.message or 0), signal.SIGKILL)
+    executor._workers[0].process.join(5.0)
+    second = only(executor, jobs.succeed)
+    assert isinstance(second, TrialResult)
+    assert second.message != first.message
+
+
+def test_a_worker_that_dies_right_behind_its_result_loses_nothing(pool: Pool) -> None:
+    executor = pool()
+    assert isinstance(only(executor, jobs.succeed_and_die), TrialResult)
+    executor._workers[0].process.join(5.0)
+    assert isinstance(only(executor, jobs.succeed), TrialResult)
+
+
+def test_a_run_function_that_raises_loses_its_worker_and_says_why(pool: Pool) -> None:
+    executor = pool()
+    executor.submit(jobs.raise_error, jobs.request(3))
+    told, lost = until_idle(executor)
+    assert isinstance(told, Report)
+    assert isinstance(lost, WorkerLost)
+    assert lost.trial == 3
+    assert "RuntimeError: nobody caught this" in lost.message
+    assert isinstance(only(executor, jobs.succeed), TrialResult)
+
+
+def test_a_result_that_cannot_be_sent_loses_its_worker_and_says_why(pool: Pool) -> None:
+    lost = only(pool(), jobs.return_unpicklable)
+    assert isinstance(lost, WorkerLost)
+    assert "lambda" in lost.message
+
+
+def test_a_function_the_worker_cannot_import_does_not_hang_the_driver(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = pool()
+    only(executor, jobs.succeed)
+    # The worker started before the path was set, so it alone does not find the file.
+    (tmp_path / "only_here.py").write_text("def run(request, tell): ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import only_here
+
+    lost = only(executor, only_here.run)
+    assert isinstance(lost, WorkerLost)
+    assert "only_here" in lost.message
+
+
+def test_what_workers_print_goes_to_the_log(pool: Pool, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "backend.log"
+    log.write_text("from before\n")
+    only(pool(log=log), jobs.write)
+    assert capfd.readouterr() == ("", "")
+    lines = log.read_text().splitlines()
+    assert lines[0] == "from before"
+    assert sorted(lines[1:]) == ["descriptor 1", "descriptor 2", "python stderr", "python stdout"]
+
+
+def test_without_a_log_nothing_reaches_stdout(pool: Pool, capfd: pytest.CaptureFixture[str]) -> None:
+    only(pool(), jobs.write)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "python stdout" in err
+    assert "descriptor 1" in err
+
+
+def test_the_environment_is_set_before_anything_is_imported(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBS_TAKEN", "there")
+    seen = only(pool(environment={"JOBS_SET": "1", "JOBS_TAKEN": None}), jobs.look)
+    assert seen.message == "1 None 1 None"
+    assert os.environ["JOBS_TAKEN"] == "there"
+
+
+def test_workers_leave_an_interrupt_to_the_driver(pool: Pool) -> None:
+    assert only(pool(), jobs.interrupt).message == "still here"
+
+
+def test_an_interrupt_while_workers_start_does_not_reach_them(pool: Pool) -> None:
+    executor = pool(2)
+    for _ in range(20):
+        for worker in executor._workers:
+            os.kill(worker.process.pid or 0, signal.SIGINT)
+        time.sleep(0.01)
+    assert isinstance(only(executor, jobs.succeed), TrialResult)
+    assert all(worker.process.is_alive() for worker in executor._workers)
+
+
+def test_close_ends_workers_in_mid_trial(pool: Pool) -> None:
+    executor = pool(2)
+    executor.submit(jobs.stay, jobs.request(1))
+    (told,) = executor.wait(30.0)
+    assert isinstance(told, Report)
+    pids = [worker.process.pid or 0 for worker in executor._workers]
+    executor.close()
+    assert gone(pids, 1.0)
+    assert executor.free == 0
+    executor.close()  # twice does no harm
+
+
+def test_workers_end_with_their_driver_in_mid_trial() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(jobs.__file__), "2"]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert driver.stdout is not None
+    try:
+        pids = [int(driver.stdout.readline()) for _ in range(2)]
+    finally:
+        driver.kill()
+        driver.wait()
+        driver.stdout.close()
+    assert len(set(pids)) == 2
+    assert gone(pids, 2.0)
+
+
+def test_inline_runs_here_and_gives_the_same_events() -> None:
+    executor = Inline()
+    assert executor.free == 1
+    executor.submit(jobs.count, jobs.request(1, pause=0.0))
+    assert executor.free == 0
+    events = executor.wait(0.0)
+    assert [type(event) for event in events] == [Report, Report, Report, TrialResult]
+    assert executor.free == 1
+    executor.submit(jobs.succeed, jobs.request(2))
+    executor.close()
+    assert executor.wait(0.0) == []

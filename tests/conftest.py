@@ -1,0 +1,52 @@
+"""What every test stands on: no GPU, a home of its own, and real data where there is some."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# Before any test module imports a backend.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.update({"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "MLFLOW_DISABLE_TELEMETRY": "true"})
+
+REPO = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own AUTOML_HOME, empty. Nothing of the developer's is read or written."""
+    folder = tmp_path / "mlruns"
+    monkeypatch.setenv("AUTOML_HOME", str(folder))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def automl_data() -> Path:
+    """The folder of real data sets, one subfolder each."""
+    folder = Path(os.environ.get("AUTOML_DATA") or REPO.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} does not exist; name its place in AUTOML_DATA")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite store with MLflow's tables and nothing in them: making one takes seconds, copying it none."""
+    from automl.tracking import store
+
+    folder = tmp_path_factory.mktemp("store")
+    store(folder, f"sqlite:///{folder}/mlflow.db").prepare()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def home_with_store(home: Path, empty_store: Path) -> Path:
+    """`home`, with an empty MLflow store in it."""
+    home.mkdir()
+    shutil.copy(empty_store, home / "mlflow.db")
+    return home

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_serializer, model_validator
 
-import automl
 from automl import data, inputs, tasks
 from automl.data import Source
-from automl.errors import DataError, Problem, did_you_mean
+from automl.errors import DataError, Problem
 from automl.inputs import Input
 from automl.records import DataSpec, Part, Splits
 from automl.registry import Family, Member
@@ -148,44 +147,6 @@ def load_spec(folder: Path) -> DataSpec:
     from automl.data import _store
 
     return _store.read(folder)
-
-
-def document_names() -> list[str]:
-    """Returns the names of the data documents that are shipped, sorted."""
-    return sorted(path.stem for path in _shipped().glob("*.yaml"))
-
-
-def find_document(name_or_path: str) -> Path:
-    """Returns the YAML file of a data set.
-
-    Args:
-        name_or_path: The bare name of a shipped document (`digits`), or the path of a file of the user's.
-
-    Raises:
-        DataError: There is no such file, or no document of that name.
-    """
-    path = Path(name_or_path).expanduser()
-    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
-        if path.is_file():
-            return path
-        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        raise _bad(str(path), "no such file", expected="a data document", hint=did_you_mean(path.name, near))
-    names = document_names()
-    if name_or_path not in names:
-        raise _bad(
-            "data",
-            f"no data set is called {name_or_path!r}",
-            expected=f"one of {', '.join(names)}, or the path of a YAML file",
-            hint=did_you_mean(name_or_path, names),
-        )
-    return _shipped() / f"{name_or_path}.yaml"
-
-
-def _shipped() -> Path:
-    package = Path(automl.__file__).parent
-    # In a wheel the documents lie inside the package; only a checkout has the top-level folder.
-    inside = package / "_datasets"
-    return inside if inside.is_dir() else package.parent / "datasets"
 
 
 def _checked(part: Part, reader: Input, where: str) -> Part:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from automl import dataset, inputs, tasks
+from automl import dataset, inputs, shelf, tasks
 from automl.data import Source
 from automl.dataset import DataDocument
 from automl.errors import DataError
@@ -371,22 +371,6 @@ def test_every_field_of_a_document_says_what_it_is():
             assert field.description, name
 
 
-def test_a_bare_name_finds_the_shipped_document():
-    assert dataset.find_document("digits") == ROOT / "datasets/digits.yaml"
-    assert set(dataset.document_names()) >= {"digits", "fashion_mnist", "japanese_vowels", "gunpoint"}
-    with pytest.raises(DataError, match=r"no data set is called 'digit'.*Did you mean 'digits'\?"):
-        dataset.find_document("digit")
-
-
-def test_a_path_finds_the_users_own(tmp_path, monkeypatch):
-    (tmp_path / "mine.yaml").write_text("name: mine\n")
-    assert dataset.find_document(str(tmp_path / "mine.yaml")) == tmp_path / "mine.yaml"
-    monkeypatch.chdir(tmp_path)
-    assert dataset.find_document("mine.yaml") == Path("mine.yaml")
-    with pytest.raises(DataError, match=r"no such file.*Did you mean 'mine\.yaml'\?"):
-        dataset.find_document("./mime.yaml")
-
-
 def test_documents_are_checked_without_heavy_libraries():
     heavy = ("numpy", "sklearn", "pandas", "keras", "tensorflow", "mlflow")
     code = f"import sys, automl.dataset; print([m for m in {heavy} if m in sys.modules])"
@@ -395,12 +379,12 @@ def test_documents_are_checked_without_heavy_libraries():
 
 
 def shipped(name: str) -> dict[str, Any]:
-    return YAML(typ="safe", pure=True).load(dataset.find_document(name))
+    return YAML(typ="safe", pure=True).load(shelf.find(shelf.DATASETS, name))
 
 
-@pytest.mark.parametrize("name", dataset.document_names())
+@pytest.mark.parametrize("name", shelf.names(shelf.DATASETS))
 def test_a_shipped_document_says_what_it_is_before_anything_else(name):
-    lines = dataset.find_document(name).read_text(encoding="utf-8").splitlines()
+    lines = shelf.find(shelf.DATASETS, name).read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("# ")
     assert all(len(line) <= 120 for line in lines)
     plain = shipped(name)
@@ -412,7 +396,7 @@ needs_members = pytest.mark.skipif(not REAL, reason="the inputs and tasks are no
 
 
 @needs_members
-@pytest.mark.parametrize("name", dataset.document_names())
+@pytest.mark.parametrize("name", shelf.names(shelf.DATASETS))
 def test_a_shipped_document_is_valid_and_a_dump_is_one_again(name):
     doc = DataDocument.model_validate(shipped(name))
     assert DataDocument.model_validate(doc.model_dump(mode="json", exclude_none=True)) == doc

@@ -32,11 +32,17 @@ class Recorder(keras.callbacks.Callback):
         self._diverged: str | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Reports the epoch; Keras counts from 0, people and records from 1."""
+        """Reports the epoch; Keras counts from 0, people and records from 1.
+
+        Raises:
+            KeyError: The objective is not among what Keras logs.
+        """
         values = {name: float(value) for name, value in (logs or {}).items()}
+        if self.request.objective not in values:
+            raise KeyError(f"{self.request.objective} is not measured. Expected one of {', '.join(values)}")
         metrics = {name: value for name, value in values.items() if math.isfinite(value)}
         nonfinite = {name: repr(value) for name, value in values.items() if not math.isfinite(value)}
-        self._epochs += 1
+        self._epochs = epoch + 1
         score = metrics.get(self.request.objective)
         if score is not None and self._is_better(score):
             self._best = (score, epoch + 1, metrics)
@@ -47,11 +53,7 @@ class Recorder(keras.callbacks.Callback):
         self.report(Report(self.request.trial, self.request.attempt, epoch + 1, metrics, nonfinite))
 
     def facts(self) -> dict[str, Any]:
-        """Returns the fields of the `TrialResult` that the training decided.
-
-        Raises:
-            KeyError: The objective was not among what Keras logged.
-        """
+        """Returns the fields of the `TrialResult` that the training decided."""
         facts: dict[str, Any] = {"epochs": self._epochs}
         if self._diverged:
             return facts | {"outcome": "diverged", "message": self._diverged}

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from automl.recorder import Recorder
+from automl.records import Report, TrialRequest
+
+NOTHING: Any = None
+REQUEST = TrialRequest(3, 2, {}, 0, NOTHING, "", "val_accuracy", "max", 4)
+
+
+class Network:
+    """Its weights tell which epoch they are of."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.stop_training = False
+
+    def get_weights(self) -> list[int]:
+        return [self.epoch]
+
+
+def follow(*epochs: dict[str, float], first: int = 0, **request: Any) -> tuple[Recorder, list[Report]]:
+    """Plays the epochs of a training; ends where the recorder ends it."""
+    told: list[Report] = []
+    recorder = Recorder(replace(REQUEST, **request), told.append)
+    network = Network()
+    recorder.set_model(network)
+    for epoch, logs in enumerate(epochs, start=first):
+        network.epoch = epoch + 1
+        recorder.on_epoch_end(epoch, logs)
+        if network.stop_training:
+            break
+    return recorder, told
+
+
+def test_every_epoch_is_reported_counted_from_one() -> None:
+    _, told = follow({"loss": 2.0, "val_accuracy": 0.5}, {"loss": 1.0, "val_accuracy": 0.6})
+    assert told == [
+        Report(3, 2, 1, {"loss": 2.0, "val_accuracy": 0.5}),
+        Report(3, 2, 2, {"loss": 1.0, "val_accuracy": 0.6}),
+    ]
+
+
+def test_metrics_are_plain_floats() -> None:
+    import numpy as np
+
+    _, (told,) = follow({"loss": np.float32(2.0), "val_accuracy": np.float32(0.5)})
+    assert {type(value) for value in told.metrics.values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("objective", "direction", "values", "best"),
+    [
+        ("val_accuracy", "max", (0.5, 0.9, 0.7), 2),
+        ("val_loss", "min", (0.5, 0.9, 0.7), 1),
+        ("val_accuracy", "max", (0.9, 0.9, 0.9), 1),  # the earliest of equals
+        ("val_loss", "min", (0.0, -1.0, -1.0), 2),
+    ],
+)
+def test_the_best_epoch_is_that_of_the_best_objective(
+    objective: str, direction: Any, values: tuple[float, ...], best: int
+) -> None:
+    logs = [{"loss": 1.0, objective: value} for value in values]
+    recorder, _ = follow(*logs, objective=objective, direction=direction)
+    facts = recorder.facts()
+    assert facts == {
+        "epochs": 3,
+        "outcome": "completed",
+        "score": values[best - 1],
+        "best_epoch": best,
+        "metrics": logs[best - 1],
+    }
+    assert recorder.best_weights == [best]
+
+
+def test_a_continued_trial_counts_on() -> None:
+    recorder, told = follow({"loss": 1.0, "val_accuracy": 0.1}, {"loss": 1.0, "val_accuracy": 0.2}, first=2)
+    assert [report.epoch for report in told] == [3, 4]
+    facts = recorder.facts()
+    assert (facts["best_epoch"], facts["epochs"]) == (4, 4)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_ends_the_trial(loss: float) -> None:
+    recorder, told = follow(
+        {"loss": 1.0, "val_accuracy": 0.5}, {"loss": loss, "val_accuracy": 0.1}, {"loss": 1.0, "val_accuracy": 0.9}
+    )
+    assert [report.epoch for report in told] == [1, 2]
+    assert told[1].metrics == {"val_accuracy": 0.1}
+    assert told[1].nonfinite == {"loss": repr(loss)}
+    facts = recorder.facts()
+    assert facts["outcome"] == "diverged"
+    assert "score" not in facts
+    assert "epoch 2" in facts["message"]
+    assert repr(loss) in facts["message"]
+
+
+def test_an_objective_that_is_not_finite_is_skipped() -> None:
+    recorder, told = follow(
+        {"loss": 1.0, "val_loss": math.nan},
+        {"loss": 1.0, "val_loss": 0.7},
+        {"loss": 1.0, "val_loss": -math.inf},
+        objective="val_loss",
+        direction="min",
+    )
+    assert [report.nonfinite for report in told] == [{"val_loss": "nan"}, {}, {"val_loss": "-inf"}]
+    facts = recorder.facts()
+    assert (facts["outcome"], facts["score"], facts["best_epoch"]) == ("completed", 0.7, 2)
+
+
+def test_an_objective_that_is_never_finite_is_a_diverged_trial() -> None:
+    recorder, _ = follow({"loss": 1.0, "val_accuracy": math.nan}, {"loss": 1.0, "val_accuracy": math.nan})
+    facts = recorder.facts()
+    assert facts["outcome"] == "diverged"
+    assert "val_accuracy" in facts["message"]
+    assert facts["epochs"] == 2
+
+
+def test_an_objective_that_is_not_measured_is_an_error_at_once() -> None:
+    with pytest.raises(KeyError, match=r"val_nothing is not measured\. Expected one of loss, val_accuracy"):
+        follow({"loss": 1.0, "val_accuracy": 0.5}, objective="val_nothing")

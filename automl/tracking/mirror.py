@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -247,9 +248,10 @@ class Tracker:
         """
         self.flush(now=True)
         try:
-            parent = self._family.parent()
+            family = self._family
+            params = family.trial(trial, int(time.time() * 1000)).params
             return models.log_best(
-                self._family.api, self.store.uri, parent, model, trial, registered_name, dict(metadata), requirements
+                family.api, family.parent(), model, trial, params, registered_name, dict(metadata), requirements
             )
         except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
             self._outbox.dropped += 1

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from automl.tracking.runs import MirrorRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
     from mlflow.models.signature import ModelSignature
 
 ALIAS = "champion"
@@ -21,10 +25,10 @@ _TRIAL_TAG = "automl.model_trial"
 
 def log_best(
     client: MlflowClient,
-    uri: str,
     parent: MirrorRun,
     model: Any,
     trial: int,
+    params: Mapping[str, str],
     registered_name: str,
     metadata: dict[str, Any],
     requirements: Sequence[str],
@@ -33,10 +37,10 @@ def log_best(
 
     Args:
         client: MLflow's client.
-        uri: Address of the store.
         parent: The search's run.
         model: The loaded Keras model.
         trial: The trial it comes from.
+        params: That trial's parameters, as text.
         registered_name: Name in the registry.
         metadata: Plain data to stand in the model's `MLmodel` file.
         requirements: What pip must install beside Keras to load it.
@@ -44,38 +48,52 @@ def log_best(
     Returns:
         Its address, `models:/m-...`.
     """
-    from mlflow.models import Model
+    from mlflow.entities import LoggedModelOutput
 
     logged = parent.tags.get(_URI_TAG)
     if logged and parent.tags.get(_TRIAL_TAG) == str(trial):
         return logged
-    import keras
-    import mlflow
-
     experiment_id = client.get_run(parent.run_id).info.experiment_id
+    # The three steps of mlflow.keras.log_model, which would need an active run and MLflow's global address for them.
     entity = client.create_logged_model(
-        experiment_id, name="model", source_run_id=parent.run_id, params=parent.params, model_type="keras"
+        experiment_id, name="model", source_run_id=parent.run_id, params=dict(params), model_type="keras"
     )
-    backend = keras.config.backend()
-    pins = [f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", "keras", backend, "numpy")]
-    with _tracking_uri(uri):
-        # Model.log is what mlflow.keras.log_model calls; only it takes the run, so none need be active in this thread.
-        # pip_requirements: else MLflow loads the model in a child process to infer them, 13 s. input_example: broken.
-        Model.log(
-            artifact_path=None,
-            flavor=mlflow.keras,
-            model=model,
-            model_id=entity.model_id,
-            run_id=parent.run_id,
-            signature=signature(model),
-            pip_requirements=[*pins, *requirements],
-            metadata={**metadata, "trial": trial, "backend": backend},
-        )
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model")
+        _save(model, path, entity, parent.run_id, {**metadata, "trial": trial}, requirements)
+        client.log_model_artifacts(entity.model_id, str(path))
+    client.finalize_logged_model(entity.model_id, "READY")
+    client.log_outputs(parent.run_id, [LoggedModelOutput(entity.model_id, step=0)])
     address = f"models:/{entity.model_id}"
-    _register(client, entity.model_id, parent.run_id, registered_name)
+    _register(client, entity, parent.run_id, registered_name)
     # Last: an interruption before it logs the model again, which is a version too many and no champion too few.
     parent.write(tags={_URI_TAG: address, _TRIAL_TAG: trial})
     return address
+
+
+def _save(
+    model: Any, path: Path, entity: LoggedModel, run_id: str, metadata: dict[str, Any], requirements: Sequence[str]
+) -> None:
+    with warnings.catch_warnings():
+        # MLflow warns of a type hint in its own code; nobody who searches for a model can do anything about it.
+        warnings.simplefilter("ignore")
+        import mlflow.keras
+    from mlflow.models import Model
+
+    # The driver sets it before it imports Keras; this room imports none.
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    pins = [f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", "keras", backend, "numpy")]
+    described = Model(
+        artifact_path=entity.artifact_location,
+        model_uuid=entity.model_id,
+        model_id=entity.model_id,
+        run_id=run_id,
+        metadata={**metadata, "backend": backend},
+    )
+    # pip_requirements: else MLflow loads the model in a child process to infer them, 13 s. input_example: broken.
+    mlflow.keras.save_model(
+        model, str(path), mlflow_model=described, signature=signature(model), pip_requirements=[*pins, *requirements]
+    )
 
 
 def signature(model: Any) -> ModelSignature:
@@ -91,7 +109,7 @@ def signature(model: Any) -> ModelSignature:
     return ModelSignature(schema(model.input_shape), schema(model.output_shape))
 
 
-def _register(client: MlflowClient, model_id: str, run_id: str, registered_name: str) -> None:
+def _register(client: MlflowClient, entity: LoggedModel, run_id: str, registered_name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     # MLflow takes no path separators in a model's name.
@@ -101,20 +119,6 @@ def _register(client: MlflowClient, model_id: str, run_id: str, registered_name:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    source = client.get_logged_model(model_id).artifact_location
-    version = client.create_model_version(name, source, run_id=run_id, model_id=model_id)
-    client.set_registered_model_alias(name, ALIAS, version.version)
-    client.set_logged_model_tags(model_id, {"automl.registered": f"{name}/{version.version}"})
-
-
-@contextmanager
-def _tracking_uri(uri: str) -> Iterator[None]:
-    """Points MLflow's global address at our store for as long as a call needs it."""
-    import mlflow
-
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)
+    version = client.create_model_version(name, entity.artifact_location, run_id=run_id, model_id=entity.model_id)
+    client.set_registered_model_alias(name, ALIAS, str(version.version))
+    client.set_logged_model_tags(entity.model_id, {"automl.registered": f"{name}/{version.version}"})

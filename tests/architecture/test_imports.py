@@ -1,0 +1,86 @@
+"""Who may import whom, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+HEAVY = ("keras", "keras_tuner", "tensorflow", "jax", "torch", "mlflow")
+FILES = sorted((REPO / "automl").rglob("*.py"))
+NAMES = [".".join(file.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__") for file in FILES]
+# The rooms a document passes through before any data is read, and those the driver decides and writes in.
+LIGHT = (
+    "checkup",
+    "cli",
+    "dataset",
+    "document",
+    "domains",
+    "environment",
+    "errors",
+    "executors",
+    "experiment",
+    "grammar",
+    "journal",
+    "leaderboard",
+    "oracles",
+    "overrides",
+    "records",
+    "registry",
+    "schema",
+    "shelf",
+    "space",
+    "tracking",
+)
+
+
+def loaded_by(code: str) -> list[str]:
+    """Returns the heavy packages that are loaded after `code` ran in a fresh interpreter."""
+    tell = f"{code}\nimport sys; print(*sorted(set(sys.modules) & set({HEAVY!r})))"
+    done = subprocess.run(
+        [sys.executable, "-c", tell], cwd=REPO, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1].split()
+
+
+def test_the_import_contracts_hold() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    if not program.exists():
+        pytest.skip("import-linter is not installed")
+    done = subprocess.run([program, "--no-cache"], cwd=REPO, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("file", FILES, ids=NAMES)
+def test_no_module_imports_tensorflow(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        assert not [name for name in names if name.split(".")[0] == "tensorflow"], (
+            f"{file}:{getattr(node, 'lineno', 0)}"
+        )
+
+
+def test_the_rooms_that_only_read_write_and_decide_load_nothing_heavy() -> None:
+    rooms = [f"automl.{room}" for room in LIGHT if importlib.util.find_spec(f"automl.{room}")]
+    assert "automl.records" in rooms
+    assert loaded_by("import " + ", ".join(rooms)) == []
+
+
+@pytest.mark.parametrize("registry", ["blocks", "data", "executors", "inputs", "tasks", "cli"])
+def test_members_load_keras_only_when_used(registry: str) -> None:
+    members = [name for name in NAMES if name.startswith(f"automl.{registry}.")]
+    assert loaded_by("import " + ", ".join([f"automl.{registry}", *members])) == []
+
+
+@pytest.mark.parametrize("module", [name for name in NAMES if name.split(".")[1:2] and name.split(".")[1] in LIGHT])
+def test_a_light_module_may_be_imported_first(module: str) -> None:
+    # A circle of imports shows only when one enters it at the wrong place.
+    assert loaded_by(f"import {module}") == []

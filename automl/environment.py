@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import importlib
 import importlib.metadata
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,15 +132,21 @@ def _visible() -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS")}
 
 
-@contextlib.contextmanager
-def quietly(log: Path) -> Iterator[None]:
-    """Sends what C++ libraries print while they are imported to a log file; no switch of theirs silences all of it."""
+def import_keras(log: Path | None = None) -> None:
+    """Imports Keras and its backend, whose C++ libraries print on import what no switch of theirs silences.
+
+    Args:
+        log: File that takes what they print; None for nowhere.
+    """
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.dup2(handle, 2)
-        yield
+        importlib.import_module("keras")
     finally:
         os.dup2(kept, 2)
         os.close(kept)

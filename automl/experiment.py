@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from automl import blocks, document, grammar, oracles, overrides, shelf, tasks
+from automl import blocks, document, environment, grammar, oracles, overrides, shelf, tasks
 from automl.blocks import _layer
 from automl.dataset import DataDocument
 from automl.document import Document
@@ -237,6 +237,7 @@ def _check_layer(checker: Checker, kind: str, fields: Any, path: tuple[Any, ...]
     own = {key: value for key, value in fields.items() if key in blocks.Block.model_fields}
     checker.member(blocks.Block, own, path)
     arguments = {key: value for key, value in fields.items() if key not in own}
+    environment.import_keras()
     for argument, message in _layer.check(kind, arguments):
         checker.problems.add(path if argument is None else (*path, argument), message)
 

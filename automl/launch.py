@@ -188,8 +188,7 @@ def _drive(
     # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
     executor = _executor(machine, folder, options)
     try:
-        with environment.quietly(folder / LOG):
-            import keras  # noqa: F401 - Keras Tuner imports it, and the backend speaks while it is imported
+        environment.import_keras(folder / LOG)
         tracker = _tracker(read, data, history, options)
         if machine.workers < options.workers:
             watcher.say(f"{dataset.registered_name(read.search.algorithm)} runs {machine.workers} trial at a time")
@@ -378,8 +377,8 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
         raise ConfigError(Problem(str(target), "the file exists already", hint=hint))
     header = leaderboard.history(home, search_id).header
     environment.become_driver(header.backend)
-    with environment.quietly(folder_of(home, search_id) / LOG):
-        import keras
+    environment.import_keras(folder_of(home, search_id) / LOG)
+    import keras
 
     model = keras.saving.load_model(source, compile=False, safe_mode=True)
     with tempfile.TemporaryDirectory(dir=target.absolute().parent) as folder:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal, cast
 import numpy as np
 from pydantic import Field
 
+from automl import environment
 from automl.data import Source
 from automl.data._arrays import named, paired
 from automl.data._places import fault, find
@@ -80,6 +81,7 @@ class Idx(Source):
 
     def _download(self, name: str, missing: DataError) -> Splits:
         # Through importlib so that the module is looked up by a name from the closed list of the field above.
+        environment.import_keras()
         loader = importlib.import_module(f"keras.datasets.{name}")
         try:
             # Keras prints its progress bar on stdout, which belongs to the output asked for (`-o json`).

@@ -22,6 +22,13 @@ MOST_LOSSES = 3
 """Workers a trial may cost: after the first death it is tried again, at most twice."""
 
 POLL_S = 1.0
+MODEL = "model.keras"
+
+# What a trial's result and its end in the journal have in common.
+_SHARED = (
+    *("attempt", "outcome", "score", "best_epoch", "metrics", "epochs", "seconds", "parameters"),
+    *("message", "traceback"),
+)
 
 
 class Watcher:
@@ -116,12 +123,29 @@ class Loop:
 
     def _recall(self) -> list[TrialHistory]:
         """Takes up what the journal knows; returns the trials that were running when its driver ended."""
-        for number, trial in self.history.trials.items():
-            self.asked[number] = trial.asked
-            self._losses[number] = len(trial.lost)
+        trials = self.history.trials
+        self.asked |= {number: trial.asked for number, trial in trials.items()}
+        self._losses |= {number: len(trial.lost) for number, trial in trials.items()}
+        for trial in sorted(trials.values(), key=lambda t: t.ended.time if t.ended else 0):
             if trial.ended is not None:
-                self._note(_result(trial.ended, trial_folder(self.folder, number)))
-        return [trial for trial in self.history.trials.values() if trial.ended is None]
+                self._retell(trial, trial.ended)
+        self._clean()
+        return [trial for trial in trials.values() if trial.ended is None]
+
+    def _retell(self, trial: TrialHistory, ended: Ended) -> None:
+        """Tells the tracker of a trial again: a driver that died may not have come to it. Nothing doubles there."""
+        asked = trial.asked
+        result = _result(ended, trial_folder(self.folder, asked.number))
+        self._note(result)
+        text = document.dump(self.resolved(asked))
+        self.tracker.trial_started(asked.number, asked.values, text, asked.time, ended.attempt)
+        for report in trial.reports:
+            self.tracker.epoch(asked.number, report.epoch, report.metrics, report.time, report.nonfinite)
+        self._tell_end(result, ended.time)
+
+    def _tell_end(self, result: TrialResult, time_ms: int) -> None:
+        self.tracker.trial_ended(result, time_ms)
+        self.tracker.progress(self.best.score if self.best else None, len(self.results), time_ms)
 
     def _propose(self) -> Asked | str | None:
         """Asks the oracle; returns its proposal, the reason why there is none any more, or None to wait."""
@@ -212,44 +236,30 @@ class Loop:
 
     def _end(self, result: TrialResult) -> None:
         state = self.proposer.tell(result.trial, result.score if result.outcome in SCORED else None)
-        ended = Ended(
-            number=result.trial,
-            attempt=result.attempt,
-            outcome=result.outcome,
-            time=now_ms(),
-            score=result.score,
-            best_epoch=result.best_epoch,
-            metrics=result.metrics,
-            epochs=result.epochs,
-            seconds=result.seconds,
-            parameters=result.parameters,
-            message=result.message,
-            traceback=result.traceback,
-            state=state,
-        )
+        shared = {name: getattr(result, name) for name in _SHARED}
+        ended = Ended(number=result.trial, time=now_ms(), state=state, **shared)
         self.journal.append(ended)
         self._note(result)
         self._clean()
-        self.tracker.trial_ended(result, ended.time)
-        self.tracker.progress(self.best.score if self.best else None, len(self.results), ended.time)
+        self._tell_end(result, ended.time)
         self.watcher.trial_ended(result, self.best)
 
     def _note(self, result: TrialResult) -> None:
         self.results[result.trial] = result
         if result.outcome not in SCORED or result.score is None:
             return
-        if self.best is None or self.best.score is None or self.is_better(result.score, self.best.score):
+        if self.best is None or self._order(result) < self._order(self.best):
             self.best = result
 
-    def is_better(self, score: float, other: float) -> bool:
-        """Compares two scores in the objective's direction; equal ones are not better, so the earlier trial stays."""
-        return score > other if self.experiment.direction == "max" else score < other
+    def _order(self, result: TrialResult) -> tuple[float, int]:
+        """Sorts the best trial first; of equals the earlier one, whichever ended first."""
+        sign = -1.0 if self.experiment.direction == "max" else 1.0
+        return sign * (result.score or 0.0), result.trial
 
     def ranks(self) -> dict[int, int]:
         """Returns the rank of every scored trial, the best first; the earlier of two equals stands before the other."""
-        sign = -1.0 if self.experiment.direction == "max" else 1.0
         scored = [r for r in self.results.values() if r.outcome in SCORED and r.score is not None]
-        ordered = sorted(scored, key=lambda r: (sign * (r.score or 0.0), r.trial))
+        ordered = sorted(scored, key=self._order)
         return {result.trial: rank for rank, result in enumerate(ordered, start=1)}
 
     def _clean(self) -> None:
@@ -263,26 +273,11 @@ class Loop:
                 (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-MODEL = "model.keras"
-
-
 def _result(ended: Ended, folder: Path) -> TrialResult:
     """Turns a journal's end back into the result it was written from."""
     model = folder / MODEL
-    return TrialResult(
-        trial=ended.number,
-        attempt=ended.attempt,
-        outcome=ended.outcome,
-        score=ended.score,
-        best_epoch=ended.best_epoch,
-        metrics=ended.metrics,
-        epochs=ended.epochs,
-        seconds=ended.seconds,
-        parameters=ended.parameters,
-        model=str(model) if model.exists() else None,
-        message=ended.message,
-        traceback=ended.traceback,
-    )
+    shared = {name: getattr(ended, name) for name in _SHARED}
+    return TrialResult(trial=ended.number, model=str(model) if model.exists() else None, **shared)
 
 
 def counts(results: Mapping[int, TrialResult]) -> dict[str, int]:

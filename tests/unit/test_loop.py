@@ -1,0 +1,452 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl import experiment, loop
+from automl.executors import WORKER_LOST, Event
+from automl.experiment import Experiment
+from automl.journal import Finished, Header, Journal, replay
+from automl.loop import MODEL, Loop, Watcher, counts, trial_folder, trial_seed
+from automl.oracles import WAIT, Ask, Done
+from automl.records import DataSpec, Report, TrialRequest, TrialResult, WorkerLost
+from automl.trial import CHECKPOINT
+
+SPACE = """
+model:
+  - conv: {filters: {min: 1, max: 99}}
+training: {epochs: 3}
+search: {objective: val_accuracy, trials: 4, seed: 7}
+"""
+DATA = DataSpec("", "toy", "d" * 64, "image", "classification", (8, 8, 1), {"train": 1}, ("a", "b"))
+
+
+@dataclass
+class Proposals:
+    """Stands for an oracle: hands out `asks` in order, and notes what it is told."""
+
+    asks: list[Any]
+    keep: frozenset[int] = frozenset()
+    told: dict[int, float | None] = field(default_factory=dict)
+    given: int = 0
+
+    def ask(self) -> Any:
+        self.given += 1
+        if self.given > len(self.asks):
+            return Done("the space is exhausted")
+        return self.asks[self.given - 1]
+
+    def tell(self, number: int, score: float | None) -> dict[str, Any] | None:
+        self.told[number] = score
+        return {"told": len(self.told)}
+
+    def continuable(self) -> frozenset[int]:
+        return self.keep
+
+
+class Script:
+    """Stands for an executor: what becomes of a request is a function of it."""
+
+    def __init__(self, plan: Callable[[TrialRequest], list[Event]], workers: int = 1) -> None:
+        self.plan, self.workers = plan, workers
+        self.requests: list[TrialRequest] = []
+        self.waiting: list[TrialRequest] = []
+
+    @property
+    def free(self) -> int:
+        return self.workers - len(self.waiting)
+
+    def submit(self, run: Any, request: TrialRequest) -> None:
+        assert self.free
+        self.requests.append(request)
+        self.waiting.append(request)
+
+    def wait(self, timeout_s: float) -> list[Event]:
+        # The last one first: trials of several workers end in another order than they began.
+        return self.plan(self.waiting.pop()) if self.waiting else []
+
+    def close(self) -> None: ...
+
+
+class Told:
+    """Stands for the tracker: notes the calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: self.calls.append((name, args))
+
+    def of(self, name: str) -> list[tuple[Any, ...]]:
+        return [args for called, args in self.calls if called == name]
+
+
+class Screen(Watcher):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.ended: list[tuple[int, int | None]] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def trial_ended(self, result: TrialResult, best: TrialResult | None) -> None:
+        self.ended.append((result.trial, best.trial if best else None))
+
+
+def asks(*filters: int, **more: Any) -> list[Ask]:
+    return [Ask(number, {"conv.filters": value}, **more) for number, value in enumerate(filters, start=1)]
+
+
+def scored(request: TrialRequest, score: float, epochs: int = 1) -> list[Event]:
+    """A trial that succeeds, and saves its files."""
+    for name in (MODEL, CHECKPOINT):
+        (Path(request.folder) / name).touch()
+    metrics = {"loss": 0.5, "val_accuracy": score}
+    reports = [Report(request.trial, request.attempt, epoch, metrics) for epoch in range(1, epochs + 1)]
+    ended = TrialResult(request.trial, request.attempt, "completed", score, 1, metrics, epochs, 0.1, 10)
+    return [*reports, ended]
+
+
+@dataclass
+class Table:
+    """All that a loop needs, and what became of it."""
+
+    read: Experiment
+    folder: Path
+    journal: Journal
+
+    def lay(self, proposals: Any, executor: Any) -> Loop:
+        parts = (self.journal.replay(), proposals, executor, Told(), Screen())
+        return Loop(self.read, DATA, self.folder, self.journal, *parts)  # type: ignore[arg-type]
+
+    def events(self) -> list[str]:
+        lines = (self.folder / "journal.jsonl").read_text().splitlines()
+        return [f"{e['event']} {e.get('number', '')}".strip() for e in map(json.loads, lines)]
+
+
+Lay = Callable[..., Table]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Iterator[Lay]:
+    made: list[Journal] = []
+
+    def lay(document: str = SPACE) -> Table:
+        file = tmp_path / "space.yaml"
+        file.write_text(document)
+        read = experiment.load(str(file))
+        header = Header("s", 1, read.document.data, None, (), read.search.seed, 1, "tensorflow", {}, "here")
+        made.append(Journal.create(tmp_path / "s", header))
+        return Table(read, tmp_path / "s", made[-1])
+
+    yield lay
+    for journal in made:
+        journal.close()
+
+
+def score_of(**by_trial: float) -> Callable[[TrialRequest], list[Event]]:
+    return lambda request: scored(request, by_trial[f"t{request.trial}"])
+
+
+def test_a_search_ends_when_its_trials_are_done(table: Lay) -> None:
+    proposals = Proposals(asks(1, 2, 3, 4, 5))
+    laid = table().lay(proposals, Script(lambda r: scored(r, r.trial / 10)))
+    assert laid.search() == "all 4 trials are done"
+    assert proposals.told == {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
+    assert counts(laid.results) == {"completed": 4, "failed": 0, "stopped": 0, "infeasible": 0}
+    assert laid.best is not None
+    assert laid.best.trial == 4
+
+
+def test_a_search_ends_when_nothing_is_left_to_propose(table: Lay) -> None:
+    laid = table().lay(Proposals(asks(1, 2)), Script(lambda r: scored(r, 0.5)))
+    assert laid.search() == "the space is exhausted"
+    assert len(laid.results) == 2
+
+
+def test_a_search_waits_for_a_running_trial_before_it_asks_again(table: Lay) -> None:
+    one, two = asks(1, 2)
+    executor = Script(lambda r: scored(r, 0.5), workers=2)
+    laid = table().lay(Proposals([one, WAIT, two]), executor)
+    assert laid.search() == "the space is exhausted"
+    assert [request.trial for request in executor.requests] == [1, 2]
+
+
+def test_a_search_that_waits_for_nothing_ends(table: Lay) -> None:
+    laid = table().lay(Proposals([WAIT]), Script(lambda r: scored(r, 0.5)))
+    assert laid.search() == "no trial can be proposed"
+
+
+def test_no_trial_starts_after_the_time_is_over(table: Lay, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+
+    def work(request: TrialRequest) -> list[Event]:
+        clock[0] += 25.0
+        return scored(request, 0.5)
+
+    laid = table(SPACE.replace("trials: 4", "time: 1m")).lay(Proposals(asks(*range(1, 99))), Script(work))
+    laid._started = clock[0]
+    laid.history.seconds = 20.0  # an earlier driver's
+    assert laid.search() == "the time of 1m is over"
+    assert len(laid.results) == 2
+
+
+def test_what_a_worker_is_asked(table: Lay) -> None:
+    parts = table()
+    executor = Script(lambda r: scored(r, 0.5))
+    (ask,) = asks(5, initial_epoch=2, epochs=3, parent=1)
+    parts.lay(Proposals([Ask(1, {"conv.filters": 4}), Ask(2, ask.values, 2, 3, 1)]), executor).search()
+    first, second = executor.requests
+    assert (first.trial, first.attempt, first.epochs, first.start_from) == (1, 1, 3, None)
+    assert (first.objective, first.direction) == ("val_accuracy", "max")
+    assert first.document["model"] == [{"conv": {"filters": 4}}]
+    assert first.seed == first.document["training"]["seed"] == trial_seed(7, 1)
+    assert Path(first.folder) == trial_folder(parts.folder, 1)
+    assert Path(first.folder).is_dir()
+    assert second.start_from == str(trial_folder(parts.folder, 1) / CHECKPOINT)
+    assert (second.initial_epoch, second.epochs) == (2, 3)
+    assert not first.keep_checkpoint
+
+
+def test_checkpoints_are_kept_for_algorithms_that_go_on(table: Lay) -> None:
+    executor = Script(lambda r: scored(r, 0.5))
+    table(SPACE.replace("seed: 7", "seed: 7, algorithm: hyperband")).lay(Proposals(asks(1)), executor).search()
+    assert executor.requests[0].keep_checkpoint
+
+
+def test_a_seed_of_the_documents_own_stays(table: Lay) -> None:
+    executor = Script(lambda r: scored(r, 0.5))
+    table(SPACE.replace("epochs: 3", "epochs: 3, seed: 0")).lay(Proposals(asks(1, 2)), executor).search()
+    assert [request.seed for request in executor.requests] == [0, 0]
+
+
+def test_seeds_of_trials_differ_and_depend_on_search_and_number_alone() -> None:
+    seeds = {trial_seed(search, number) for search in range(20) for number in range(1, 51)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert trial_seed(0, 1) == trial_seed(0, 1) == 4011020074
+
+
+def test_the_journal_knows_a_trial_before_a_worker_does(table: Lay) -> None:
+    parts = table()
+    seen = []
+
+    def work(request: TrialRequest) -> list[Event]:
+        seen.append(parts.events()[-2:])
+        return scored(request, 0.5, epochs=2)
+
+    parts.lay(Proposals(asks(1)), Script(work)).search()
+    assert seen == [["ask 1", "start 1"]]
+    assert parts.events() == ["header", "ask 1", "start 1", "report 1", "report 1", "end 1"]
+    told = replay(parts.folder)
+    assert told.state == {"told": 1}
+    assert told.trials[1].ended is not None
+    assert told.trials[1].ended.score == 0.5
+
+
+def test_a_lost_worker_costs_an_attempt_and_three_the_trial(table: Lay) -> None:
+    parts = table()
+
+    def work(request: TrialRequest) -> list[Event]:
+        if request.trial == 2:
+            return [
+                Report(2, request.attempt, 1, {"loss": 1.0}),
+                WorkerLost(2, request.attempt, f"{WORKER_LOST} (SIGKILL)"),
+            ]
+        return scored(request, 0.5)
+
+    executor, proposals = Script(work), Proposals(asks(1, 2, 3, 4))
+    laid = parts.lay(proposals, executor)
+    laid.search()
+    assert [request.attempt for request in executor.requests if request.trial == 2] == [1, 2, 3]
+    assert len({request.seed for request in executor.requests if request.trial == 2}) == 1
+    assert proposals.told == {1: 0.5, 2: None, 3: 0.5, 4: 0.5}
+    lost = laid.results[2]
+    assert (lost.outcome, lost.attempt, lost.score) == ("lost", 3, None)
+    assert "SIGKILL" in (lost.message or "")
+    assert counts(laid.results) == {"completed": 3, "failed": 1, "stopped": 0, "infeasible": 0}
+    told = replay(parts.folder).trials[2]
+    assert [event.attempt for event in told.lost] == [1, 2, 3]
+    assert told.attempts == 3
+    assert laid.watcher.said == [f"t002  {WORKER_LOST} (SIGKILL); it is tried again"] * 2  # type: ignore[attr-defined]
+
+
+def test_a_trial_that_comes_back_after_a_loss_counts_as_any_other(table: Lay) -> None:
+    def work(request: TrialRequest) -> list[Event]:
+        return [WorkerLost(1, 1, WORKER_LOST)] if request.attempt == 1 else scored(request, 0.5)
+
+    laid = table().lay(Proposals(asks(1)), Script(work))
+    laid.search()
+    assert (laid.results[1].outcome, laid.results[1].attempt) == ("completed", 2)
+
+
+@pytest.mark.parametrize("outcome", ["error", "diverged", "infeasible"])
+def test_a_failed_trial_gives_the_oracle_no_number(table: Lay, outcome: Any) -> None:
+    def work(request: TrialRequest) -> list[Event]:
+        if request.trial == 2:
+            return [TrialResult(2, 1, outcome, message="why", traceback="Traceback ...")]
+        return scored(request, 0.5)
+
+    proposals = Proposals(asks(1, 2, 3))
+    laid = table().lay(proposals, Script(work))
+    laid.search()
+    assert proposals.told == {1: 0.5, 2: None, 3: 0.5}
+    assert laid.ranks() == {1: 1, 3: 2}
+    ended = laid.journal.replay().trials[2].ended
+    assert ended is not None
+    assert (ended.outcome, ended.message, ended.traceback) == (outcome, "why", "Traceback ...")
+    (told,) = (result for result, _ in laid.tracker.of("trial_ended") if result.trial == 2)  # type: ignore[attr-defined]
+    assert told.outcome == outcome
+
+
+def test_nothing_that_succeeds_is_no_best(table: Lay) -> None:
+    laid = table().lay(Proposals(asks(1, 2)), Script(lambda r: [TrialResult(r.trial, 1, "error")]))
+    laid.search()
+    assert laid.best is None
+    assert laid.ranks() == {}
+    assert [args[0] for args in laid.tracker.of("progress")] == [None, None]  # type: ignore[attr-defined]
+
+
+def test_the_best_is_kept_whatever_the_direction(table: Lay) -> None:
+    losses = SPACE.replace("val_accuracy", "val_loss")
+    laid = table(losses).lay(Proposals(asks(1, 2, 3)), Script(score_of(t1=0.3, t2=0.1, t3=0.2)))
+    laid.search()
+    assert laid.best is not None
+    assert laid.best.trial == 2
+    assert laid.ranks() == {2: 1, 3: 2, 1: 3}
+    assert [args[:2] for args in laid.tracker.of("progress")] == [(0.3, 1), (0.1, 2), (0.1, 3)]  # type: ignore[attr-defined]
+
+
+def test_of_equals_the_earlier_trial_is_best_though_it_ends_later(table: Lay) -> None:
+    """As the ranks and the leaderboard say: the model that is kept must be the one they name."""
+    parts = table()
+    laid = parts.lay(Proposals(asks(1, 2)), Script(score_of(t1=0.5, t2=0.5), workers=2))
+    laid.search()
+    assert [trial for trial, _ in laid.watcher.ended] == [2, 1]  # type: ignore[attr-defined]
+    assert laid.ranks() == {1: 1, 2: 2}
+    assert laid.best is not None
+    assert laid.best.trial == 1
+    assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t001"]
+
+
+def test_only_the_best_model_and_the_checkpoints_of_use_stay(table: Lay) -> None:
+    parts = table()
+    proposals = Proposals(asks(1, 2, 3, 4), keep=frozenset({2, 3}))
+    parts.lay(proposals, Script(score_of(t1=0.1, t2=0.4, t3=0.3, t4=0.2))).search()
+    assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t002"]
+    assert [path.parent.name for path in sorted(parts.folder.rglob(CHECKPOINT))] == ["t002", "t003"]
+
+
+def test_the_tracker_is_told_what_the_journal_is(table: Lay) -> None:
+    parts = table()
+    laid = parts.lay(Proposals(asks(8)), Script(lambda r: scored(r, 0.5, epochs=2)))
+    laid.search()
+    told = replay(parts.folder).trials[1]
+    ((number, values, text, time_ms, attempt),) = laid.tracker.of("trial_started")  # type: ignore[attr-defined]
+    assert (number, values, time_ms, attempt) == (1, {"conv.filters": 8}, told.asked.time, 1)
+    assert "filters: 8" in text
+    assert [args[:4] for args in laid.tracker.of("epoch")] == [  # type: ignore[attr-defined]
+        (1, report.epoch, report.metrics, report.time) for report in told.reports
+    ]
+    ((result, ended_ms),) = laid.tracker.of("trial_ended")  # type: ignore[attr-defined]
+    assert told.ended is not None
+    assert (result.score, ended_ms) == (told.ended.score, told.ended.time)
+
+
+def interrupted(parts: Table, executor: Script) -> Loop:
+    """A search whose driver dies."""
+    laid = parts.lay(Proposals(asks(1, 2, 3, 4)), executor)
+    with pytest.raises(KeyboardInterrupt):
+        laid.search()
+    return laid
+
+
+def test_a_resumed_search_runs_what_was_running_and_then_goes_on(table: Lay) -> None:
+    parts = table()
+
+    def work(request: TrialRequest) -> list[Event]:
+        if request.trial == 3:
+            raise KeyboardInterrupt
+        return scored(request, request.trial / 10)
+
+    first = interrupted(parts, Script(work))
+    assert parts.events()[-2:] == ["ask 3", "start 3"]
+
+    executor = Script(lambda r: scored(r, r.trial / 10))
+    proposals = Proposals([Ask(4, {"conv.filters": 4})])
+    laid = parts.lay(proposals, executor)
+    assert laid.search() == "all 4 trials are done"
+    assert [(request.trial, request.attempt) for request in executor.requests] == [(3, 2), (4, 1)]
+    assert executor.requests[0].seed == trial_seed(7, 3)
+    assert proposals.told == {3: 0.3, 4: 0.4}
+    assert laid.ranks() == {4: 1, 3: 2, 2: 3, 1: 4}
+    assert first.best is not None
+
+
+def test_a_resumed_search_tells_the_tracker_what_it_may_have_missed(table: Lay) -> None:
+    """The tracker doubles nothing, and a driver that was killed had not told it everything."""
+    parts = table()
+
+    def work(request: TrialRequest) -> list[Event]:
+        if request.trial == 3:
+            raise KeyboardInterrupt
+        return scored(request, (0.2, 0.1)[request.trial - 1], epochs=2)
+
+    before = interrupted(parts, Script(work)).tracker.calls  # type: ignore[attr-defined]
+    laid = parts.lay(Proposals([]), Script(lambda r: scored(r, 0.9, epochs=2)))
+    laid.search()
+    after = laid.tracker.calls  # type: ignore[attr-defined]
+
+    def without_trial_three(calls: list[tuple[str, tuple[Any, ...]]]) -> list[tuple[str, Any]]:
+        kept = [(name, args) for name, args in calls if name == "progress" or args[0] != 3]
+        return [
+            (name, (args[0].trial, args[0].score, *args[1:]) if name == "trial_ended" else args) for name, args in kept
+        ]
+
+    assert without_trial_three(after)[: len(without_trial_three(before))] == without_trial_three(before)
+    assert [args[:2] for args in laid.tracker.of("progress")] == [(0.2, 1), (0.2, 2), (0.9, 3)]  # type: ignore[attr-defined]
+
+
+def test_losses_are_counted_over_resumes(table: Lay) -> None:
+    parts = table()
+    seen = []
+
+    def work(request: TrialRequest) -> list[Event]:
+        seen.append(request.attempt)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return [WorkerLost(1, request.attempt, WORKER_LOST)]
+
+    interrupted(parts, Script(work))
+    executor = Script(lambda r: [WorkerLost(1, r.attempt, WORKER_LOST)])
+    laid = parts.lay(Proposals([]), executor)
+    laid.search()
+    # The attempt that ended with its driver is no loss of a worker.
+    assert [request.attempt for request in executor.requests] == [3, 4]
+    assert laid.results[1].outcome == "lost"
+
+
+def test_a_resumed_search_cleans_up_after_the_driver_that_died(table: Lay) -> None:
+    parts = table()
+    parts.lay(Proposals(asks(1, 2)), Script(score_of(t1=0.5, t2=0.1))).search()
+    (trial_folder(parts.folder, 2) / MODEL).touch()  # its driver died before it cleaned
+    laid = parts.lay(Proposals([]), Script(lambda r: scored(r, 0.5)))
+    laid.search()
+    assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t001"]
+    assert laid.best is not None
+    assert laid.best.model == str(trial_folder(parts.folder, 1) / MODEL)
+
+
+def test_a_continued_search_counts_the_trials_it_had(table: Lay) -> None:
+    parts = table()
+    parts.lay(Proposals(asks(1, 2, 3, 4)), Script(lambda r: scored(r, 0.5))).search()
+    parts.journal.append(Finished("completed", "done", 5))
+    executor = Script(lambda r: scored(r, 0.5))
+    assert parts.lay(Proposals([]), executor).search() == "all 4 trials are done"
+    assert executor.requests == []

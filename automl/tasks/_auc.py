@@ -12,7 +12,9 @@ from typing import Any
 
 BINS = 400
 LIMIT = 16.0
-"""Log-odds beyond this count as equal: probabilities of 1e-7 and less."""
+"""Log-odds that the bins reach to, either way."""
+EDGE = 1.2e-7
+"""Probabilities nearer to 0 or 1 count as equal: float32 knows none between 1 - 1.2e-7 and 1; log-odds of 15.94."""
 
 
 def macro_auc(classes: int, name: str = "auc") -> Any:
@@ -40,32 +42,28 @@ def _metric_class() -> type:
             self.counts = self.add_variable((2, classes, BINS), "zeros", name="counts")
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-            """Adds a batch; weights of examples are not read."""
+            """Adds a batch; weights of examples are not read, a soft target counts for its larger side."""
             del sample_weight
-            y_pred = ops.clip(ops.cast(y_pred, "float32"), 1e-7, 1.0 - 1e-7)
-            odds = ops.log(y_pred) - ops.log1p(-y_pred)
-            place = (odds + LIMIT) * (BINS / (2 * LIMIT))
-            # A diverging model predicts NaN, whose cast to an integer is undefined: it goes to the lowest bin.
-            place = ops.where(ops.isnan(place), 0.0, ops.clip(place, 0.0, BINS - 1.0))
-            place = ops.cast(place, "int32") + ops.arange(self.classes, dtype="int32") * BINS
-            hit = ops.cast(y_true, "float32")
-            # Both rows in one call: the others lie behind all bins of the first row.
-            index = ops.concatenate([ops.ravel(place), ops.ravel(place) + self.classes * BINS])
-            weight = ops.concatenate([ops.ravel(hit), 1.0 - ops.ravel(hit)])
-            found = ops.segment_sum(weight, index, num_segments=2 * self.classes * BINS)
+            # A diverging model predicts NaN, whose cast to an integer is undefined: it counts as the lowest score.
+            chance = ops.clip(ops.nan_to_num(ops.cast(y_pred, "float32"), nan=0.0), EDGE, 1.0 - EDGE)
+            place = (ops.log(chance / (1.0 - chance)) + LIMIT) * (BINS / (2 * LIMIT))
+            row = ops.cast(ops.cast(y_true, "float32") < 0.5, "int32")
+            index = ops.cast(place, "int32") + BINS * (ops.arange(self.classes, dtype="int32") + self.classes * row)
+            index = ops.reshape(index, (-1,))
+            found = ops.segment_sum(ops.ones_like(index, dtype="float32"), index, num_segments=2 * self.classes * BINS)
             self.counts.assign_add(ops.reshape(found, (2, self.classes, BINS)))
 
         def result(self) -> Any:
-            """Returns the mean area; 0 before there are two classes.
+            """Returns the mean area; 0 until two classes have occurred.
 
             Source: Hanley & McNeil 1982, https://doi.org/10.1148/radiology.143.1.7063747: the area is the chance that
             an example of the class scores above another one.
             """
             hits, rest = self.counts[0], self.counts[1]
             below = ops.cumsum(rest, axis=-1) - rest / 2
-            pairs = ops.sum(hits, axis=-1) * ops.sum(rest, axis=-1)
-            won = ops.sum(hits * below, axis=-1)
-            occurs = ops.cast(pairs > 0, "float32")
-            return ops.sum(won / ops.maximum(pairs, 1.0)) / ops.maximum(ops.sum(occurs), 1.0)
+            totals = ops.sum(self.counts, axis=-1)
+            pairs = totals[0] * totals[1]
+            areas = ops.sum(hits * below, axis=-1) / ops.maximum(pairs, 1.0)
+            return ops.sum(areas) / ops.maximum(ops.sum(ops.cast(pairs > 0, "float32")), 1.0)
 
     return MacroAUC

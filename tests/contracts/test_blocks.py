@@ -1,0 +1,125 @@
+"""Every block does what it says, on every backend that is installed."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from automl import blocks
+from automl.blocks import KINDS
+from automl.blocks._layer import KerasLayer
+from automl.flow import Flow
+
+# Keras hands its tensors to NumPy the old way; nothing of ours can change that.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+RANKS = {"feature_map": (3, 4), "sequence": (3,), "vector": (2,)}
+SHAPES = {2: (5,), 3: (6, 4), 4: (6, 5, 4)}
+
+
+def cases():
+    for name in blocks.registry.names():
+        block = blocks.registry.get(name)
+        for kind in block.takes:
+            for rank in RANKS[kind]:
+                for wanted in block.yields:
+                    yield pytest.param(name, kind, rank, wanted, id=f"{name}-{kind}-{rank}-{wanted}")
+
+
+@pytest.mark.parametrize("name", blocks.registry.names())
+def test_declares_itself(name):
+    block = blocks.registry.get(name)
+    assert block.__name__.lower() == name.replace("_", "")
+    assert set(block.takes) <= set(KINDS)
+    assert set(block.yields) <= set(KINDS)
+    assert block.model_json_schema()["properties"]
+    assert all(info.description for info in block.model_fields.values())
+    for part in ("Input:", "Output:"):
+        assert part in (block.__doc__ or "")
+    block()  # every field has a default, so that the bare name is a block
+
+
+@pytest.mark.parametrize(("name", "kind", "rank", "wanted"), list(cases()))
+@pytest.mark.parametrize("padded", [False, True], ids=["full", "padded"])
+def test_gives_what_it_says(name, kind, rank, wanted, padded, tmp_path):
+    import keras
+
+    if padded and rank != 3:
+        pytest.skip("only steps are padded")
+    entrance = keras.Input(SHAPES[rank])
+    steps = keras.Input((6, 1))
+    block = blocks.registry.read({name: {"name": "mine"}})
+    out = block(Flow(entrance, kind, steps if padded else None), wanted)
+    assert out.kind == wanted
+    assert len(out.x.shape) in RANKS[out.kind]
+    assert None not in out.x.shape[1:]
+    if out.valid is not None:
+        assert out.valid.shape == (None, out.x.shape[1], 1)
+
+    # A head of its own gives every model something to train, also behind a block without weights.
+    model = keras.Model([entrance, steps] if padded else entrance, keras.layers.Dense(2)(out.x))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, *SHAPES[rank])).astype("float32")
+    valid = (np.arange(6) < np.array([6, 4, 2, 1])[:, None]).astype("float32")[..., None]
+    given = [x, valid] if padded else x
+    model.compile("sgd", "mse")
+    loss = model.train_on_batch(given, np.zeros((4, *model.output_shape[1:]), "float32"))
+    assert np.isfinite(loss)
+    before = model.predict_on_batch(given)
+    assert np.isfinite(before).all()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(loaded.predict_on_batch(given), before, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", blocks.registry.names())
+def test_reads_nothing_of_what_stands_in_padded_steps(name):
+    import keras
+
+    block = blocks.registry.get(name)
+    if "sequence" not in block.takes and "feature_map" not in block.takes:
+        pytest.skip("has no steps")
+    kind = "sequence" if "sequence" in block.takes else "feature_map"
+    entrance, steps = keras.Input((6, 4)), keras.Input((6, 1))
+    flow = block()(Flow(entrance, kind, steps), block.yields[-1])
+    x = flow.x if flow.valid is None else keras.ops.multiply(flow.x, flow.valid)
+    model = keras.Model([entrance, steps], x)
+    valid = (np.arange(6) < np.array([6, 4, 1])[:, None]).astype("float32")[..., None]
+    here = np.random.default_rng(0).normal(size=(3, 6, 4)).astype("float32")
+    there = np.where(valid > 0, here, 777.0).astype("float32")
+    np.testing.assert_allclose(model.predict_on_batch([here, valid]), model.predict_on_batch([there, valid]), atol=1e-6)
+
+
+def test_keras_layer_is_a_block_too(tmp_path):
+    import keras
+
+    entrance = keras.Input((6, 4))
+    flow = KerasLayer(layer="SpatialDropout1D", arguments={"rate": 0.2})(Flow(entrance, "sequence"), "sequence")
+    assert (flow.kind, flow.x.shape) == ("sequence", (None, 6, 4))
+    assert all(info.description for info in KerasLayer.model_fields.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_contracts_hold_on_backend(backend):
+    """Runs the contracts of blocks, inputs, tasks and exports in a process of its own."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == backend:
+        pytest.skip(f"{backend} is what this very process runs on")
+    folder = Path(__file__).parent
+    files = [str(folder / f"test_{room}.py") for room in ("blocks", "inputs", "tasks", "exports")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", *files],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        cwd=folder.parent.parent,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]

@@ -1,0 +1,61 @@
+"""Every export format gives the numbers of the model it was written from, wherever it is read."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from automl import export, inputs, model, tasks
+from automl.records import DataSpec
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+CNN = [{"conv": {"filters": 4, "norm": "batch", "pool": "max"}}, "flatten", {"dense": {"units": 4, "dropout": 0.1}}]
+RNN = [
+    {"conv": {"filters": 4, "norm": "batch", "stride": 2}},
+    {"recurrent": {"cell": "gru", "units": 4, "bidirectional": True}},
+    {"SpatialDropout1D": {"rate": 0.1}},
+    {"recurrent": {"cell": "lstm", "units": 4}},
+]
+
+
+def built(reader, document):
+    task, entrance = tasks.registry.read("classification"), inputs.registry.read(reader)
+    part = task.toy(np.random.default_rng(0), reader)
+    x = entrance.check(part.x)
+    data = DataSpec("", "toy", "", reader, "classification", x.shape[1:], {}, task.classes(part.y), entrance.fit(x))
+    return model.build({"model": document}, data), x
+
+
+@pytest.mark.parametrize(("reader", "document"), [("image", CNN), ("series", RNN)], ids=["cnn", "rnn"])
+@pytest.mark.parametrize("name", export.registry.names())
+def test_gives_the_same_numbers(name, reader, document, tmp_path):
+    exporter = export.registry.read(name)
+    network, x = built(reader, document)
+    path = exporter.write(network, tmp_path)
+    assert path.parent == tmp_path
+    assert list(tmp_path.iterdir()) == [path]
+    np.testing.assert_allclose(exporter.run(path, x), network.predict(x, verbose=0), atol=exporter.tolerance)
+
+
+READ = """
+import sys
+import numpy as np, keras
+path, given, expected = sys.argv[1:]
+model = keras.saving.load_model(path, safe_mode=True)
+np.testing.assert_allclose(model.predict(np.load(given), verbose=0), np.load(expected), atol=1e-6)
+assert not model.compiled
+assert not any(name.split(".")[0] == "automl" for name in sys.modules)
+"""
+
+
+def test_keras_file_is_read_by_a_stranger(tmp_path):
+    network, x = built("series", RNN)
+    network.compile("adam", "mse")
+    path = export.registry.read("keras").write(network, tmp_path)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", network.predict(x, verbose=0))
+    command = [sys.executable, "-I", "-c", READ, str(path), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]

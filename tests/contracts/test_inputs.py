@@ -1,0 +1,56 @@
+"""Every input learns plain data and builds a stem of stock layers that gives finite numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from automl import inputs, tasks
+from automl.errors import DataError
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.mark.parametrize("name", inputs.registry.names())
+def test_declares_itself(name):
+    member = inputs.registry.get(name)
+    assert member.model_json_schema()["properties"]
+    assert all(info.description for info in member.model_fields.values())
+    for part in ("Input:", "Output:"):
+        assert part in (member.__doc__ or "")
+
+
+@pytest.mark.parametrize("scale", ["standardize", "unit", "none"])
+@pytest.mark.parametrize("name", inputs.registry.names())
+def test_stem_gives_what_it_says(name, scale, tmp_path):
+    import keras
+
+    reader = inputs.registry.read({name: {"scale": scale}})
+    x = reader.check(tasks.registry.read("classification").toy(np.random.default_rng(0), name).x)
+    state = reader.fit(x)
+    assert json.loads(json.dumps(state)) == state
+    # A worker knows the input by its name: the fields must have gone into the state.
+    entrance, flow = inputs.registry.read(name).stem(x.shape[1:], state)
+    model = keras.Model(entrance, flow.x if flow.valid is None else [flow.x, flow.valid])
+    model.save(tmp_path / "stem.keras")
+    model = keras.saving.load_model(tmp_path / "stem.keras", safe_mode=True)
+    found = model.predict(x, verbose=0)
+    found = found if flow.valid is None else found[0]
+    assert np.isfinite(found).all()
+    assert found.dtype == np.float32
+    assert found.shape == x.shape
+    there = found[~np.isnan(x.astype("float32"))]
+    if scale == "standardize":
+        assert there.mean() == pytest.approx(0.0, abs=1e-3)
+        assert there.std() == pytest.approx(1.0, abs=1e-3)
+    elif scale == "unit":
+        assert (there.min(), there.max()) == pytest.approx((0.0, 1.0), abs=1e-5)
+    else:
+        np.testing.assert_allclose(there, x[~np.isnan(x.astype("float32"))], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", inputs.registry.names())
+@pytest.mark.parametrize("x", [np.zeros(3), np.zeros((0, 4, 4)), np.full((2, 4, 4), "a"), np.full((2, 4, 4), np.inf)])
+def test_refuses_what_it_cannot_read(name, x):
+    with pytest.raises(DataError, match=f"^{name}: "):
+        inputs.registry.read(name).check(x)

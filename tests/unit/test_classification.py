@@ -1,0 +1,112 @@
+"""Classification: targets, weights, metrics."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, roc_auc_score
+
+from automl.errors import DataError
+from automl.records import DataSpec
+from automl.tasks._auc import macro_auc
+from automl.tasks.classification import Classification
+
+TASK = Classification()
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (np.array([10, 9, 1]), ("1", "9", "10")),
+        (np.array(["10", "9", "1"]), ("1", "9", "10")),
+        (np.array([2.0, -1.0]), ("-1", "2")),
+        (np.array([[3], [4]]), ("3", "4")),
+        (np.array([b"b", b"a"]), ("a", "b")),
+        (np.array(["b", "a", "10"]), ("10", "a", "b")),
+        (np.array([True, False]), ("False", "True")),
+        (np.array(["x", 3, 2.0], dtype=object), ("2", "3", "x")),
+    ],
+)
+def test_classes_are_named_and_sorted(y, classes):
+    assert TASK.classes(y) == classes
+    places = TASK.index(y, classes)
+    assert places.dtype == np.int32
+    assert sorted(places.tolist()) == list(range(len(classes)))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.array([1, 1]), "every example is of class '1'"),
+        (np.array([]), "there are no targets"),
+        (np.array([0.0, np.nan]), "label 1 is missing"),
+        (np.array([0.0, 0.5]), "label 0.5 is no class"),
+        (np.array([0.0, np.inf]), "label inf is no class"),
+        (np.array(["a", None], dtype=object), "label None is no class"),
+        (np.array(["a", np.nan], dtype=object), "label nan is no class"),
+        (np.zeros((3, 4)), r"shape \(3, 4\)"),
+    ],
+)
+def test_classes_refuse(y, message):
+    with pytest.raises(DataError, match=message):
+        TASK.classes(y)
+
+
+def test_index_refuses_a_class_nobody_named():
+    with pytest.raises(DataError, match=r"unknown classes \['c'\]"):
+        TASK.index(np.array(["a", "c"]), ("a", "b"))
+
+
+def test_encode_is_one_hot():
+    found = TASK.encode(np.array([1, 0], dtype=np.int32), ("a", "b", "c"))
+    assert found.dtype == np.float32
+    assert found.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_weights():
+    y = np.array([0, 0, 0, 1], dtype=np.int32)
+    assert TASK.weights(y, ("a", "b", "c")) is None
+    # 4 / (2 * 3) and 4 / (2 * 1); a class that does not occur weighs nothing wherever it stands.
+    found = Classification(class_weights="balanced").weights(y, ("a", "b", "c"))
+    assert found == pytest.approx([2 / 3, 2.0, 1.0])
+
+
+def probabilities(rng, y, classes, sharpness):
+    scores = rng.normal(size=(len(y), classes)) * sharpness
+    scores[np.arange(len(y)), y] += sharpness
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return (scores / scores.sum(axis=1, keepdims=True)).astype("float32")
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("sharpness", [0.5, 5.0])
+def test_metrics_are_those_of_scikit_learn(classes, sharpness):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, classes, 400)
+    given = probabilities(rng, y, classes, sharpness)
+    data = DataSpec("", "", "", "image", "classification", (1,), {}, tuple(map(str, range(classes))))
+    found = {}
+    for metric in TASK.keras_metrics(data):
+        for part in (slice(0, 150), slice(150, 400)):
+            metric.update_state(TASK.encode(y[part], data.classes), given[part])
+        found[metric.name] = float(metric.result())
+    assert set(found) | {"loss"} == set(TASK.metrics)
+    auc = roc_auc_score(y, given if classes > 2 else given[:, 1], multi_class="ovr")
+    assert found["auc"] == pytest.approx(auc, abs=2e-3)
+    assert found["f1"] == pytest.approx(f1_score(y, given.argmax(axis=1), average="macro"), abs=1e-5)
+    assert found["accuracy"] == pytest.approx((given.argmax(axis=1) == y).mean(), abs=1e-5)
+
+
+def test_auc_leaves_out_a_class_that_does_not_occur_and_survives_nan():
+    metric = macro_auc(3)
+    assert float(metric.result()) == 0.0
+    metric.update_state(
+        np.array([[1, 0, 0], [0, 1, 0]], "float32"), np.array([[0.9, 0.1, 0], [0.2, 0.8, 0]], "float32")
+    )
+    assert float(metric.result()) == 1.0
+    metric.reset_state()
+    metric.update_state(np.eye(3, dtype="float32"), np.full((3, 3), np.nan, "float32"))
+    assert float(metric.result()) == 0.5
+
+
+def test_toy_needs_an_input_it_knows():
+    with pytest.raises(DataError, match="Expected image or series"):
+        TASK.toy(np.random.default_rng(0), "smell")

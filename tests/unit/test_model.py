@@ -1,0 +1,154 @@
+"""Models from documents: expansion, joints, refusals, and independence of padding."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from automl import inputs, model, tasks
+from automl.errors import ConfigError, Infeasible
+from automl.optimizers import OPTIMIZERS
+from automl.records import DataSpec
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+CLASSES = ("a", "b", "c")
+
+
+def spec(shape, kind=None, padded=False):
+    kind = kind or ("image" if len(shape) == 3 else "series")
+    x = np.random.default_rng(0).normal(size=(4, *shape)).astype("float32")
+    if padded:
+        x[0, -1] = np.nan
+    state = inputs.registry.read(kind).fit(x)
+    return DataSpec("", "toy", "", kind, "classification", shape, {}, CLASSES, state)
+
+
+def build(blocks, shape=(8, 2), padded=False):
+    return model.build({"model": blocks}, spec(shape, padded=padded))
+
+
+def names(network):
+    return [layer.name for layer in network.layers]
+
+
+def test_blocks_of_writes_out_repeats():
+    found = model.blocks_of(
+        [
+            {"conv": {"repeat": 2, "filters": {"each": [32, 64]}, "kernel_size": 5}},
+            {"flatten": {}},
+            "flatten",
+            {"flatten": None},
+            {"SpatialDropout1D": {"rate": {"each": [0.1, 0.2]}, "repeat": 2}},
+            {"dense": {"repeat": 0}},
+            {"dense": {"name": "last"}},
+        ]
+    )
+    assert [block.name for block in found] == [
+        *("conv-1", "conv-2", "flatten", "flatten_2", "flatten_3"),
+        *("SpatialDropout1D-1", "SpatialDropout1D-2", "last"),
+    ]
+    assert [(block.filters, block.kernel_size) for block in found[:2]] == [(32, 5), (64, 5)]
+    assert [block.arguments for block in found[5:7]] == [{"rate": 0.1}, {"rate": 0.2}]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"cnov": {}}, r"model\[0\] cnov: unknown block 'cnov'.*Did you mean 'conv'"),
+        ({"conv": {"filters": 0}}, r"model\[0\] conv: filters: Input should be greater"),
+        ({"conv": {"repeat": 2, "filters": {"each": [1]}}}, "each holds 1 values for 2 repeats"),
+        ({"conv": {}, "dense": {}}, "expected a name"),
+    ],
+)
+def test_blocks_of_refuses(entry, message):
+    with pytest.raises(ConfigError, match=message):
+        model.blocks_of([entry])
+
+
+def test_a_model_of_every_joint():
+    # sequence -> feature map -> sequence -> feature map -> vector
+    network = build(["conv", {"recurrent": {"units": 3}}, "conv", "dense"])
+    assert network.output_shape == (None, 3)
+    assert network.get_layer("recurrent").output.shape == (None, 8, 3)
+    # image -> rows as steps; the recurrent block before a dense one gives its last state
+    network = build(["conv", {"recurrent": {"units": 3}}, "dense"], (6, 5, 1))
+    assert network.get_layer("recurrent").input.shape == (None, 6, 5 * 32)
+    assert network.get_layer("recurrent").output.shape == (None, 3)
+    # no block at all: an image is pooled, a series is flattened
+    assert build([], (6, 5, 2)).layers[-1].input.shape == (None, 2)
+    assert build([]).layers[-1].input.shape == (None, 16)
+
+
+def test_a_layer_of_any_rank_hands_on_what_the_next_block_wants():
+    network = build([{"recurrent": {"units": 3}}, {"Dropout": {"rate": 0.1}}, "dense"])
+    assert network.get_layer("recurrent").output.shape == (None, 3)
+    network = build([{"recurrent": {"units": 3}}, {"SpatialDropout1D": {"rate": 0.1}}, "dense"])
+    assert network.get_layer("recurrent").output.shape == (None, 8, 3)
+    network = build([{"recurrent": {"units": 3}}, {"Dropout": {"rate": 0.1}}, {"recurrent": {"units": 2}}])
+    assert network.get_layer("recurrent").output.shape == (None, 8, 3)
+    network = build([{"recurrent": {"units": 3}}, "flatten"])
+    assert network.get_layer("flatten").output.shape == (None, 24)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (
+            ["dense", "conv"],
+            r"model\[1\] conv: takes a feature map, but model\[0\] dense gives a vector. Put it before",
+        ),
+        (["flatten", "recurrent"], r"model\[1\] recurrent: takes a sequence, but model\[0\] flatten gives a vector"),
+        ([{"conv": {"kernel_size": 9}}], r"model\[0\] conv: kernel_size 9 is larger than its input 8"),
+        ([{"conv": {"pool": "max", "repeat": 9}}], r"model\[0\] conv: (kernel|pool)_size . is larger than its input"),
+        ([{"Conv2D": {"filters": 2, "kernel_size": 3}}], r"model\[0\] Conv2D: .*expected min_ndim=4"),
+        ([{"MaxPooling1D": {"pool_size": 9}}], r"model\[0\] MaxPooling1D: "),
+        ([{"Lambda": {"function": "f"}}], r"model\[0\] Lambda: Lambda cannot be a block"),
+        (["dense", {"dense": {"name": "dense"}}], "model: .*unique"),
+    ],
+)
+def test_what_does_not_fit_is_infeasible_and_says_where(blocks, message):
+    with pytest.raises(Infeasible, match=message) as caught:
+        build(blocks)
+    assert "\n" not in str(caught.value)
+
+
+def test_compile_model():
+    data = spec((8, 2))
+    network = model.build({"model": ["dense"]}, data)
+    task = tasks.registry.read("classification")
+    training = SimpleNamespace(optimizer=OPTIMIZERS.read({"sgd": {"momentum": 0.5}}), clipnorm=None, clipvalue=0.5)
+    model.compile_model(network, training, task, data)
+    assert network.optimizer.momentum == 0.5
+    assert network.optimizer.clipvalue == 0.5
+    logs = network.fit(np.zeros((4, 8, 2)), np.eye(3)[[0, 1, 2, 0]], verbose=0).history
+    assert set(logs) == {"loss", "accuracy", "f1", "auc"}
+
+
+CELLS = [
+    {"recurrent": {"cell": cell, "units": 3, "bidirectional": both}}
+    for cell in ("simple_rnn", "lstm", "gru")
+    for both in (False, True)
+]
+STACKS = [
+    *([cell] for cell in CELLS),
+    *([{"conv": {"filters": 3, "norm": norm}}, CELLS[-1]] for norm in ("none", "batch", "layer")),
+    [CELLS[3], {"conv": {"filters": 3}}, CELLS[4]],
+    [{"conv": {"filters": 3, "repeat": 2}}, {"global_pool": {"kind": "max"}}],
+    [{"conv": {"filters": 3}}, "dense"],
+    [{"conv": {"filters": 3}}, {"SpatialDropout1D": {"rate": 0.1}}, {"GRU": {"units": 3}}],
+]
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=str)
+def test_padding_that_follows_an_example_changes_nothing(stack):
+    short = build(stack, (6, 2), padded=True)
+    # Both stems know the statistics of the same training part; the weights carry everything else.
+    stem = spec((6, 2), padded=True).stem
+    long = model.build({"model": stack}, replace(spec((11, 2), padded=True), stem=stem))
+    long.set_weights(short.get_weights())
+    x = np.random.default_rng(1).normal(size=(3, 6, 2)).astype("float32")
+    x[1, 4:], x[2, 1:] = np.nan, np.nan
+    more = np.concatenate([x, np.full((3, 5, 2), np.nan, "float32")], axis=1)
+    np.testing.assert_allclose(long.predict_on_batch(more), short.predict_on_batch(x), atol=1e-6)

@@ -106,7 +106,7 @@ class Range:
             return False
         if not self.min <= value <= self.max:
             return False
-        return self.step is None or any(math.isclose(value, point, abs_tol=1e-12) for point in self._steps())
+        return self.step is None or math.isclose(value, self._step(self.encode(value)), abs_tol=1e-12)
 
     def grid(self) -> Sequence[Any]:
         """Returns what a grid search tries: every step, else up to ten points, evenly on the range's own scale."""
@@ -135,7 +135,7 @@ class Range:
     def decode(self, code: float) -> int | float:
         """Returns the value of `code`; the other way of `encode`."""
         if self.step is not None:
-            return self._steps()[int(code)]
+            return self._step(int(code))
         return int(code) if self.whole else float(code)
 
     def declare(self, name: str, conditions: Sequence[Condition]) -> HyperParameter:
@@ -159,12 +159,17 @@ class Range:
         )
 
     def _steps(self) -> list[Any]:
+        return [self._step(index) for index in range(self.size or 1)]
+
+    def _step(self, index: float) -> int | float:
         assert self.step is not None
-        points = [self.min + i * self.step for i in range(self.size or 1)]
+        # Not past the end: the last step may lie below `max`.
+        point = self.min + min(max(int(index), 0), (self.size or 1) - 1) * self.step
         if self.whole:
-            return [int(point) for point in points]
-        # 0.1 * 3 is 0.30000000000000004: a step grid is written by people, in decimals.
-        return [float(f"{point:.12g}") for point in points]
+            return int(point)
+        # 0.1 * 3 is 0.30000000000000004 and 3 * 0.1 - 0.3 is 5.6e-17: a step grid is written by people, in decimals.
+        digits = max(11 - _exponent(max(abs(self.min), abs(self.max), self.step)), 3 - _exponent(self.step))
+        return min(max(round(point, digits) + 0.0, float(self.min)), float(self.max))
 
     def _at(self, fraction: float) -> float:
         if fraction in (0.0, 1.0):
@@ -175,6 +180,10 @@ class Range:
             point = self.min + fraction * (self.max - self.min)
         # 0.1, not 0.09999999999999999; a range narrower than twelve digits stays what it is.
         return min(max(float(f"{point:.12g}"), self.min), self.max)
+
+
+def _exponent(number: float) -> int:
+    return math.floor(math.log10(number))
 
 
 Domain = Choice | Range

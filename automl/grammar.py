@@ -17,6 +17,8 @@ from automl.errors import ConfigError, Problem, did_you_mean, shorten
 from automl.space import Condition, Each, Leaf, Param, Space, Variant
 
 SEARCHED = ("model", "training")
+MAX_REPEAT = 1000
+"""As `Block.repeat` has it; checked here too, before a parameter is made for every repeat."""
 RANGE_KEYS = ("min", "max", "step", "log", "default", "each", "when")
 CHOICE_KEYS = ("values", "default", "each", "when")
 VARIANT_KEYS = ("one_of", "default", "when", "name")
@@ -136,13 +138,17 @@ class _Reader:
             param = self.params.get(f"{scope.name}.repeat")
             if param is None:
                 return fields  # the repeat itself is wrong and told; its leaves would only echo it
+            if isinstance(param.domain, Range) and param.domain.max > MAX_REPEAT:
+                where = (*scope.path, "repeat", "max")
+                self.problems.add(where, "too many repeats", f"at most {MAX_REPEAT}", shorten(param.domain.max))
+                return fields
             counts = [v for v in _points(param.domain) if isinstance(v, int) and not isinstance(v, bool)]
             low, high = (min(counts), max(counts)) if counts else (1, 1)
             inner = replace(scope, repeat=(param.name, low, high))
             if low < 1:
                 inner = replace(inner, conditions=(self.at_least(param, 1),))
         else:
-            count = repeat if isinstance(repeat, int) else 1
+            count = repeat if isinstance(repeat, int) and repeat <= MAX_REPEAT else 1  # the schema tells of it
             inner = replace(scope, repeat=(None, count, count))
         for key, value in fields.items():
             if key != "repeat":
@@ -316,6 +322,7 @@ class _Reader:
         """Returns the parameters, parents first, each with the whole chain of what it depends on."""
         done: dict[str, Param] = {}
         open_: set[str] = set()
+        dead: set[str] = set()
 
         def visit(param: Param) -> tuple[Condition, ...]:
             if param.name in done:
@@ -330,6 +337,11 @@ class _Reader:
                 if parent is not None:
                     chain += [c for c in (*visit(parent), condition) if c not in chain]
             open_.discard(param.name)
+            if any(c.name in dead for c in chain) or not _can_hold(chain):
+                if not any(c.name in dead for c in chain):
+                    what = f"{param.name} can never exist: no value of what it depends on allows it"
+                    self.problems.add(param.path, what, hint="Remove it, or widen its conditions")
+                dead.add(param.name)
             done[param.name] = replace(param, conditions=tuple(chain))
             return done[param.name].conditions
 
@@ -361,6 +373,16 @@ class _Reader:
 def is_domain(value: Any) -> bool:
     """Tells whether a value is meant as a domain."""
     return isinstance(value, dict) and any(key in value for key in ("values", "min", "max"))
+
+
+def _can_hold(chain: list[Condition]) -> bool:
+    """Tells whether all conditions can hold at once: those on one parameter must share a value."""
+    left: dict[str, set[str]] = {}
+    for condition in chain:
+        # By text, which tells 1, 1.0 and true apart as `same` does.
+        values = {repr(value) for value in condition.values}
+        left[condition.name] = left.get(condition.name, values) & values
+    return all(left.values())
 
 
 def _is_number(value: Any) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from automl.domains import Choice, Domain, Range, same
+from automl.domains import Choice, Domain, Range
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -40,7 +40,12 @@ class Condition:
 
     def holds(self, values: Values) -> bool:
         """Tells whether it is met by the values fixed so far."""
-        return self.name in values and any(same(values[self.name], value) for value in self.values)
+        return self.name in values and repr(values[self.name]) in self._texts
+
+    @cached_property
+    def _texts(self) -> frozenset[str]:
+        # By text: as `same` does, it tells 1, 1.0 and true apart, and a long list of values is met at once.
+        return frozenset(repr(value) for value in self.values)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl import journal
@@ -89,6 +89,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values=st.dictionaries(st.text(), json_values, max_size=4))
 def test_any_plain_value_survives(values, tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")

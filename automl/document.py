@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
+from ruamel.yaml.reader import ReaderError
 
 from automl.errors import ConfigError, Problem, shorten
 
@@ -25,9 +27,7 @@ Path_ = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
-MAX_NODES = 100_000
-# ruamel's parser recurses several Python frames a level, so depth is bounded on the text, before it parses.
-_OPENING, _CLOSING = "[{", "]}"
+MAX_NODES = 20_000  # ruamel builds some 5,000 a second
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,9 @@ def read(path: Path) -> Document:
             raise ConfigError(problem)
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(
-            Problem(f"{path}:{line}", "the file is not UTF-8", "UTF-8 text", f"byte {error.object[error.start]:#04x}")
-        ) from error
+        where = f"{path}:{_place(error.object[: error.start].decode('utf-8'))}"
+        received = f"byte {error.object[error.start]:#04x}"
+        raise ConfigError(Problem(where, "the file is not UTF-8", "UTF-8 text", received)) from error
     except OSError as error:
         raise ConfigError(Problem(str(path), f"cannot read the file: {error.strerror}")) from error
     return parse(text, str(path))
@@ -81,19 +80,23 @@ def parse(text: str, name: str) -> Document:
     Raises:
         ConfigError: The text is not YAML 1.2, nests too deep, repeats a key, or holds more than plain data.
     """
-    _refuse_depth(text, name)
-    if text.startswith("%"):
-        # `%YAML 1.1` would make `off` a boolean.
-        raise ConfigError(Problem(f"{name}:1:1", "directives are not allowed", "YAML 1.2", text.splitlines()[0]))
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
     try:
+        _refuse_excess(text, name)
         # Documents are few and small: the round-trip loader is slow but knows where each key stands.
         tree = yaml.load(io.StringIO(text))
     except DuplicateKeyError as error:
-        raise ConfigError(_marked(error, name, "the key stands twice in one mapping")) from error
+        # ruamel's own sentence goes on with advice about its API.
+        key = str(error.problem).removeprefix("found duplicate key ").split(" with value")[0]
+        what = f"the key stands twice in one mapping: {key}"
+        raise ConfigError(Problem(_at(error, name), what, hint="Keep one of them")) from error
     except MarkedYAMLError as error:
-        raise ConfigError(_marked(error, name, "not valid YAML")) from error
+        raise ConfigError(_marked(error, name)) from error
+    except ReaderError as error:
+        where = f"{name}:{_place(text[: error.position])}"
+        what = f"not valid YAML: the character {error.character:#04x} cannot stand there"
+        raise ConfigError(Problem(where, what)) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(Problem(name, f"not valid YAML: {shorten(str(error), 120)}")) from error
     marks: dict[Path_, str] = {}
@@ -111,33 +114,44 @@ def dump(data: Any) -> str:
     return stream.getvalue()
 
 
-def _refuse_depth(text: str, name: str) -> None:
-    """Refuses text whose brackets nest deeper than any document of ours, in one pass over the characters."""
-    depth = 0
-    line = 1
-    for character in text:
-        if character in _OPENING:
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ConfigError(Problem(f"{name}:{line}", "brackets nest too deep", f"at most {MAX_DEPTH} levels"))
-        elif character in _CLOSING:
-            depth = max(0, depth - 1)
-        elif character == "\n":
-            line += 1
+def _refuse_excess(text: str, name: str) -> None:
+    """Refuses a document deeper or larger than any of ours, before a tree is built of it: ruamel recurses to do that.
+
+    Aliases are counted once here; what they stand for is counted when the tree is walked.
+    """
+    depth = nodes = 0
+    for event in YAML(typ="safe", pure=True).parse(io.StringIO(text)):
+        where = f"{name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+        if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
+            # `%YAML 1.1` would make `off` a boolean.
+            line, received = next((n, line) for n, line in enumerate(text.splitlines(), 1) if line.startswith("%"))
+            raise ConfigError(Problem(f"{name}:{line}:1", "directives are not allowed", "YAML 1.2", received))
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        nodes += isinstance(event, NodeEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError(Problem(where, "the document nests too deep", f"at most {MAX_DEPTH} levels"))
+        if nodes > MAX_NODES:
+            raise ConfigError(Problem(where, "the document is too large", f"at most {MAX_NODES} keys and values"))
 
 
-def _marked(error: MarkedYAMLError, name: str, what: str) -> Problem:
+def _at(error: MarkedYAMLError, name: str) -> str:
     mark = error.problem_mark or error.context_mark
-    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+    return f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+
+
+def _place(before: str) -> str:
+    """Returns `line:column` of what follows a text."""
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
+def _marked(error: MarkedYAMLError, name: str) -> Problem:
     detail = " ".join(str(error.problem or "").split())
-    hint = None
     if "'\\t'" in detail:
-        hint = "Indent with spaces, YAML knows no tabs"
-    elif isinstance(error, DuplicateKeyError):
-        # ruamel's own sentence goes on with advice about its API.
-        detail = detail.split(" with value")[0].replace("found duplicate key", "duplicate key")
-        hint = "Keep one of them"
-    return Problem(where, f"{what}: {shorten(detail, 120)[1:-1]}" if detail else what, hint=hint)
+        return Problem(_at(error, name), "not valid YAML: a tab where only spaces may stand", hint="Indent with spaces")
+    if "<document start>" in detail:
+        detail = "the document has ended, but more text follows"
+    detail = detail if len(detail) <= 120 else f"{detail[:117]}..."
+    return Problem(_at(error, name), f"not valid YAML: {detail}" if detail else "not valid YAML")
 
 
 class _Plain:
@@ -163,6 +177,8 @@ class _Plain:
         if isinstance(node, CommentedMap):
             return {key: self.convert(value, (*path, key)) for key, value in self._items(node, path)}
         if isinstance(node, CommentedSeq):
+            if path not in self.marks and node.lc.line is not None:
+                self._mark(path, (node.lc.line, node.lc.col))
             for index in range(len(node)):
                 self._mark((*path, index), node.lc.item(index))
             return [self.convert(value, (*path, index)) for index, value in enumerate(node)]

@@ -120,8 +120,8 @@ def best_of(algorithm, direction, seed, trials=25):
 
 @pytest.mark.parametrize("direction", ["max", "min"])
 def test_bayesian_finds_more_than_random(direction):
-    guided = [best_of(Bayesian(), direction, seed) for seed in range(3)]
-    blind = [best_of(Random(), direction, seed) for seed in range(3)]
+    guided = [best_of(Bayesian(), direction, seed) for seed in range(2)]
+    blind = [best_of(Random(), direction, seed) for seed in range(2)]
     assert np.mean(guided) < 0.2 * np.mean(blind)
 
 

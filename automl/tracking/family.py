@@ -131,7 +131,9 @@ class Family:
         if found is None:
             folder = self.store.artifacts
             try:
-                return self.api.create_experiment(self.experiment, folder.as_uri() if folder else None)
+                # Else the UI opens it with its pages for language models.
+                tags = {"mlflow.experimentKind": "custom_model_development"}
+                return self.api.create_experiment(self.experiment, folder.as_uri() if folder else None, tags)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import Field, JsonValue
 
 from automl.blocks import KINDS, Block
-from automl.blocks._valid import every_nth, keras_mask, zeroed
+from automl.blocks._valid import batch_norm_mask, every_nth, keras_mask, zeroed
 from automl.errors import Infeasible, did_you_mean, shorten
 from automl.flow import Flow, Kind
 
@@ -79,9 +79,13 @@ class KerasLayer(Block):
 
         layer = self._build(self.label())
         layers = keras.layers
-        skips = isinstance(layer, (layers.RNN, layers.GlobalAveragePooling1D, layers.BatchNormalization))
+        mask: dict[str, Any] = {}
+        if isinstance(layer, (layers.RNN, layers.GlobalAveragePooling1D)):
+            mask = keras_mask(flow.valid)
+        elif isinstance(layer, layers.BatchNormalization):
+            mask = batch_norm_mask(flow.x, flow.valid)
         try:
-            x = layer(zeroed(flow.x, flow.valid), **(keras_mask(flow.valid) if skips else {}))
+            x = layer(zeroed(flow.x, flow.valid), **mask)
         except TypeError as error:  # Keras's own way to say that a layer does not fit its input, here and there
             raise Infeasible(str(error)) from error
         rank = len(getattr(x, "shape", ()))

@@ -29,6 +29,15 @@ def keras_mask(valid: Any) -> dict[str, Any]:
     return {} if valid is None else {"mask": ops.squeeze(ops.cast(valid, "bool"), axis=-1)}
 
 
+def batch_norm_mask(x: Any, valid: Any) -> dict[str, Any]:
+    """Returns the `mask=` argument for batch normalisation of `x`, so that padding does not move mean and variance.
+
+    With one channel there is none, and padded zeros count: Keras 3.15 then squeezes the channel axis away and fails on
+    JAX and torch (`BatchNormalization._moments`).
+    """
+    return {} if x.shape[-1] == 1 else keras_mask(valid)
+
+
 def every_nth(valid: Any, stride: int, steps: int) -> Any:
     """Returns `valid` after a layer that moves `stride` steps at a time: output step i is valid when i * stride was.
 

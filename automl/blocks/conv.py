@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from automl.blocks import Activation, Block
-from automl.blocks._valid import every_nth, keras_mask, zeroed
+from automl.blocks._valid import batch_norm_mask, every_nth, zeroed
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
 
@@ -87,8 +87,7 @@ class Conv(Block):
         import keras
 
         if self.norm == "batch":
-            # Without the mask the batch's mean would depend on how much padding its examples carry.
-            x = keras.layers.BatchNormalization(name=self.label("norm"))(flow.x, **keras_mask(flow.valid))
+            x = keras.layers.BatchNormalization(name=self.label("norm"))(flow.x, **batch_norm_mask(flow.x, flow.valid))
             return zeroed(x, flow.valid)
         if self.norm == "layer":
             return keras.layers.LayerNormalization(name=self.label("norm"))(flow.x)

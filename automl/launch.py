@@ -187,6 +187,7 @@ def _drive(
     history = journal.replay()
     # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
     executor = _executor(machine, folder, options)
+    tracker = None
     try:
         environment.import_keras(folder / LOG)
         tracker = _tracker(read, data, history, options)

@@ -1,0 +1,158 @@
+"""Runs a search and reads back what became of it, from the journal's side and from MLflow's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl import experiment, launch
+from automl.experiment import Experiment
+from automl.journal import History, replay
+from automl.launch import Options, Summary
+from automl.loop import MODEL, Watcher, trial_folder
+from automl.trial import run_trial
+
+REPO = Path(__file__).parents[2]
+
+
+@dataclass
+class Search:
+    """A search and the two places that tell of it."""
+
+    home: Path
+    read: Experiment
+    summary: Summary
+    client: Any
+
+    @property
+    def folder(self) -> Path:
+        return self.home / "searches" / self.summary.search_id
+
+    @property
+    def history(self) -> History:
+        return replay(self.folder)
+
+    @property
+    def parent(self) -> Any:
+        return self.client.get_run(self.summary.run_id)
+
+    @property
+    def trials(self) -> dict[int, Any]:
+        return trial_runs(self.client, self.summary.search_id)
+
+    def points(self, run_id: str, key: str) -> list[tuple[int, float]]:
+        return [(point.step, point.value) for point in self.client.get_metric_history(run_id, key)]
+
+    def text(self, run_id: str, name: str) -> str:
+        return Path(self.client.download_artifacts(run_id, name)).read_text()
+
+    @property
+    def winner(self) -> dict[str, Any]:
+        assert self.summary.best is not None
+        return dict(self.summary.best)
+
+    @property
+    def model(self) -> Any:
+        """The winner as Keras saved it."""
+        import keras
+
+        return keras.saving.load_model(trial_folder(self.folder, self.winner["trial"]) / MODEL, compile=False)
+
+
+def client_of(home: Path) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{home}/mlflow.db")
+
+
+def parent_run(client: Any, search_id: str) -> Any:
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    (parent,) = client.search_runs(experiments, f"tags.`automl.search` = '{search_id}'")
+    return parent
+
+
+def trial_runs(client: Any, search_id: str) -> dict[int, Any]:
+    """Returns the runs of the trials by number, found as a user would: the children of the parent."""
+    parent = parent_run(client, search_id)
+    found = client.search_runs(
+        [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=1000
+    )
+    numbers = [int(run.data.tags["automl.trial"].rpartition("/t")[2]) for run in found]
+    assert len(set(numbers)) == len(numbers), "a trial has two runs"
+    return dict(zip(numbers, found, strict=True))
+
+
+def load(home: Path, name: str, document: str) -> Experiment:
+    file = home.parent / f"{name}.yaml"
+    file.write_text(document)
+    return experiment.load(str(file))
+
+
+def make(
+    home: Path, name: str, document: str, run: Any = run_trial, watcher: Watcher | None = None, **options: Any
+) -> Search:
+    """Runs a search in this process, its trials in workers as ever."""
+    read = load(home, name, document)
+    summary = launch.start(read, Options(home=home, **options), watcher or Watcher(), run)
+    return Search(home, read, summary, client_of(home))
+
+
+def scores(history: History) -> dict[int, Any]:
+    """Returns all that must be equal where two searches are the same: proposals, and every number to 6 decimals."""
+    return {
+        number: (
+            dict(trial.asked.values),
+            trial.asked.seed,
+            (trial.asked.initial_epoch, trial.asked.epochs, trial.asked.parent),
+            trial.ended and (trial.ended.outcome, trial.ended.best_epoch, rounded(trial.ended.metrics)),
+            [(report.epoch, rounded(report.metrics)) for report in trial.reports],
+        )
+        for number, trial in history.trials.items()
+    }
+
+
+def rounded(metrics: Any) -> dict[str, float]:
+    return {key: round(value, 6) for key, value in sorted(metrics.items())}
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "AUTOML_HOME": str(home), "PYTHONPATH": str(REPO)}
+
+
+def command(*args: str | Path) -> list[str]:
+    return [sys.executable, "-m", "automl", *map(str, args)]
+
+
+def automl(home: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in a process of its own."""
+    return subprocess.run(
+        command(*args), env=environment(home), cwd=home.parent, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def begun(home: Path) -> Path:
+    """Returns the folder of the only search of a home, once it has one."""
+    (folder,) = [path.parent for path in (home / "searches").glob("*/journal.jsonl")]
+    return folder
+
+
+def wait_for(condition: Callable[[], Any], timeout_s: float, process: subprocess.Popen[str] | None = None) -> Any:
+    """Waits until a condition holds; asserts that the process is alive meanwhile."""
+    import time
+
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        assert process is None or process.poll() is None, f"it ended: {process.communicate()}"
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def journal_holds(home: Path, text: str) -> Callable[[], bool]:
+    return lambda: any(text in path.read_text() for path in (home / "searches").glob("*/journal.jsonl"))

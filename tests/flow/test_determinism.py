@@ -1,0 +1,37 @@
+"""The same seed, one worker, the same threads: the same search, to the sixth decimal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from searches import Search, make, scores
+from spaces import DOCUMENTS
+
+pytestmark = pytest.mark.slow
+
+Finished = Callable[[str], Search]
+
+
+def test_a_cnn_with_dropout(new_home: Path, finished: Finished) -> None:
+    """Fewer trials the second time: a proposal depends on its number and what came before, not on the budget."""
+    first = scores(finished("random").history)
+    second = scores(make(new_home, "random", DOCUMENTS["random"].replace("trials: 8", "trials: 4")).history)
+    assert second == {number: first[number] for number in (1, 2, 3, 4)}
+    assert len({str(values) for values in second.values()}) == 4
+
+
+def test_an_rnn_with_dropout(
+    new_home: Path, automl_data: Path, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (automl_data / "ucr_uea" / "JapaneseVowels").is_dir():
+        pytest.skip(f"no Japanese vowels in {automl_data}")
+    monkeypatch.setenv("AUTOML_DATA", str(automl_data))
+    assert scores(make(new_home, "rnn", DOCUMENTS["rnn"]).history) == scores(finished("rnn").history)
+
+
+def test_another_seed_is_another_search(new_home: Path, finished: Finished) -> None:
+    document = DOCUMENTS["random"].replace("seed: 3", "seed: 0").replace("trials: 8", "trials: 1")
+    first, other = scores(finished("random").history)[1], scores(make(new_home, "random", document).history)[1]
+    assert first != other

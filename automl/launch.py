@@ -209,7 +209,8 @@ def _drive(
             raise Interrupted(folder.name) from None
         summary = _finish(loop, reason, history.seconds + time.monotonic() - began)
     finally:
-        executor.close()
+        if executor is not None:
+            executor.close()
     # Prepared data is large and can be made again; the journal and the winner stay.
     shutil.rmtree(folder / DATA, ignore_errors=True)
     return summary

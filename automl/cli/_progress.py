@@ -24,7 +24,7 @@ class Lines(Watcher):
     def __init__(self) -> None:
         self.started = time.monotonic()
         self.trials: int | None = None
-        self.done = 0
+        self.done = self.before = 0
         self.best: TrialResult | None = None
         self.running: dict[int, tuple[Report | None, int]] = {}
 
@@ -40,7 +40,7 @@ class Lines(Watcher):
 
     def search_started(self, search_id: str, trials: int | None, done: int) -> None:
         """Names the search."""
-        self.trials, self.done = trials, done
+        self.trials, self.done, self.before, self.started = trials, done, done, time.monotonic()
         again = f", {done} done before" if done else ""
         self.say(f"search {search_id}: {trials if trials is not None else 'as many as time allows'} trials{again}")
 
@@ -71,9 +71,10 @@ class Lines(Watcher):
 
     def _left(self) -> str:
         """Says how long the rest may take, from the pace so far."""
-        if self.trials is None or not self.done:
+        here = self.done - self.before  # what an earlier driver did tells nothing of today's pace
+        if self.trials is None or not here:
             return ""
-        seconds = (time.monotonic() - self.started) / self.done * max(0, self.trials - self.done)
+        seconds = (time.monotonic() - self.started) / here * max(0, self.trials - self.done)
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 

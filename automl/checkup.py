@@ -75,8 +75,12 @@ def _data() -> Row:
 
 
 def _home() -> Row:
+    from automl.errors import ConfigError
+
     home = environment.home()
-    nearest = next(path for path in (home, *home.parents) if path.exists())
-    writable = os.access(nearest, os.W_OK)
     found = f"{home}{'' if home.exists() else ' (made by the first search)'}"
-    return _row("home", writable, found, f"{nearest} is not writable; set {environment.HOME_VARIABLE}")
+    try:
+        environment.writable_home()
+    except ConfigError as error:
+        return _row("home", False, found, str(error))
+    return _row("home", True, found, "")

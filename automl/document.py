@@ -150,6 +150,12 @@ def _marked(error: MarkedYAMLError, name: str) -> Problem:
         return Problem(_at(error, name), "not valid YAML: a tab where only spaces may stand", hint="Indent with spaces")
     if "<document start>" in detail:
         detail = "the document has ended, but more text follows"
+    elif "another document" in detail:
+        detail = "another document begins, and a file holds one"
+    elif error.context and error.context_mark:
+        # Where it begins says more than where it was missed, which is often the end of the file.
+        begun = f"{error.context_mark.line + 1}:{error.context_mark.column + 1}"
+        detail = f"{detail}, {error.context} from {begun}"
     detail = detail if len(detail) <= 120 else f"{detail[:117]}..."
     return Problem(_at(error, name), f"not valid YAML: {detail}" if detail else "not valid YAML")
 
@@ -171,9 +177,9 @@ class _Plain:
             )
         tag = getattr(getattr(node, "tag", None), "value", None)
         if isinstance(node, TaggedScalar) or (tag is not None and isinstance(node, CommentedMap | CommentedSeq)):
-            raise ConfigError(
-                Problem(self._where(path), "tags are not allowed", "plain YAML", shorten(str(tag)), "Remove the tag")
-            )
+            received = str(tag).replace("tag:yaml.org,2002:", "!!")
+            where = self._where(path)
+            raise ConfigError(Problem(where, "tags are not allowed", "plain YAML", received, "Remove the tag"))
         if isinstance(node, CommentedMap):
             return {key: self.convert(value, (*path, key)) for key, value in self._items(node, path)}
         if isinstance(node, CommentedSeq):
@@ -191,9 +197,9 @@ class _Plain:
         places = node.lc.data or {}
         for key, value in node.items():
             if not isinstance(key, str):
-                raise ConfigError(
-                    Problem(self._where(path), "a key is not a string", "a name", shorten(key), "Quote the key")
-                )
+                line, column = node.lc.key(key) if key in places else (node.lc.line, node.lc.col)
+                where = f"{self.name}:{line + 1}:{column + 1}"
+                raise ConfigError(Problem(where, "a key is not a string", "a name", shorten(key), "Quote the key"))
             if key in places:
                 self._mark((*path, key), node.lc.key(key))
             yield key, value

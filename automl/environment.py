@@ -24,6 +24,21 @@ def home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or "mlruns").expanduser().absolute()
 
 
+def writable_home() -> Path:
+    """Returns `home()` after checking that it can be made or written to.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    folder = home()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return folder
+    what = f"{nearest} is not writable" if nearest.is_dir() else f"{nearest} is a file"
+    hint = f"Set {HOME_VARIABLE} to another place"
+    raise ConfigError(Problem(str(folder), f"searches cannot be kept here: {what}", "a folder", hint=hint))
+
+
 def backend(wanted: str | None = None) -> str:
     """Returns the Keras backend: the one asked for, else `$KERAS_BACKEND`, else tensorflow.
 

@@ -103,6 +103,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def shorten(value: object, limit: int = 60) -> str:
-    """Quotes a received value for a message, cut to `limit` characters."""
-    text = repr(value)
+    """Quotes a received value for a message as YAML would write it, cut to `limit` characters."""
+    text = _quoted(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _quoted(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower() if value is not None else "null"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_quoted, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_quoted(item)}" for key, item in value.items()) + "}"
+    return repr(value) if isinstance(value, str) else str(value)

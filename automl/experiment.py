@@ -1,26 +1,30 @@
-"""Documents to experiments and trials: every mistake at once, with its place, before any data is read."""
+"""Documents to experiments and trials: every mistake at once, with its place, before any data is read.
+
+Over the size limit because all checks of a document write into one list of problems before any of it is built.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from automl import blocks, document, environment, grammar, oracles, overrides, shelf, tasks
 from automl.blocks import _layer
 from automl.dataset import DataDocument
 from automl.document import Document
-from automl.errors import ConfigError, did_you_mean, shorten
+from automl.errors import did_you_mean, shorten
 from automl.grammar import Problems
 from automl.optimizers import OPTIMIZERS, Optimizer
 from automl.oracles import Algorithm
 from automl.records import Direction
-from automl.registry import Family, Member
-from automl.schema import Checker
+from automl.registry import Family, Member, UnknownName, declared
+from automl.schema import Checker, defaults
 from automl.space import Space, Values
 
 DEFAULT_TRIALS = 20
@@ -46,6 +50,12 @@ class Training(Member):
     clipvalue: float | None = Field(None, gt=0, description="Clip each gradient element to this absolute value")
     early_stopping: EarlyStopping | None = Field(None, description="When to end early; null: never")
     seed: int | None = Field(None, ge=0, lt=2**32, description="Seed of the trial; null: from the search's seed")
+
+    @model_validator(mode="after")
+    def _clips_once(self) -> Training:
+        if self.clipnorm is not None and self.clipvalue is not None:
+            raise ValueError("clipnorm and clipvalue exclude each other: Keras takes one of them")
+        return self
 
 
 class Search(Member):
@@ -120,13 +130,16 @@ class Experiment:
         return resolved
 
 
-def load(space: str, data: str | None = None, options: Sequence[str] = ()) -> Experiment:
+def load(
+    space: str, data: str | None = None, options: Sequence[str] = (), flags: Mapping[str, object] | None = None
+) -> Experiment:
     """Reads an experiment.
 
     Args:
         space: Name of a shipped space, or the path of a document.
         data: Name of a shipped data set or the path of a data document; None for the document's own.
         options: `path=value` settings in the order given, written into the document.
+        flags: Values for keys of the search section, given as options of their own; they stand above `options`.
 
     Raises:
         ConfigError: Everything that is wrong with the documents and the options.
@@ -137,7 +150,10 @@ def load(space: str, data: str | None = None, options: Sequence[str] = ()) -> Ex
     named = data or read.data.get("data")
     read = _with_data(read, data)
     for option in options:
-        read = overrides.apply(read, option)
+        # `--set data=digits` names a data document too.
+        read = _with_data(overrides.apply(read, option), None)
+    for key, value in (flags or {}).items():
+        read = overrides.write(read, f"search.{key}", str(value), f"--{key} {value}")
     return replace(check(read, path.stem), data_folder=_own_folder(named))
 
 
@@ -153,21 +169,23 @@ def check(read: Document, name: str) -> Experiment:
     for key in read.data:
         if key not in SECTIONS:
             hint = did_you_mean(key, SECTIONS)
-            problems.add((key,), f"unknown key {key!r}", ", ".join(SECTIONS), hint=hint)
-    _check_model(checker, space.tree.get("model"))
+            problems.add((key,), f"unknown key {key!r}", f"one of {', '.join(SECTIONS)}", hint=hint)
+    if "model" in space.tree:
+        _check_model(checker, space.tree["model"])
+    else:
+        problems.add((), "model is missing", hint="Add `model`, a list of blocks")
     for key, model in (("training", Training), ("search", Search), ("data", DataDocument)):
         if key in space.tree and not (key == "data" and space.tree[key] is None):
             checker.member(model, {} if space.tree[key] is None else space.tree[key], (key,))
     for key in ("name", "description"):
         checker.value(str | None, read.data.get(key), (key,))
+    _check_time(read, problems)
+    objective, direction = _objective(read, problems)
     problems.stop()
     search = _build(Search, read.data.get("search"), problems, ("search",))
     data = _build(DataDocument, read.data["data"], problems, ("data",)) if read.data.get("data") else None
     # The default trial is built once: checks between fields stand in the members themselves.
     _build(Training, space.resolve(space.defaults()).get("training"), problems, ("training",))
-    _check_time(read, problems)
-    problems.stop()
-    objective, direction = _objective(search, data, problems)
     problems.stop()
     space = space.as_floats(checker.floats)
     return Experiment(read.data.get("name") or name, read, space, search, data, objective, direction)
@@ -189,12 +207,7 @@ def _with_data(read: Document, data: str | None) -> Document:
     named = read.data.get("data") if data is None else data
     if not isinstance(named, str):
         return read
-    try:
-        path = shelf.find(shelf.DATASETS, named)
-    except ConfigError as error:
-        if data is not None:
-            raise ConfigError([replace(p, where="--data") for p in error.problems]) from error
-        raise ConfigError([replace(p, where=read.where(("data",))) for p in error.problems]) from error
+    path = shelf.find(shelf.DATASETS, named, read.where(("data",)) if data is None else "--data")
     inner = document.read(path)
     overrides.require_mapping(inner, "a data document", tuple(DataDocument.model_fields))
     content = {"name": path.stem, **inner.data}
@@ -205,7 +218,9 @@ def _with_data(read: Document, data: str | None) -> Document:
 def _check_model(checker: Checker, model: Any) -> None:
     problems = checker.problems
     if not isinstance(model, list) or not model:
-        problems.add(("model",), "model must be a list of blocks", "at least one block", shorten(model))
+        problems.add(
+            ("model",), "model must be a list of blocks, one at least", "- block: {field: value}", shorten(model)
+        )
         return
     for index, item in enumerate(model):
         path: tuple[str | int, ...] = ("model", index)
@@ -217,14 +232,16 @@ def _check_model(checker: Checker, model: Any) -> None:
             fields = {} if given is None else given
             path = (*path, kind)
         else:
-            problems.add(path, "expected one block", "{block: {field: value}}", shorten(item))
+            dedented = isinstance(item, dict) and next(iter(item.values()), 0) is None
+            hint = f"Indent the fields of {next(iter(item))} further" if dedented else None
+            problems.add(path, "this is not one block", "{block: {field: value}}", shorten(item), hint)
             continue
         if _layer.is_layer_name(kind):
             _check_layer(checker, kind, fields, path)
         elif kind not in blocks.registry:
             known = ", ".join(blocks.registry.names())
             hint = did_you_mean(kind, blocks.registry.names())
-            problems.add(path, f"unknown block {kind!r}", f"{known}, or a Keras layer's class name", hint=hint)
+            problems.add(path, f"unknown block {kind!r}", f"one of {known}, or a Keras layer's class name", hint=hint)
         else:
             checker.member(blocks.registry.get(kind), fields, path)
 
@@ -232,19 +249,29 @@ def _check_model(checker: Checker, model: Any) -> None:
 def _check_layer(checker: Checker, kind: str, fields: Any, path: tuple[Any, ...]) -> None:
     """Checks a Keras layer by class name; the only check that imports Keras."""
     if not isinstance(fields, dict):
-        checker.problems.add(path, "expected a mapping of the layer's arguments", received=shorten(fields))
+        checker.problems.add(path, f"{kind} must be a mapping", "the layer's arguments", shorten(fields))
         return
     own = {key: value for key, value in fields.items() if key in blocks.Block.model_fields}
     checker.member(blocks.Block, own, path)
     arguments = {key: value for key, value in fields.items() if key not in own}
+    problems = checker.problems
+    if any(checker.told((*path, argument)) for argument in arguments):
+        return  # a domain that is wrong stands for no value
+    fixed = {key: defaults(value, checker.space) for key, value in arguments.items()}
     environment.import_keras()
-    for argument, message in _layer.check(kind, arguments):
-        checker.problems.add(path if argument is None else (*path, argument), message)
+    found = _layer.check(kind, fixed)
+    # What a misspelt argument leaves missing is the same mistake.
+    for argument, message in [each for each in found if each[0]] or found:
+        problems.add(path if argument is None else (*path, argument), message.rstrip("."))
+    for argument, node in arguments.items() if not found else ():
+        for value, at in checker.candidates(node, (*path, argument)):
+            for _, message in _layer.check(kind, {**fixed, argument: value}):
+                problems.add(at, message.rstrip("."))
 
 
 def _check_time(read: Document, problems: Problems) -> None:
-    time = (read.data.get("search") or {}).get("time")
-    if time is not None:
+    time = _search(read).get("time")
+    if isinstance(time, str | int) and not isinstance(time, bool):
         try:
             seconds(time)
         except ValueError as error:
@@ -263,14 +290,26 @@ def _build(model: type[Member], value: Any, problems: Problems, path: tuple[str,
     return None
 
 
-def _objective(search: Search, data: DataDocument | None, problems: Problems) -> tuple[str, Direction]:
-    """Returns the objective and its direction, from the task's table."""
+def _search(read: Document) -> dict[str, Any]:
+    search = read.data.get("search")
+    return search if isinstance(search, dict) else {}
+
+
+def _objective(read: Document, problems: Problems) -> tuple[str, Direction]:
+    """Returns the objective and its direction, from the task's table; before anything is known to be right."""
     # Without data any task may come: every metric of every task is legal until then.
-    known = [data.task] if data else [tasks.registry.get(name) for name in tasks.registry]
+    known = [tasks.registry.get(name) for name in tasks.registry]
+    data = read.data.get("data")
+    if isinstance(data, dict) and "task" in data:
+        with contextlib.suppress(ValueError, UnknownName):  # told by the check of the data section
+            known = [tasks.registry.get(declared(data["task"])[0])]
     metrics = {f"val_{metric}": direction for task in known for metric, direction in task.metrics.items()}
-    objective = search.objective or known[0].default_objective
+    objective = _search(read).get("objective")
+    if objective is None or not isinstance(objective, str):
+        objective = known[0].default_objective
     if objective not in metrics:
         hint = did_you_mean(objective, metrics)
-        problems.add(("search", "objective"), f"unknown metric {objective!r}", ", ".join(metrics), hint=hint)
-        return objective, "max"
-    return objective, metrics[objective]
+        problems.add(
+            ("search", "objective"), f"unknown metric {objective!r}", f"one of {', '.join(metrics)}", hint=hint
+        )
+    return objective, metrics.get(objective, "max")

@@ -2,10 +2,13 @@
 
 Knows the shape of the grammar (`min`/`max`, `values`, `one_of`, `repeat`, `each`, `when`), not what fields there are:
 that is `schema.py`. Domains stand under `model` and `training`; everything else in a document is fixed for a search.
+
+Over the size limit because one reader walks the document: names, conditions and repeats are of one piece.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,15 +24,21 @@ MAX_REPEAT = 1000
 """As `Block.repeat` has it; checked here too, before a parameter is made for every repeat."""
 RANGE_KEYS = ("min", "max", "step", "log", "default", "each", "when")
 CHOICE_KEYS = ("values", "default", "each", "when")
+RESERVED = (*SEARCHED, "search", "data")
+"""Names of sections: a block of such a name would share its parameters' names with the section."""
 VARIANT_KEYS = ("one_of", "default", "when", "name")
 
 
 class Problems:
-    """Collects what is wrong with a document, so that all of it is told at once."""
+    """Collects what is wrong with a document, so that all of it is told at once.
+
+    `unread` holds the places whose domains were left as they are because something above them is wrong, and told.
+    """
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.found: list[Problem] = []
+        self.unread: list[Path_] = []
 
     def add(
         self,
@@ -47,7 +56,10 @@ class Problems:
     def stop(self) -> None:
         """Raises a `ConfigError` with all that was found, if anything was."""
         if self.found:
-            raise ConfigError(self.found)
+            raise ConfigError(sorted(self.found, key=_position))
+
+
+_PLACE = re.compile(r"(.*):(\d+):(\d+)")
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,8 @@ def _block(item: Any) -> tuple[str, Any]:
 class _Reader:
     problems: Problems
     params: dict[str, Param] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """Names whose domains are wrong, and told: a `when` that names one of them is not wrong as well."""
 
     def blocks(self, model: Any, scope: _Scope) -> Any:
         """Reads the model's list; a block's own name stands first in the names of its leaves."""
@@ -120,7 +134,12 @@ class _Reader:
         read = []
         for index, (item, name) in enumerate(zip(model, names, strict=True)):
             if name in names[:index]:
-                self.problems.add((*scope.path, index), f"two blocks are named {name!r}", hint="Give one another name:")
+                self.problems.add(
+                    (*scope.path, index), f"two blocks are named {name!r}", hint="Give one a `name` of its own"
+                )
+            if name in RESERVED:
+                what = f"a block cannot be named {name!r}, as a section of the document is"
+                self.problems.add((*scope.path, index), what, hint="Give it another `name`")
             if not isinstance(item, dict) or len(item) != 1:
                 read.append(item)
                 continue
@@ -137,11 +156,11 @@ class _Reader:
             read["repeat"] = self.node(repeat, scope.into("repeat"))
             param = self.params.get(f"{scope.name}.repeat")
             if param is None:
-                return fields  # the repeat itself is wrong and told; its leaves would only echo it
+                return self.unread(fields, scope)  # the repeat itself is wrong and told
             if isinstance(param.domain, Range) and param.domain.max > MAX_REPEAT:
                 where = (*scope.path, "repeat", "max")
                 self.problems.add(where, "too many repeats", f"at most {MAX_REPEAT}", shorten(param.domain.max))
-                return fields
+                return self.unread(fields, scope)
             counts = [v for v in _points(param.domain) if isinstance(v, int) and not isinstance(v, bool)]
             low, high = (min(counts), max(counts)) if counts else (1, 1)
             inner = replace(scope, repeat=(param.name, low, high))
@@ -151,24 +170,45 @@ class _Reader:
             count = repeat if isinstance(repeat, int) and repeat <= MAX_REPEAT else 1  # the schema tells of it
             inner = replace(scope, repeat=(None, count, count))
         for key, value in fields.items():
-            if key != "repeat":
+            if key not in ("repeat", "name"):
                 read[key] = self.node(value, inner.into(key))
-            elif "repeat" not in read:
+            elif key not in read:
                 read[key] = value
         # The document's own order, so that a resolved trial reads like its space.
         return {key: read[key] for key in fields}
 
+    def unread(self, fields: dict[str, Any], scope: _Scope) -> dict[str, Any]:
+        """Leaves a block as it is: what is wrong with its domains would only echo what was told."""
+        self.problems.unread.append(scope.path)
+        self.failed.add(scope.name)
+        return fields
+
     def node(self, value: Any, scope: _Scope) -> Any:
         """Reads any value: a domain, a `one_of`, a mapping or list that may hold some, or a literal."""
-        if isinstance(value, dict) and "one_of" in value:
-            return self.variant(value, scope)
-        if is_domain(value):
-            return self.leaf(value, scope)
+        if is_domain(value) or (isinstance(value, dict) and "one_of" in value):
+            read = self.variant(value, scope) if "one_of" in value else self.leaf(value, scope)
+            if read is value:
+                self.failed.add(scope.name)
+            return read
         if isinstance(value, dict):
+            if set(value) == {"each"} and isinstance(value["each"], list):
+                self.each(value["each"], scope)
             return {key: self.node(child, scope.into(key)) for key, child in value.items()}
         if isinstance(value, list):
             return [self.node(child, scope.into(index)) for index, child in enumerate(value)]
         return value
+
+    def each(self, values: list[Any], scope: _Scope) -> None:
+        """Checks that a literal `{each: [...]}` holds a value for every repeat."""
+        path = (*scope.path, "each")
+        if scope.repeat is None:
+            self.problems.add(path, "each has no repeat to follow", hint="Use it inside a block")
+            return
+        counter, _, count = scope.repeat
+        if counter is not None:
+            self.problems.add(path, "each lists values, but the repeat is searched", hint="Fix `repeat` to a number")
+        elif len(values) != count:
+            self.problems.add(path, "each must hold a value for every repeat", f"{count} values", str(len(values)))
 
     def variant(self, value: dict[str, Any], scope: _Scope) -> Any:
         """Reads a `one_of`: a choice named by its field, and the branches' leaves, each under its branch."""
@@ -257,7 +297,7 @@ class _Reader:
         before = len(self.problems.found)
         for key in ("min", "max"):
             if key not in value:
-                self.problems.add(path, f"a range needs both min and max; {key} is missing", hint=f"Add {key}:")
+                self.problems.add(path, f"a range needs both min and max; {key} is missing", hint=f"Add `{key}`")
         numbers = {key: value[key] for key in ("min", "max", "step", "default") if key in value}
         for key, number in numbers.items():
             if not _is_number(number):
@@ -305,7 +345,7 @@ class _Reader:
         unknown = [key for key in value if key not in keys]
         for key in unknown:
             hint = did_you_mean(key, keys)
-            self.problems.add((*path, key), f"unknown key {key!r} in a domain", " ".join(keys), key, hint)
+            self.problems.add((*path, key), f"unknown key {key!r} in a domain", ", ".join(keys), hint=hint)
         return not unknown
 
     def add(self, param: Param) -> None:
@@ -354,7 +394,10 @@ class _Reader:
         path = (*param.path, "when", condition.name)
         parent = self.params.get(condition.name)
         if parent is None:
-            hint = did_you_mean(condition.name, self.params) or "Name a searched parameter by its path"
+            if any(condition.name == name or condition.name.startswith(f"{name}.") for name in self.failed):
+                return None
+            others = [name for name in self.params if name != param.name]
+            hint = did_you_mean(condition.name, others) or "Name a searched parameter by its path"
             self.problems.add(path, f"when names {condition.name!r}, which is no searched parameter", hint=hint)
             return None
         if parent.domain.size is None:
@@ -368,6 +411,12 @@ class _Reader:
                 )
                 return None
         return parent
+
+
+def _position(problem: Problem) -> tuple[str, int, int]:
+    """Orders problems as a reader of the file meets them; what stands in no file comes first."""
+    match = _PLACE.fullmatch(problem.where)
+    return (match[1], int(match[2]), int(match[3])) if match else ("", 0, 0)
 
 
 def is_domain(value: Any) -> bool:

@@ -7,6 +7,7 @@ against the member it names. Pydantic says what is wrong, this file says where.
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -39,16 +40,16 @@ class Checker:
 
     def member(self, model: type[Member], tree: Any, path: Path_, skip: Iterable[str] = ()) -> None:
         """Checks the mapping of a member's fields: names, presence, and every value."""
-        if not isinstance(tree, dict):
-            self.problems.add(path, "expected a mapping of fields", ", ".join(model.model_fields), shorten(tree))
-            return
         fields = model.model_fields
+        if not isinstance(tree, dict):
+            self.problems.add(path, f"{_last(path)} must be a mapping", _one_of(fields, "the fields"), shorten(tree))
+            return
         for key, value in tree.items():
             if key in skip:
                 continue
             if key not in fields:
-                known = ", ".join(fields)
-                self.problems.add((*path, key), f"unknown key {key!r}", known, hint=did_you_mean(key, fields))
+                hint = did_you_mean(key, fields)
+                self.problems.add((*path, key), f"unknown key {key!r}", _one_of(fields, "one of"), hint=hint)
             else:
                 self.value(_annotated(fields[key]), value, (*path, key))
         for name, info in fields.items():
@@ -72,27 +73,36 @@ class Checker:
         elif is_domain(node) or (isinstance(node, dict) and "one_of" in node):
             # A domain here was either refused by the grammar already, or stands where nothing is searched.
             if not self.told(path):
-                self.problems.add(path, "this value cannot be searched", "a literal", shorten(node))
-        elif family is not None and node is not None:
+                self.problems.add(path, f"{_last(path)} cannot be searched", "a literal", shorten(node))
+        elif family is not None:
             self.declaration(family, node, path)
         elif nested is not None and node is not None:
             self.member(nested, node, path)
         elif _holds_leaf(node):
-            self.literal(annotation, _with_defaults(node, self.space), path)
+            self.literal(annotation, defaults(node, self.space), path)
         else:
             self.literal(annotation, node, path)
 
     def leaf(self, annotation: Any, param: Param, family: Family | None, path: Path_) -> None:
         """Checks what a domain may become."""
         domain = param.domain
-        if isinstance(domain, Range) and domain.whole and _wants_float(annotation):
+        if isinstance(domain, Range) and domain.whole and _wants(annotation, float, int):
             self.floats.append(param.name)
             domain = domain.as_float()
-        for value, at in _candidates(domain, path):
+        candidates = _candidates(domain, path)
+        if isinstance(domain, Range) and not domain.whole and _wants(annotation, int, float):
+            # One end in decimals makes a range one of decimals: that end is the mistake, not the other.
+            candidates = [(v, at) for v, at in candidates if not float(v).is_integer()] or candidates
+        for value, at in candidates:
             if family is not None:
                 self.declaration(family, value, at)
             else:
                 self.literal(annotation, value, at)
+
+    def candidates(self, node: Any, path: Path_) -> list[tuple[Any, Path_]]:
+        """Returns the values that stand for all a searched value may become, each with its place."""
+        names = (node.param,) if isinstance(node, Leaf) else node.params if isinstance(node, Each) else ()
+        return [each for name in names[:1] for each in _candidates(self.space.by_name[name].domain, path)]
 
     def variant(self, family: Family | None, node: Variant, path: Path_) -> None:
         """Checks every branch of a `one_of` against the member it names."""
@@ -112,9 +122,9 @@ class Checker:
             if isinstance(error, UnknownName):
                 hint = did_you_mean(name, family.registry.names())
                 at = fields_path or ((*path, name) if isinstance(node, dict) else path)
-                self.problems.add(at, f"unknown {family.registry.noun} {name!r}", names, hint=hint)
+                self.problems.add(at, f"unknown {family.registry.noun} {name!r}", f"one of {names}", hint=hint)
             else:
-                what = f"expected one {family.registry.noun} with its fields"
+                what = f"{_last(path)} must be one name, or one name with its fields"
                 self.problems.add(path, what, f"one of {names}", shorten(node))
             return
         self.member(member, fields, fields_path or ((*path, name) if isinstance(node, dict) else path))
@@ -125,12 +135,27 @@ class Checker:
             TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
             wanted, hint = _explain(error, value)
-            self.problems.add(path, f"{_last(path)} does not fit", wanted, shorten(value), hint)
+            self.problems.add(path, f"{_last(path)} does not fit", wanted, self.quoted(value, path), hint)
+
+    def quoted(self, value: Any, path: Path_) -> str:
+        """Quotes a value as it was written: the end of a range may have been written without its decimals."""
+        node = self.problems.document.data
+        for part in path:
+            is_there = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
+            node = node[part] if is_there else None
+        same_number = isinstance(node, int | float) and not isinstance(node, bool) and node == value
+        return shorten(node if same_number else value)
 
     def told(self, path: Path_) -> bool:
-        """Tells whether a problem at or below `path` was noted already."""
+        """Tells whether a problem at or below `path` was noted already, or one above that kept it from being read."""
+        if any(path[: len(above)] == above for above in self.problems.unread):
+            return True
         marks = {self.problems.document.where(p) for p in self.problems.document.marks if p[: len(path)] == path}
         return any(problem.where in marks for problem in self.problems.found)
+
+
+def _one_of(names: Iterable[str], what: str) -> str:
+    return f"{what} {', '.join(names)}" if names else "no fields"
 
 
 def _annotated(info: FieldInfo) -> Any:
@@ -156,9 +181,9 @@ def _find_member(annotation: Any) -> type[Member] | None:
     return next((p for p in _parts(annotation) if isinstance(p, type) and issubclass(p, Member)), None)
 
 
-def _wants_float(annotation: Any) -> bool:
+def _wants(annotation: Any, this: type, not_that: type) -> bool:
     parts = _parts(annotation)
-    return float in parts and int not in parts
+    return this in parts and not_that not in parts
 
 
 def _is_each(node: dict[str, Any]) -> bool:
@@ -171,13 +196,16 @@ def _holds_leaf(node: Any) -> bool:
     return isinstance(node, Leaf | Each | Variant)
 
 
-def _with_defaults(node: Any, space: Space) -> Any:
+def defaults(node: Any, space: Space) -> Any:
+    """Returns a part of a space's tree with each domain at its default."""
+    if isinstance(node, Each) and node.params:
+        return space.by_name[node.params[0]].domain.default
     if isinstance(node, Leaf):
         return space.by_name[node.param].domain.default
     if isinstance(node, list):
-        return [_with_defaults(child, space) for child in node]
+        return [defaults(child, space) for child in node]
     if isinstance(node, dict):
-        return {key: _with_defaults(child, space) for key, child in node.items()}
+        return {key: defaults(child, space) for key, child in node.items()}
     return node
 
 
@@ -189,14 +217,32 @@ def _candidates(domain: Domain, path: Path_) -> list[tuple[Any, Path_]]:
     return ends if domain.step is None else [*ends, (domain.grid()[-1], (*path, "step"))]
 
 
+_WORDS = {
+    "^Input should be (a valid )?": "",
+    "^(String|List|Tuple) should have": "",
+    "^String should match pattern .*A-Za-z0-9_.*": "a word of letters, digits and _, a letter first",
+    "^String should match pattern": "text like",
+    "^integer$": "a whole number",
+    "^number$": "a number",
+    "^boolean$": "true or false",
+    "^string$": "text",
+    "^(list|array|tuple)$": "a list",
+    "less than or equal to": "at most",
+    "greater than or equal to": "at least",
+    "less than": "below",
+    "greater than": "above",
+}
+"""Pydantic's words in those of people who write YAML."""
+
+
 def _explain(error: ValidationError, value: Any) -> tuple[str, str | None]:
     """Turns pydantic's errors into what was expected, and the nearest legal word for a misspelt one."""
     wanted: list[str] = []
     hint = None
     for entry in error.errors():
-        message = entry["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        message = message.removeprefix("a valid ").replace("less than or equal to", "at most")
-        message = message.replace("greater than or equal to", "at least").replace("greater than", "above")
+        message = entry["msg"].removeprefix("Value error, ")
+        for theirs, ours in _WORDS.items():
+            message = re.sub(theirs, ours, message)
         if message not in wanted:
             wanted.append(message)
         if entry["type"] == "literal_error" and isinstance(value, str):

@@ -11,6 +11,8 @@ SPACES = "search_spaces"
 DATASETS = "datasets"
 _SHIPPED = {SPACES: "_spaces", DATASETS: "_datasets"}
 _NOUN = {SPACES: "search space", DATASETS: "data set"}
+_WORD = {SPACES: "SPACE", DATASETS: "data"}
+"""What the command line calls the argument."""
 
 
 def folder(shelf: str) -> Path:
@@ -26,8 +28,13 @@ def names(shelf: str) -> list[str]:
     return sorted(path.stem for path in folder(shelf).glob("*.yaml"))
 
 
-def find(shelf: str, name_or_path: str) -> Path:
+def find(shelf: str, name_or_path: str, where: str | None = None) -> Path:
     """Returns the file of a bare name (`cnn`) or of a path (`./mine.yaml`).
+
+    Args:
+        shelf: `SPACES` or `DATASETS`.
+        name_or_path: What to find.
+        where: Where it was named, for messages: an option, or a place in a document.
 
     Raises:
         ConfigError: There is no such file, or no such name on the shelf.
@@ -36,10 +43,14 @@ def find(shelf: str, name_or_path: str) -> Path:
     if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
         if path.is_file():
             return path
+        named = f": {name_or_path!r}" if where else ""
+        if path.is_dir():
+            raise ConfigError(Problem(where or name_or_path, f"this is a folder{named}", "a YAML file"))
         near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        raise ConfigError(Problem(str(path), "no such file", hint=did_you_mean(path.name, near)))
+        raise ConfigError(Problem(where or name_or_path, f"no such file{named}", hint=did_you_mean(path.name, near)))
     if name_or_path not in names(shelf):
         expected = f"one of {', '.join(names(shelf))}, or the path of a YAML file"
         hint = did_you_mean(name_or_path, names(shelf))
-        raise ConfigError(Problem(name_or_path, f"no {_NOUN[shelf]} of that name", expected, hint=hint))
+        what = f"no {_NOUN[shelf]} is called {name_or_path!r}"
+        raise ConfigError(Problem(where or _WORD[shelf], what, expected, hint=hint))
     return folder(shelf) / f"{name_or_path}.yaml"

@@ -46,6 +46,12 @@ class Verbs(click.Group):
 
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else ctx.command_path
+            message = error.format_message()
+            stop = "" if message.endswith((".", "?")) else "."
+            click.echo(f"Error: {message}{stop} See {path} --help.", err=True)
+            sys.exit(EXIT_USAGE)
         except AutomlError as error:
             click.echo("\n".join(f"Error: {line}" for line in str(error).splitlines()), err=True)
             sys.exit(EXIT_FAILED if isinstance(error, SearchError) else EXIT_USAGE)

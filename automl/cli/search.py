@@ -58,8 +58,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 
     # Options are written into the document, where they are checked like anything else in it.
     flags = {key: given.pop(key) for key in ("trials", "time", "algorithm", "seed")}
-    settings = [f"search.{key}={value}" for key, value in flags.items() if value is not None]
-    read = experiment.load(space, data, (*options, *settings))
+    read = experiment.load(space, data, options, {key: value for key, value in flags.items() if value is not None})
     if read.data is None:
         raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))
     # A user's own data document speaks of files beside it.
@@ -85,7 +84,7 @@ def resume(search: str | None, trials: int | None, output: str, **given: Any) ->
 def _options(**given: Any) -> Options:
     from automl import environment, launch
 
-    return launch.Options(home=environment.home(), **given)
+    return launch.Options(home=environment.writable_home(), **given)
 
 
 def _run(call: Any, output: str) -> None:

@@ -162,7 +162,7 @@ def test_branches_may_be_bare_names():
     ("text", "said"),
     [
         ("{min: 3, max: 1}", "f.yaml:1:16: min is above max. Expected at most 1; received 3"),
-        ("{min: 1}", "f.yaml:1:12: a range needs both min and max; max is missing. Add max:"),
+        ("{min: 1}", "f.yaml:1:12: a range needs both min and max; max is missing. Add `max`"),
         ("{max: 1}", "min is missing"),
         ("{min: '1', max: 2}", "f.yaml:1:16: min is no number"),
         ("{min: true, max: 2}", "min is no number"),
@@ -195,7 +195,7 @@ def test_branches_may_be_bare_names():
         ("{values: [1], when: [x]}", "when names parameters and their values"),
         ("{values: [1], when: {training.b: 3}}", "training.b is never 3. Expected one of [1, 2]; received 3"),
         ("{values: [1], when: {training.b: [1, 1.0]}}", "training.b is never 1.0"),
-        ("{values: [1], when: {training.b: true}}", "training.b is never True"),
+        ("{values: [1], when: {training.b: true}}", "training.b is never true"),
         ("{values: [1], when: {trainin.b: 1}}", "Did you mean 'training.b'?"),
         ("{values: [1], when: {training.f: 0.5}}", "when cannot test training.f, a continuous range"),
         ("{values: [1], when: {training.b: []}}", "training.a can never exist"),

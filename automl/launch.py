@@ -1,35 +1,31 @@
-"""Begins a search, goes on with one, and ends it: the folder, the data, the workers, the winner."""
+"""Begins a search, or goes on with one: the folder, the data, the journal, the workers, the mirror."""
 
 from __future__ import annotations
 
-import re
+import contextlib
 import secrets
 import shutil
 import socket
-import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automl import dataset, document, environment, experiment, export, leaderboard
+from automl import dataset, document, environment, experiment, winner
 from automl.document import Document
-from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
 from automl.experiment import Experiment
-from automl.journal import Finished, Header, History, Journal, Lock, Resumed, now_ms, replay
-from automl.loop import MODEL, Loop, Watcher, counts, trial_folder
+from automl.journal import Header, History, Journal, Lock, Resumed, now_ms, replay
+from automl.loop import LOG, Loop, Watcher, search_folder
 from automl.oracles import Brief, Past, Proposer
-from automl.records import DataSpec, TestRequest, TestResult, TrialResult
+from automl.records import DataSpec
 from automl.tracking import DatasetInput, Tracker, store
-from automl.trial import run_test, run_trial
+from automl.trial import run_trial
+from automl.winner import Summary
 
 DATA = "data"
-LOG = "backend.log"
-MOST_TEST_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -57,32 +53,12 @@ class Options:
     inline: bool = False
 
 
-@dataclass(frozen=True)
-class Summary:
-    """The result of a search, as `search -o json` prints it."""
-
-    search_id: str
-    status: str
-    reason: str
-    trials: Mapping[str, int]
-    best: Mapping[str, Any] | None
-    wall_s: float
-    tracking_uri: str
-    experiment_id: str | None
-    run_id: str | None
-
-
 class Interrupted(KeyboardInterrupt):
     """The user stopped the search; what it did is kept, and `automl resume` goes on."""
 
     def __init__(self, search_id: str) -> None:
         super().__init__(search_id)
         self.search_id = search_id
-
-
-def folder_of(home: Path, search_id: str) -> Path:
-    """Returns the folder of a search."""
-    return home / "searches" / search_id
 
 
 def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_trial) -> Summary:
@@ -97,13 +73,17 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     environment.become_driver(machine.backend)
     assert read.data is not None
     search_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    folder = folder_of(options.home, search_id)
+    folder = search_folder(options.home, search_id)
+    made = [path for path in (folder.parent, options.home) if not path.exists()]
     folder.mkdir(parents=True)
     try:
         data = dataset.prepare(read.data, folder / DATA, options.data_root)
     except BaseException:
         # A search that never began leaves nothing behind.
         shutil.rmtree(folder, ignore_errors=True)
+        for path in made:
+            with contextlib.suppress(OSError):  # another search has begun there
+                path.rmdir()
         raise
     header = Header(
         search=search_id,
@@ -146,7 +126,7 @@ def resume(
         DataError: The data is no longer what it was.
         Interrupted: Ctrl-C.
     """
-    folder = folder_of(options.home, search_id)
+    folder = search_folder(options.home, search_id)
     history = replay(folder)
     header = history.header
     if history.finished is not None and (trials is None or trials <= len(history.trials)):
@@ -207,7 +187,7 @@ def _drive(
             tracker.finish({}, "KILLED", {}, now_ms())
             tracker.close()
             raise Interrupted(folder.name) from None
-        summary = _finish(loop, reason, history.seconds + time.monotonic() - began)
+        summary = winner.finish(loop, reason, history.seconds + time.monotonic() - began)
     finally:
         if executor is not None:
             executor.close()
@@ -268,122 +248,3 @@ def _note(read: Experiment, data: DataSpec, header: Header) -> str:
         f"`{read.name}` on `{data.name}`: {sizes} examples of {shape}, {len(data.classes)} classes. "
         f"Objective `{read.objective}` ({read.direction}). Search `{header.search}`; every trial is a child run."
     )
-
-
-def _finish(loop: Loop, reason: str, wall_s: float) -> Summary:
-    """Tests the winner once, records it as the best model, and writes the result down."""
-    tracker, settings = loop.tracker, loop.history.header.settings
-    best = loop.best
-    described: dict[str, Any] | None = None
-    if best is not None:
-        test = _test(loop, best)
-        described = {
-            "trial": best.trial,
-            "score": best.score,
-            "params": dict(loop.asked[best.trial].values),
-            "run_id": tracker.trial_run_ids.get(best.trial),
-            "model_uri": _register(loop, best, settings["name"]),
-            "test": dict(test.metrics),
-        }
-        if test.message:
-            loop.watcher.say(f"the winner could not be tested: {test.message}")
-        if loop.history.finishes:
-            loop.watcher.say("the test part was looked at before: this search was continued after its end")
-            described["test_seen_before"] = True
-    status = "completed" if best is not None else "failed"
-    summary = Summary(
-        search_id=loop.folder.name,
-        status=status,
-        reason=reason,
-        trials=counts(loop.results),
-        best=described,
-        wall_s=round(wall_s, 3),
-        tracking_uri=tracker.store.shown,
-        experiment_id=tracker.experiment_id,
-        run_id=tracker.run_id,
-    )
-    time_ms = now_ms()
-    test_metrics = described["test"] if described else {}
-    loop.journal.append(Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary)))
-    bare = {name.removeprefix("test_"): value for name, value in test_metrics.items()}
-    tracker.finish(loop.ranks(), "FINISHED" if best else "FAILED", bare, time_ms)
-    tracker.close()
-    return summary
-
-
-def _test(loop: Loop, best: TrialResult) -> TestResult:
-    """Evaluates the winner in a worker: the driver sees no device."""
-    document = loop.resolved(loop.asked[best.trial])
-    for attempt in range(1, MOST_TEST_ATTEMPTS + 1):
-        model = str(trial_folder(loop.folder, best.trial) / MODEL)
-        loop.executor.submit(run_test, TestRequest(best.trial, attempt, document, loop.data, model))
-        while True:
-            events = loop.executor.wait(1.0)
-            if done := [event for event in events if isinstance(event, TestResult)]:
-                return done[0]
-            if events:
-                break  # the worker died; another tries
-    return TestResult(best.trial, MOST_TEST_ATTEMPTS, message="its worker died each time")
-
-
-def _register(loop: Loop, best: TrialResult, name: str) -> str | None:
-    """Logs the winner as the best model of the search, under its registered name."""
-    import keras
-
-    path = trial_folder(loop.folder, best.trial) / MODEL
-    if not path.exists():
-        raise SearchError(f"{path}: the best trial's model is gone. Run the search again.")
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    metadata = {
-        "classes": list(loop.data.classes),
-        "input": loop.data.input,
-        "shape": list(loop.data.shape),
-        "task": loop.data.task,
-        "data": loop.data.name,
-        "data_digest": loop.data.digest,
-        "search": loop.folder.name,
-    }
-    return loop.tracker.log_best(model, best.trial, name, metadata)
-
-
-def export_best(home: Path, search: str | None, form: str, to: Path | None, force: bool) -> Path:
-    """Writes the best model of a search to a file of the user's.
-
-    Args:
-        home: Where searches live.
-        search: Its id or the beginning of it; None for the last one.
-        form: Export format.
-        to: File to write; None for `NAME` with the format's ending in the current folder.
-        force: Overwrite it.
-
-    Returns:
-        The file written.
-
-    Raises:
-        ConfigError: No such search or format, or the file is there already.
-        ExportError: The search has no model yet.
-    """
-    search_id = leaderboard.find_search(home, search)
-    if form not in export.registry:
-        known = ", ".join(export.registry.names())
-        hint = did_you_mean(form, export.registry)
-        raise ConfigError(Problem("--format", f"unknown export format {form!r}", known, hint=hint))
-    number = leaderboard.best_trial(home, search_id)
-    source = trial_folder(folder_of(home, search_id), number or 0) / MODEL
-    if number is None or not source.exists():
-        raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
-    name = leaderboard.history(home, search_id).header.settings["name"]
-    target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}{source.suffix}")
-    if target.exists() and not force:
-        hint = "Name another with --to, or give --force"
-        raise ConfigError(Problem(str(target), "the file exists already", hint=hint))
-    header = leaderboard.history(home, search_id).header
-    environment.become_driver(header.backend)
-    environment.import_keras(folder_of(home, search_id) / LOG)
-    import keras
-
-    model = keras.saving.load_model(source, compile=False, safe_mode=True)
-    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as folder:
-        written = export.registry.read(form).write(model, Path(folder))
-        written.replace(target)
-    return target

@@ -22,6 +22,9 @@ MOST_LOSSES = 3
 """Workers a trial may cost: after the first death it is tried again, at most twice."""
 
 POLL_S = 1.0
+
+LOG = "backend.log"
+"""What the backends print, in the folder of a search."""
 MODEL = "model.keras"
 
 # What a trial's result and its end in the journal have in common.
@@ -53,6 +56,11 @@ class Watcher:
 def trial_seed(search_seed: int, number: int) -> int:
     """Returns the seed of a trial: 32 bits that depend on the search's seed and the trial's number alone."""
     return int.from_bytes(hashlib.sha256(f"{search_seed}:{number}".encode()).digest()[:4], "big")
+
+
+def search_folder(home: Path, search_id: str) -> Path:
+    """Returns where a search lives."""
+    return home / "searches" / search_id
 
 
 def trial_folder(search: Path, number: int) -> Path:

@@ -13,7 +13,8 @@ import click
 from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _output
 
 if TYPE_CHECKING:
-    from automl.launch import Options, Summary
+    from automl.launch import Options
+    from automl.winner import Summary
 
 _workers = click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
 _tracking = click.option("--tracking-uri", help="MLflow tracking server; else $MLFLOW_TRACKING_URI, else ./mlruns.")

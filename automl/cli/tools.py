@@ -17,9 +17,9 @@ from automl.cli import EXIT_FAILED, _output
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
     """Write the best model of SEARCH (an id or its beginning; else the last) to a file."""
-    from automl import environment, launch
+    from automl import environment, winner
 
-    click.echo(str(launch.export_best(environment.home(), search, form, to, force)))
+    click.echo(str(winner.export_best(environment.home(), search, form, to, force)))
 
 
 @click.command()

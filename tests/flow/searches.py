@@ -13,9 +13,10 @@ from typing import Any
 from automl import experiment, launch
 from automl.experiment import Experiment
 from automl.journal import History, replay
-from automl.launch import Options, Summary
+from automl.launch import Options
 from automl.loop import MODEL, Watcher, trial_folder
 from automl.trial import run_trial
+from automl.winner import Summary
 
 REPO = Path(__file__).parents[2]
 

@@ -29,9 +29,3 @@ def test_an_rnn_with_dropout(
         pytest.skip(f"no Japanese vowels in {automl_data}")
     monkeypatch.setenv("AUTOML_DATA", str(automl_data))
     assert scores(make(new_home, "rnn", DOCUMENTS["rnn"]).history) == scores(finished("rnn").history)
-
-
-def test_another_seed_is_another_search(new_home: Path, finished: Finished) -> None:
-    document = DOCUMENTS["random"].replace("seed: 3", "seed: 0").replace("trials: 8", "trials: 1")
-    first, other = scores(finished("random").history)[1], scores(make(new_home, "random", document).history)[1]
-    assert first != other

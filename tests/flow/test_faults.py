@@ -97,7 +97,7 @@ def test_mlflow_tells_the_same(search: Search) -> None:
 def test_the_others_are_intact(search: Search) -> None:
     trials = search.history.trials
     for number in GOOD:
-        assert trials[number].attempts == 1
+        assert trials[number].attempts == (2 if number == 2 else 1)
         assert [report.epoch for report in trials[number].reports] == [1]
         (report,) = trials[number].reports
         run = search.trials[number]
@@ -106,9 +106,9 @@ def test_the_others_are_intact(search: Search) -> None:
 
 
 def test_what_was_lost_is_said(search: Search, said: Said) -> None:
-    assert [line for line in said.lines if "tried again" in line] == [
-        "t006  the worker process died (signal SIGKILL); it is tried again"
-    ] * 2
+    line = "the worker process died (signal SIGKILL); it is tried again"
+    told = sorted(each for each in said.lines if "tried again" in each)
+    assert told == [f"t002  {line}", f"t006  {line}", f"t006  {line}"]
 
 
 def test_the_command_line_shows_the_outcomes(search: Search) -> None:
@@ -122,25 +122,10 @@ def test_the_command_line_shows_the_outcomes(search: Search) -> None:
         assert outcome in automl(search.home, "trials").stdout, number
 
 
-def test_a_trial_that_lost_its_worker_once_ends_as_any_other(new_home: Path) -> None:
-    found = make(new_home, "quick", QUICK, faults.lost_once)
-    assert found.summary.trials["completed"] == 2
-    trial = found.history.trials[2]
+def test_a_trial_that_lost_its_worker_once_ends_as_any_other(search: Search) -> None:
+    trial, run = search.history.trials[2], search.trials[2]
     assert trial.attempts == 2
-    run = found.trials[2]
     (report,) = trial.reports
     # The attempt that was lost had told of its epoch too; there is one point all the same.
-    assert found.points(run.info.run_id, "loss") == [(1, report.metrics["loss"])]
+    assert search.points(run.info.run_id, "loss") == [(1, report.metrics["loss"])]
     assert run.data.tags["automl.attempt"] == "2"
-
-
-def test_a_search_without_a_single_success(new_home: Path) -> None:
-    found = make(new_home, "quick", QUICK, faults.never)
-    assert (found.summary.status, found.summary.best) == ("failed", None)
-    assert found.summary.trials == {"completed": 0, "failed": 2, "stopped": 0, "infeasible": 0}
-    assert found.parent.info.status == "FAILED"
-    assert not found.client.search_registered_models()
-    assert automl(found.home, "best").returncode == 3
-    resumed = automl(found.home, "resume", "-o", "json")
-    assert resumed.returncode == 3
-    assert json.loads(resumed.stdout)["best"] is None

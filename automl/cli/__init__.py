@@ -49,7 +49,7 @@ class Verbs(click.Group):
         except click.UsageError as error:
             path = error.ctx.command_path if error.ctx else ctx.command_path
             message = error.format_message()
-            stop = "" if message.endswith((".", "?")) else "."
+            stop = "" if message.endswith((".", "?", ")")) else "."
             click.echo(f"Error: {message}{stop} See {path} --help.", err=True)
             sys.exit(EXIT_USAGE)
         except AutomlError as error:

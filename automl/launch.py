@@ -164,11 +164,12 @@ def _drive(
 ) -> Summary:
     """Runs the loop between the setting up of everything it needs and the winner's honours."""
     folder = journal.folder
-    history = journal.replay()
-    # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
-    executor = _executor(machine, folder, options)
-    tracker = None
+    executor: Executor | None = None
+    tracker: Tracker | None = None
     try:
+        # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
+        executor = _executor(machine, folder, options)
+        history = journal.replay()
         environment.import_keras(folder / LOG)
         tracker = _tracker(read, data, history, options)
         if machine.workers < options.workers:
@@ -181,13 +182,14 @@ def _drive(
         proposer.restore([Past(**past) for past in history.past()], history.state)
         loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run)
         began = time.monotonic()
-        try:
-            reason = loop.search()
-        except KeyboardInterrupt:
+        reason = loop.search()
+        summary = winner.finish(loop, reason, history.seconds + time.monotonic() - began)
+    except KeyboardInterrupt:
+        # At any time: while workers start, while libraries are imported, while the winner is tested.
+        if tracker is not None:
             tracker.finish({}, "KILLED", {}, now_ms())
             tracker.close()
-            raise Interrupted(folder.name) from None
-        summary = winner.finish(loop, reason, history.seconds + time.monotonic() - began)
+        raise Interrupted(folder.name) from None
     finally:
         if executor is not None:
             executor.close()

@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What the tests need beside the core; jax because a second backend is part of the suite. torch is large: add it by hand.
 EXTRAS ?= dev,jax
-SETTINGS := KERAS_BACKEND=$${KERAS_BACKEND:-tensorflow} TF_CPP_MIN_LOG_LEVEL=$${TF_CPP_MIN_LOG_LEVEL:-2}
+SETTINGS := KERAS_BACKEND=$${KERAS_BACKEND:-tensorflow} TF_CPP_MIN_LOG_LEVEL=$${TF_CPP_MIN_LOG_LEVEL:-3}
 
 # A stamp bears the sum of what was installed, so nothing is installed twice and a changed pin is never missed.
 SUM := $(shell cat pyproject.toml constraints.txt hatch_build.py | cksum | cut -d' ' -f1)

@@ -150,8 +150,10 @@ def load(
     named = data or read.data.get("data")
     read = _with_data(read, data)
     for option in options:
+        read = overrides.apply(read, option)
         # `--set data=digits` names a data document too.
-        read = _with_data(overrides.apply(read, option), None)
+        if isinstance(read.data.get("data"), str):
+            named, read = read.data["data"], _with_data(read, None)
     for key, value in (flags or {}).items():
         read = overrides.write(read, f"search.{key}", str(value), f"--{key} {value}")
     return replace(check(read, path.stem), data_folder=_own_folder(named))

@@ -91,8 +91,9 @@ class Checker:
             domain = domain.as_float()
         candidates = _candidates(domain, path)
         if isinstance(domain, Range) and not domain.whole and _wants(annotation, int, float):
-            # One end in decimals makes a range one of decimals: that end is the mistake, not the other.
-            candidates = [(v, at) for v, at in candidates if not float(v).is_integer()] or candidates
+            # One number with decimals makes a range one of decimals: that number is the mistake, not the others.
+            written = self.written(path) or {}
+            candidates = [(v, (*path, key)) for key, v in written.items() if isinstance(v, float)] or candidates
         for value, at in candidates:
             if family is not None:
                 self.declaration(family, value, at)
@@ -139,12 +140,17 @@ class Checker:
 
     def quoted(self, value: Any, path: Path_) -> str:
         """Quotes a value as it was written: the end of a range may have been written without its decimals."""
+        written = self.written(path)
+        same_number = isinstance(written, int | float) and not isinstance(written, bool) and written == value
+        return shorten(written if same_number else value)
+
+    def written(self, path: Path_) -> Any:
+        """Returns what the document holds at `path`; None when there is nothing."""
         node = self.problems.document.data
         for part in path:
             is_there = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
             node = node[part] if is_there else None
-        same_number = isinstance(node, int | float) and not isinstance(node, bool) and node == value
-        return shorten(node if same_number else value)
+        return node
 
     def told(self, path: Path_) -> bool:
         """Tells whether a problem at or below `path` was noted already, or one above that kept it from being read."""
@@ -253,6 +259,6 @@ def _explain(error: ValidationError, value: Any) -> tuple[str, str | None]:
 
 def _last(path: Path_) -> str:
     words = [str(part) for part in path if isinstance(part, str) and part not in ("values", "each", "one_of")]
-    if len(words) > 1 and words[-1] in ("min", "max", "step"):
+    if len(words) > 1 and words[-1] in ("min", "max", "step", "default"):
         return words[-2]
     return words[-1] if words else "it"

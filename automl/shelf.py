@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import automl
@@ -40,7 +41,8 @@ def find(shelf: str, name_or_path: str, where: str | None = None) -> Path:
         ConfigError: There is no such file, or no such name on the shelf.
     """
     path = Path(name_or_path).expanduser()
-    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+    # Of the text, not of `path`: pathlib takes `./` away, and a file beside the user needs no ending to be named.
+    if path.suffix in (".yaml", ".yml") or name_or_path.startswith((".", "~")) or os.sep in name_or_path:
         if path.is_file():
             return path
         named = f": {name_or_path!r}" if where else ""

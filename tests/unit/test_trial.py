@@ -117,6 +117,7 @@ def test_early_stopping_ends_a_trial_and_keeps_its_best(ask: Ask, data: DataSpec
     assert evaluate(result, data)["loss"] == pytest.approx(result.score, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_trial(ask: Ask) -> None:
     first, second, other = (run(ask(number, seed=seed))[1] for number, seed in ((1, 5), (2, 5), (3, 6)))
     assert metrics_of(first) == metrics_of(second)
@@ -163,6 +164,7 @@ def test_a_loss_that_is_no_number_is_a_diverged_trial(ask: Ask) -> None:
     assert not list(Path(ask().folder).iterdir())
 
 
+@pytest.mark.slow
 def test_class_weights_change_the_training_and_not_what_is_measured(ask: Ask, data: DataSpec) -> None:
     plain, told = run(ask(1, epochs=5))
     balanced, told_balanced = run(
@@ -178,6 +180,7 @@ def test_class_weights_change_the_training_and_not_what_is_measured(ask: Ask, da
     assert rare[1] > rare[0] + 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [{"adam": {"learning_rate": 0.01}}, SGD], ids=["adam", "momentum"])
 def test_a_trial_goes_on_from_another_as_if_it_had_not_stopped(ask: Ask, optimizer: Any) -> None:
     """Needs the optimizer's state and the order of the data of the right epochs; no layer here draws numbers."""
@@ -234,6 +237,7 @@ def test_a_test_that_fails_says_why(ask: Ask, data: DataSpec, tmp_path: Path) ->
     assert "Traceback" in (tested.traceback or "")
 
 
+@pytest.mark.slow
 def test_trials_of_one_worker_leave_nothing_to_each_other(ask: Ask) -> None:
     """The second trial of a process is what it would have been as the first."""
     alone = metrics_of(run(ask(1, seed=9))[1])

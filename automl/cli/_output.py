@@ -89,8 +89,9 @@ def _table(rows: Sequence[Row], columns: Sequence[str], title: str | None) -> No
         table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(row.get(column)) for column in columns))
-    console = Console(highlight=False)
+    # Without markup: messages of libraries hold brackets, which rich would take for tags and swallow, or fail on.
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         # A pipe has no width: lines are not folded for the program or file behind it.
-        console = Console(highlight=False, width=400)
+        console.width = 400
     console.print(table)

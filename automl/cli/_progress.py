@@ -98,7 +98,7 @@ class Live(Lines):
 
     def say(self, text: str) -> None:
         """Prints one line above the display."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def _render(self) -> Any:
         from rich.console import Group

@@ -1,0 +1,133 @@
+import os
+import sys
+
+import pytest
+
+from automl import environment
+from automl.environment import BACKENDS, Machine
+from automl.errors import ConfigError
+
+
+def refusal(call, *args):
+    with pytest.raises(ConfigError) as caught:
+        call(*args)
+    return str(caught.value)
+
+
+# --- home
+
+
+def test_home_is_the_variable_or_a_folder_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    for value, expected in {"": "mlruns", "there": "there", "~/x": "me/x", str(tmp_path / "y"): "y"}.items():
+        monkeypatch.setenv("AUTOML_HOME", value)
+        assert environment.home() == tmp_path / expected
+    monkeypatch.delenv("AUTOML_HOME")
+    assert environment.home() == tmp_path / "mlruns"
+
+
+def test_a_home_that_can_be_made_is_not_made_yet(home):
+    assert environment.writable_home() == home
+    assert not home.exists()
+    home.mkdir()
+    assert environment.writable_home() == home
+
+
+def test_a_home_that_cannot_be_made_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AUTOML_HOME", str(tmp_path / "file" / "x"))
+    assert refusal(environment.writable_home) == (
+        f"{tmp_path}/file/x: searches cannot be kept here: {tmp_path}/file is a file. Expected a folder. "
+        "Set AUTOML_HOME to another place."
+    )
+    monkeypatch.setenv("AUTOML_HOME", str(tmp_path / "x" / "y"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert f"searches cannot be kept here: {tmp_path} is not writable" in refusal(environment.writable_home)
+
+
+# --- backend
+
+
+def test_the_backend_asked_for_stands_above_the_variable(monkeypatch):
+    monkeypatch.setattr(environment, "installed", lambda name: True)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert environment.backend() == "jax"
+    assert environment.backend("torch") == "torch"
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    assert environment.backend() == "tensorflow"
+    monkeypatch.delenv("KERAS_BACKEND")
+    assert environment.backend() == "tensorflow"
+
+
+@pytest.mark.parametrize(("wanted", "where"), [("theano", "--backend"), (None, "KERAS_BACKEND")])
+def test_an_unknown_backend_is_named_where_it_was_given(wanted, where, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    assert refusal(environment.backend, wanted) == (
+        f"{where}: no such Keras backend. Expected one of tensorflow, jax, torch; received 'theano'."
+    )
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_that_is_not_installed_says_how_to_get_it(name, monkeypatch):
+    monkeypatch.setattr(environment, "installed", lambda package: False)
+    said = refusal(environment.backend, name)
+    assert said.startswith(f"--backend: the backend {name} is not installed. Install ")
+    assert name in said.partition("Install ")[2]
+
+
+# --- facts
+
+
+def test_versions_are_those_installed():
+    found = environment.versions()
+    assert {"python", "automl", "keras", "numpy"} <= found.keys()
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert not environment.installed("no-such-package")
+
+
+def test_cores_are_those_this_process_may_use():
+    assert 1 <= environment.cores() <= (os.cpu_count() or 1)
+
+
+def test_the_commit_of_a_checkout_and_of_none(tmp_path, monkeypatch):
+    assert environment.git_commit(tmp_path) is None
+    monkeypatch.setenv("PATH", "")
+    assert environment.git_commit(tmp_path) is None
+
+
+# --- the machine
+
+
+@pytest.mark.parametrize(("cores", "workers", "threads"), [(8, 1, 8), (8, 3, 2), (2, 2, 1), (1, 4, 1)])
+def test_cores_are_shared_out(cores, workers, threads, monkeypatch):
+    monkeypatch.setattr(environment, "cores", lambda: cores)
+    monkeypatch.setattr(environment, "installed", lambda name: True)
+    assert environment.machine(workers, "jax") == Machine("jax", workers, threads)
+
+
+def test_a_workers_environment():
+    one, four = (Machine("torch", 1, threads).worker_environment() for threads in (1, 4))
+    assert one["KERAS_BACKEND"] == "torch"
+    assert {one["OMP_NUM_THREADS"], one["TF_NUM_INTRAOP_THREADS"]} == {"1"}
+    assert four["OMP_NUM_THREADS"] == "4"
+    assert "multi_thread_eigen=false" in str(one["XLA_FLAGS"])
+    assert "multi_thread_eigen=true" in str(four["XLA_FLAGS"])
+    # What the driver hides from itself, workers see as the process was started.
+    assert {"CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"} <= one.keys()
+
+
+def test_the_driver_hides_devices_from_itself_but_not_from_workers(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    environment._visible.cache_clear()
+    try:
+        environment.become_driver("jax")
+        assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["JAX_PLATFORMS"]) == ("", "cpu")
+        assert os.environ["KERAS_BACKEND"] == "jax"
+        variables = Machine("jax", 1, 1).worker_environment()
+        assert (variables["CUDA_VISIBLE_DEVICES"], variables["JAX_PLATFORMS"]) == ("3", None)
+    finally:
+        environment._visible.cache_clear()
+        monkeypatch.setenv("JAX_PLATFORMS", "cpu")

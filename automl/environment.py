@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -9,6 +10,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,22 +149,30 @@ def _visible() -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS")}
 
 
-def import_keras(log: Path | None = None) -> None:
-    """Imports Keras and its backend, whose C++ libraries print on import what no switch of theirs silences.
+@contextlib.contextmanager
+def quietly(log: Path | None = None) -> Iterator[None]:
+    """Sends what C++ libraries print, which no switch of theirs silences, to a file.
 
     Args:
-        log: File that takes what they print; None for nowhere.
+        log: The file; None for nowhere.
     """
-    if "keras" in sys.modules:
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     handle = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.dup2(handle, 2)
-        importlib.import_module("keras")
+        yield
     finally:
+        sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
         os.close(handle)
+
+
+def import_keras(log: Path | None = None) -> None:
+    """Imports Keras and its backend, without what they print to `log` (None: to nowhere)."""
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quietly(log):
+        importlib.import_module("keras")

@@ -97,7 +97,9 @@ def _register(loop: Loop, best: TrialResult, name: str) -> str | None:
     path = trial_folder(loop.folder, best.trial) / MODEL
     if not path.exists():
         raise SearchError(f"{path}: the best trial's model is gone. Run the search again.")
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    log = loop.folder / LOG
+    with environment.quietly(log):
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     metadata = {
         "classes": list(loop.data.classes),
         "input": loop.data.input,
@@ -107,7 +109,11 @@ def _register(loop: Loop, best: TrialResult, name: str) -> str | None:
         "data_digest": loop.data.digest,
         "search": loop.folder.name,
     }
-    return loop.tracker.log_best(model, best.trial, name, metadata)
+    with environment.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
+        uri = loop.tracker.log_best(model, best.trial, name, metadata)
+    if uri is None:
+        loop.watcher.say(f"MLflow did not take the best model; it stays at {path}. See {log}")
+    return uri
 
 
 def export_best(home: Path, search: str | None, form: str, to: Path | None, force: bool) -> Path:

@@ -56,6 +56,7 @@ class DataDocument(Member):
     source: Annotated[Source, Family(data.registry)] = Field(description="Where it comes from")
     input: Annotated[Input, Family(inputs.registry)] = Field(description="How examples are read")
     task: Annotated[Task, Family(tasks.registry)] = Field(description="What is learned")
+    root: str | None = Field(None, description="Folder that relative paths of the source start from")
     split: Split = Field(default_factory=Split, description="How missing parts are cut")
     limit: Limit | None = Field(None, description="Most examples of each part")
     licence: str | None = Field(None, description="Licence of the data")
@@ -84,7 +85,7 @@ def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> D
     Args:
         document: What to prepare.
         folder: Where to store it; the same preparation there is left as it is, another is replaced.
-        root: The parent folder of data sets given by the user, or None to look in the usual places.
+        root: The parent folder of data sets given by the user; None for the document's own, and then the usual places.
 
     Returns:
         The description that `load_spec(folder)` reads.
@@ -97,7 +98,8 @@ def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> D
     from automl.data import _split, _store
 
     task, split, name = document.task, document.split, document.name
-    loaded = document.source.load(root)
+    own = None if document.root is None else Path(document.root)
+    loaded = document.source.load(root or own)
     splits = Splits(**{
         part: _checked(content, document.input, f"{name}, part {part}")
         for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))

@@ -1,99 +1,28 @@
-"""Documents to experiments and trials: every mistake at once, with its place, before any data is read.
-
-Over the size limit because all checks of a document write into one list of problems before any of it is built.
-"""
+"""Documents to experiments and trials: every mistake at once, with its place, before any data is read."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
-from automl import blocks, document, environment, grammar, oracles, overrides, shelf, tasks
+from automl import blocks, document, environment, grammar, overrides, shelf, tasks
 from automl.blocks import _layer
 from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import did_you_mean, shorten
-from automl.grammar import Problems
-from automl.optimizers import OPTIMIZERS, Optimizer
-from automl.oracles import Algorithm
+from automl.problems import Problems
 from automl.records import Direction
-from automl.registry import Family, Member, UnknownName, declared
+from automl.registry import Member, UnknownName, declared
 from automl.schema import Checker, defaults
+from automl.sections import Search, Training, seconds
 from automl.space import Space, Values
 
-DEFAULT_TRIALS = 20
 SECTIONS = ("name", "description", "model", "training", "search", "data")
-
-
-class EarlyStopping(Member):
-    """Ends a trial's training when its objective no longer improves."""
-
-    patience: int = Field(5, ge=0, description="Epochs without improvement before training ends")
-    min_delta: float = Field(0.0, ge=0, description="Smallest change that counts as improvement")
-
-
-class Training(Member):
-    """How a model is trained. Every leaf may be searched."""
-
-    epochs: int = Field(20, ge=1, description="Epochs at most")
-    batch_size: int = Field(32, ge=1, description="Examples per step")
-    optimizer: Annotated[Optimizer, Family(OPTIMIZERS)] = Field(
-        default_factory=lambda: OPTIMIZERS.read("adam"), description="Optimizer and its arguments"
-    )
-    clipnorm: float | None = Field(None, gt=0, description="Clip each gradient to this norm")
-    clipvalue: float | None = Field(None, gt=0, description="Clip each gradient element to this absolute value")
-    early_stopping: EarlyStopping | None = Field(None, description="When to end early; null: never")
-    seed: int | None = Field(None, ge=0, lt=2**32, description="Seed of the trial; null: from the search's seed")
-
-    @model_validator(mode="after")
-    def _clips_once(self) -> Training:
-        if self.clipnorm is not None and self.clipvalue is not None:
-            raise ValueError("clipnorm and clipvalue exclude each other: Keras takes one of them")
-        return self
-
-
-class Search(Member):
-    """How the space is searched. Nothing here is searched itself."""
-
-    objective: str | None = Field(None, description="Metric to optimise, as val_accuracy; null: the task's")
-    algorithm: Annotated[Algorithm, Family(oracles.registry)] = Field(
-        default_factory=lambda: oracles.registry.read("bayesian"), description="Search algorithm and its settings"
-    )
-    trials: int | None = Field(None, ge=1, description="Trials in all, resumes too; 20 when no time is given")
-    time: str | int | None = Field(None, description="Start no trial after this time: 90s, 30m, 1h30m")
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the whole search")
-
-    @property
-    def most_trials(self) -> int | None:
-        """The trial budget, or None when only time limits the search."""
-        return DEFAULT_TRIALS if self.trials is None and self.time is None else self.trials
-
-    @property
-    def timeout_s(self) -> float | None:
-        """The time budget in seconds."""
-        return None if self.time is None else seconds(self.time)
-
-
-_TIME = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
-
-
-def seconds(text: str | int) -> float:
-    """Reads a duration: `90s`, `30m`, `1h30m`, or a number of seconds.
-
-    Raises:
-        ValueError: It is no duration above 0.
-    """
-    match = _TIME.fullmatch(str(text).replace(" ", ""))
-    total = sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
-    if total <= 0:
-        raise ValueError(f"{text!r} is no duration. Expected 90s, 30m or 1h30m")
-    return float(total)
 
 
 @dataclass(frozen=True)
@@ -108,7 +37,6 @@ class Experiment:
         data: Its data section; None for a space that was read without data.
         objective: The metric that scores trials.
         direction: Whether more of it is better.
-        data_folder: Where the user's own data document lies: its files may lie beside it.
     """
 
     name: str
@@ -118,7 +46,6 @@ class Experiment:
     data: DataDocument | None
     objective: str
     direction: Direction
-    data_folder: Path | None = None
 
     def trial(self, values: Values, seed: int | None = None, digest: str | None = None) -> dict[str, Any]:
         """Returns the document of one trial: the same experiment with literals only, which runs again as it is."""
@@ -147,20 +74,26 @@ def load(
     path = shelf.find(shelf.SPACES, space)
     read = document.read(path)
     overrides.require_mapping(read, "a search space", SECTIONS)
-    named = data or read.data.get("data")
+    if isinstance(read.data.get("data"), dict):
+        read = replace(read, data={**read.data, "data": _rooted(read.data["data"], path, shelf.SPACES)})
     read = _with_data(read, data)
     for option in options:
         read = overrides.apply(read, option)
         # `--set data=digits` names a data document too.
         if isinstance(read.data.get("data"), str):
-            named, read = read.data["data"], _with_data(read, None)
+            read = _with_data(read, None)
     for key, value in (flags or {}).items():
         read = overrides.write(read, f"search.{key}", str(value), f"--{key} {value}")
-    return replace(check(read, path.stem), data_folder=_own_folder(named))
+    return check(read, path.stem)
 
 
-def check(read: Document, name: str) -> Experiment:
+def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     """Checks a document whose data section, if any, is in its place.
+
+    Args:
+        read: The document.
+        name: The space's name, unless the document has its own.
+        layers: Check Keras layers by class name too, which imports Keras; a journal's document was checked before.
 
     Raises:
         ConfigError: Everything that is wrong with it.
@@ -173,7 +106,7 @@ def check(read: Document, name: str) -> Experiment:
             hint = did_you_mean(key, SECTIONS)
             problems.add((key,), f"unknown key {key!r}", f"one of {', '.join(SECTIONS)}", hint=hint)
     if "model" in space.tree:
-        _check_model(checker, space.tree["model"])
+        _check_model(checker, space.tree["model"], layers)
     else:
         problems.add((), "model is missing", hint="Add `model`, a list of blocks")
     for key, model in (("training", Training), ("search", Search), ("data", DataDocument)):
@@ -182,6 +115,7 @@ def check(read: Document, name: str) -> Experiment:
     for key in ("name", "description"):
         checker.value(str | None, read.data.get(key), (key,))
     _check_time(read, problems)
+    _check_rungs(read, space, problems)
     objective, direction = _objective(read, problems)
     problems.stop()
     search = _build(Search, read.data.get("search"), problems, ("search",))
@@ -198,10 +132,11 @@ def training(resolved: Mapping[str, Any]) -> Training:
     return Training.model_validate(resolved.get("training") or {})
 
 
-def _own_folder(data: Any) -> Path | None:
-    """Returns the folder of a data document that the user named by its path."""
-    is_path = isinstance(data, str) and data not in shelf.names(shelf.DATASETS)
-    return Path(data).expanduser().absolute().parent if is_path else None
+def _rooted(content: dict[str, Any], path: Path, kind: str) -> dict[str, Any]:
+    """Notes where a user's own document lies: it speaks of files beside it, also once it is part of a trial's."""
+    if path.parent == shelf.folder(kind) or "root" in content:
+        return content
+    return {**content, "root": str(path.absolute().parent)}
 
 
 def _with_data(read: Document, data: str | None) -> Document:
@@ -213,11 +148,12 @@ def _with_data(read: Document, data: str | None) -> Document:
     inner = document.read(path)
     overrides.require_mapping(inner, "a data document", tuple(DataDocument.model_fields))
     content = {"name": path.stem, **inner.data}
+    content = _rooted(content, path, shelf.DATASETS)
     marks = {**read.marks, **{("data", *at): mark for at, mark in inner.marks.items()}}
     return Document({**read.data, "data": content}, read.name, marks)
 
 
-def _check_model(checker: Checker, model: Any) -> None:
+def _check_model(checker: Checker, model: Any, layers: bool) -> None:
     problems = checker.problems
     if not isinstance(model, list) or not model:
         problems.add(
@@ -239,7 +175,8 @@ def _check_model(checker: Checker, model: Any) -> None:
             problems.add(path, "this is not one block", "{block: {field: value}}", shorten(item), hint)
             continue
         if _layer.is_layer_name(kind):
-            _check_layer(checker, kind, fields, path)
+            if layers:
+                _check_layer(checker, kind, fields, path)
         elif kind not in blocks.registry:
             known = ", ".join(blocks.registry.names())
             hint = did_you_mean(kind, blocks.registry.names())
@@ -269,6 +206,15 @@ def _check_layer(checker: Checker, kind: str, fields: Any, path: tuple[Any, ...]
         for value, at in checker.candidates(node, (*path, argument)):
             for _, message in _layer.check(kind, {**fixed, argument: value}):
                 problems.add(at, message.rstrip("."))
+
+
+def _check_rungs(read: Document, space: Space, problems: Problems) -> None:
+    """Refuses a search of the very epochs that the algorithm shares out."""
+    algorithm = (read.data.get("search") or {}).get("algorithm")
+    shares_epochs = algorithm == "hyperband" or (isinstance(algorithm, dict) and "hyperband" in algorithm)
+    if shares_epochs and "training.epochs" in space.by_name:
+        path = ("training", "epochs")
+        problems.add(path, "hyperband shares out training.epochs, which cannot be searched", "a whole number")
 
 
 def _check_time(read: Document, problems: Problems) -> None:

@@ -2,64 +2,28 @@
 
 Knows the shape of the grammar (`min`/`max`, `values`, `one_of`, `repeat`, `each`, `when`), not what fields there are:
 that is `schema.py`. Domains stand under `model` and `training`; everything else in a document is fixed for a search.
-
-Over the size limit because one reader walks the document: names, conditions and repeats are of one piece.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from automl.conditions import ordered
 from automl.document import Document, Path_
-from automl.domains import Choice, Domain, Range, same
-from automl.errors import ConfigError, Problem, did_you_mean, shorten
+from automl.domains import Range
+from automl.errors import shorten
+from automl.problems import Problems
+from automl.ranges import is_domain, only, read_choice, read_domain
 from automl.space import Condition, Each, Leaf, Param, Space, Variant
 
 SEARCHED = ("model", "training")
 MAX_REPEAT = 1000
 """As `Block.repeat` has it; checked here too, before a parameter is made for every repeat."""
-RANGE_KEYS = ("min", "max", "step", "log", "default", "each", "when")
-CHOICE_KEYS = ("values", "default", "each", "when")
 RESERVED = (*SEARCHED, "search", "data")
 """Names of sections: a block of such a name would share its parameters' names with the section."""
 VARIANT_KEYS = ("one_of", "default", "when", "name")
-
-
-class Problems:
-    """Collects what is wrong with a document, so that all of it is told at once.
-
-    `unread` holds the places whose domains were left as they are because something above them is wrong, and told.
-    """
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.found: list[Problem] = []
-        self.unread: list[Path_] = []
-
-    def add(
-        self,
-        path: Path_,
-        what: str,
-        expected: str | None = None,
-        received: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        """Notes one problem with the value at `path`."""
-        problem = Problem(self.document.where(path), what, expected, received, hint)
-        if problem not in self.found:
-            self.found.append(problem)
-
-    def stop(self) -> None:
-        """Raises a `ConfigError` with all that was found, if anything was."""
-        if self.found:
-            raise ConfigError(sorted(self.found, key=_position))
-
-
-_PLACE = re.compile(r"(.*):(\d+):(\d+)")
 
 
 @dataclass(frozen=True)
@@ -97,7 +61,7 @@ def read(document: Document, problems: Problems) -> Space:
             tree[section] = (
                 reader.blocks(tree[section], scope) if section == "model" else reader.node(tree[section], scope)
             )
-    return Space(tree, reader.ordered())
+    return Space(tree, ordered(reader.params, reader.failed, problems))
 
 
 def block_names(model: Any) -> list[str]:
@@ -153,6 +117,12 @@ class _Reader:
         repeat = fields.get("repeat", 1)
         read: dict[str, Any] = {}
         if is_domain(repeat):
+            if "when" in repeat:
+                # Where it is inactive the block would stand once, and the leaves of its repeats would not know.
+                self.problems.add(
+                    (*scope.path, "repeat", "when"), "a repeat cannot have a when", hint="Let it start at 0"
+                )
+                return self.unread(fields, scope)
             read["repeat"] = self.node(repeat, scope.into("repeat"))
             param = self.params.get(f"{scope.name}.repeat")
             if param is None:
@@ -161,7 +131,7 @@ class _Reader:
                 where = (*scope.path, "repeat", "max")
                 self.problems.add(where, "too many repeats", f"at most {MAX_REPEAT}", shorten(param.domain.max))
                 return self.unread(fields, scope)
-            counts = [v for v in _points(param.domain) if isinstance(v, int) and not isinstance(v, bool)]
+            counts = [v for v in param.domain.points() if isinstance(v, int) and not isinstance(v, bool)]
             low, high = (min(counts), max(counts)) if counts else (1, 1)
             inner = replace(scope, repeat=(param.name, low, high))
             if low < 1:
@@ -212,7 +182,7 @@ class _Reader:
 
     def variant(self, value: dict[str, Any], scope: _Scope) -> Any:
         """Reads a `one_of`: a choice named by its field, and the branches' leaves, each under its branch."""
-        self.known(value, VARIANT_KEYS, scope.path)
+        only(value, VARIANT_KEYS, scope.path, self.problems)
         branches = value["one_of"]
         if isinstance(branches, list) and branches and all(isinstance(name, str) for name in branches):
             branches = {name: {} for name in branches}
@@ -221,9 +191,8 @@ class _Reader:
                 (*scope.path, "one_of"), "one_of has no branches", "a mapping of names to fields", shorten(branches)
             )
             return value
-        domain = self.choice(
-            {"values": list(branches), "default": value.get("default", next(iter(branches)))}, scope.path
-        )
+        choice = {"values": list(branches), "default": value.get("default", next(iter(branches)))}
+        domain = read_choice(choice, scope.path, self.problems)
         if domain is None:
             return value
         conditions = scope.conditions + self.when(value, scope)
@@ -237,7 +206,7 @@ class _Reader:
 
     def leaf(self, value: dict[str, Any], scope: _Scope) -> Any:
         """Reads a range or a choice, once or once per repeat."""
-        domain = self.domain(value, scope.path)
+        domain = read_domain(value, scope.path, self.problems)
         conditions = scope.conditions + self.when(value, scope)
         if domain is None:
             return value
@@ -262,73 +231,6 @@ class _Reader:
             names.append(name)
         return Each(tuple(names))
 
-    def domain(self, value: dict[str, Any], path: Path_) -> Domain | None:
-        """Reads a domain's own keys; None when they are wrong."""
-        if "values" in value:
-            return self.choice(value, path) if self.known(value, CHOICE_KEYS, path) else None
-        return self.range(value, path) if self.known(value, RANGE_KEYS, path) else None
-
-    def choice(self, value: dict[str, Any], path: Path_) -> Choice | None:
-        """Reads `values` and their default."""
-        values = value["values"]
-        at = (*path, "values")
-        if not isinstance(values, list) or not values:
-            self.problems.add(at, "values must be a list with at least one value", "a list", shorten(values))
-            return None
-        for index, item in enumerate(values):
-            if isinstance(item, dict):
-                self.problems.add((*at, index), "a value cannot be a mapping", hint="Use one_of for variants")
-                return None
-            if any(same(item, other) for other in values[:index]):
-                self.problems.add((*at, index), f"the value {shorten(item)} stands twice")
-                return None
-        domain = Choice(tuple(values), values[0])
-        if "default" not in value:
-            return domain
-        if not domain.holds(value["default"]):
-            self.problems.add(
-                (*path, "default"), "the default is none of the values", shorten(values), shorten(value["default"])
-            )
-            return None
-        return replace(domain, default=value["default"])
-
-    def range(self, value: dict[str, Any], path: Path_) -> Range | None:
-        """Reads `min`, `max`, `step`, `log` and their default."""
-        before = len(self.problems.found)
-        for key in ("min", "max"):
-            if key not in value:
-                self.problems.add(path, f"a range needs both min and max; {key} is missing", hint=f"Add `{key}`")
-        numbers = {key: value[key] for key in ("min", "max", "step", "default") if key in value}
-        for key, number in numbers.items():
-            if not _is_number(number):
-                self.problems.add((*path, key), f"{key} is no number", "a finite number", shorten(number))
-        log = value.get("log", False)
-        if not isinstance(log, bool):
-            self.problems.add((*path, "log"), "log is a switch", "true or false", shorten(log))
-        if len(self.problems.found) > before:
-            return None
-        low, high, step = numbers["min"], numbers["max"], numbers.get("step")
-        if low > high:
-            self.problems.add((*path, "min"), "min is above max", f"at most {high}", str(low))
-        if log and low <= 0:
-            self.problems.add((*path, "min"), "a log range must start above 0", "a number above 0", str(low))
-        if log and step is not None:
-            self.problems.add(
-                (*path, "step"), "step and log exclude each other", hint="Use values for a list of powers"
-            )
-        if step is not None and step <= 0:
-            self.problems.add((*path, "step"), "the step must be above 0", "a number above 0", str(step))
-        if len(self.problems.found) > before:
-            return None
-        whole = all(isinstance(number, int) for number in numbers.values())
-        kind = int if whole else float
-        domain = Range(kind(low), kind(high), step, log, kind(numbers.get("default", low)), whole)
-        if not domain.holds(domain.default):
-            expected = f"{low} to {high}" + (f" in steps of {step}" if step is not None else "")
-            self.problems.add((*path, "default"), "the default is outside of its range", expected, str(domain.default))
-            return None
-        return domain
-
     def when(self, value: dict[str, Any], scope: _Scope) -> tuple[Condition, ...]:
         """Reads `when`; whether its parameters exist is checked when all are known."""
         when = value.get("when", {})
@@ -340,14 +242,6 @@ class _Reader:
             Condition(name, tuple(wanted) if isinstance(wanted, list) else (wanted,)) for name, wanted in when.items()
         )
 
-    def known(self, value: dict[str, Any], keys: tuple[str, ...], path: Path_) -> bool:
-        """Notes keys that a domain does not have."""
-        unknown = [key for key in value if key not in keys]
-        for key in unknown:
-            hint = did_you_mean(key, keys)
-            self.problems.add((*path, key), f"unknown key {key!r} in a domain", ", ".join(keys), hint=hint)
-        return not unknown
-
     def add(self, param: Param) -> None:
         """Notes a parameter; a name that stands twice is told."""
         if param.name in self.params:
@@ -356,91 +250,4 @@ class _Reader:
 
     def at_least(self, counter: Param, count: int) -> Condition:
         """Returns the condition that a repeat is `count` or more."""
-        return Condition(counter.name, tuple(v for v in _points(counter.domain) if isinstance(v, int) and v >= count))
-
-    def ordered(self) -> tuple[Param, ...]:
-        """Returns the parameters, parents first, each with the whole chain of what it depends on."""
-        done: dict[str, Param] = {}
-        open_: set[str] = set()
-        dead: set[str] = set()
-
-        def visit(param: Param) -> tuple[Condition, ...]:
-            if param.name in done:
-                return done[param.name].conditions
-            if param.name in open_:
-                self.problems.add((*param.path, "when"), f"{param.name} depends on itself through when")
-                return ()
-            open_.add(param.name)
-            chain: list[Condition] = []
-            for condition in param.conditions:
-                parent = self.parent(condition, param)
-                if parent is not None:
-                    chain += [c for c in (*visit(parent), condition) if c not in chain]
-            open_.discard(param.name)
-            if any(c.name in dead for c in chain) or not _can_hold(chain):
-                if not any(c.name in dead for c in chain):
-                    what = f"{param.name} can never exist: no value of what it depends on allows it"
-                    self.problems.add(param.path, what, hint="Remove it, or widen its conditions")
-                dead.add(param.name)
-            done[param.name] = replace(param, conditions=tuple(chain))
-            return done[param.name].conditions
-
-        for param in self.params.values():
-            visit(param)
-        return tuple(done.values())
-
-    def parent(self, condition: Condition, param: Param) -> Param | None:
-        """Finds the parameter a condition speaks of, and checks that it can hold."""
-        path = (*param.path, "when", condition.name)
-        parent = self.params.get(condition.name)
-        if parent is None:
-            if any(condition.name == name or condition.name.startswith(f"{name}.") for name in self.failed):
-                return None
-            others = [name for name in self.params if name != param.name]
-            hint = did_you_mean(condition.name, others) or "Name a searched parameter by its path"
-            self.problems.add(path, f"when names {condition.name!r}, which is no searched parameter", hint=hint)
-            return None
-        if parent.domain.size is None:
-            self.problems.add(path, f"when cannot test {condition.name}, a continuous range", "values or whole numbers")
-            return None
-        for value in condition.values:
-            if not parent.domain.holds(value):
-                legal = shorten(list(_points(parent.domain)))
-                self.problems.add(
-                    path, f"{condition.name} is never {shorten(value)}", f"one of {legal}", shorten(value)
-                )
-                return None
-        return parent
-
-
-def _position(problem: Problem) -> tuple[str, int, int]:
-    """Orders problems as a reader of the file meets them; what stands in no file comes first."""
-    match = _PLACE.fullmatch(problem.where)
-    return (match[1], int(match[2]), int(match[3])) if match else ("", 0, 0)
-
-
-def is_domain(value: Any) -> bool:
-    """Tells whether a value is meant as a domain."""
-    return isinstance(value, dict) and any(key in value for key in ("values", "min", "max"))
-
-
-def _can_hold(chain: list[Condition]) -> bool:
-    """Tells whether all conditions can hold at once: those on one parameter must share a value."""
-    left: dict[str, set[str]] = {}
-    for condition in chain:
-        # By text, which tells 1, 1.0 and true apart as `same` does.
-        values = {repr(value) for value in condition.values}
-        left[condition.name] = left.get(condition.name, values) & values
-    return all(left.values())
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _points(domain: Domain) -> Mapping[Any, None] | range | tuple[Any, ...] | list[Any]:
-    if isinstance(domain, Choice):
-        return domain.values
-    if domain.step is None and domain.whole:
-        return range(int(domain.min), int(domain.max) + 1)
-    return list(domain.grid()) if domain.step is not None else []
+        return Condition(counter.name, tuple(v for v in counter.domain.points() if isinstance(v, int) and v >= count))

@@ -50,7 +50,7 @@ def read(home: Path, search_id: str) -> tuple[History, Experiment]:
     """Reads a search's journal, and the experiment that stands in it."""
     told = history(home, search_id)
     document = Document(dict(told.header.document), f"{search_id}/{FILE}")
-    return told, experiment.check(document, told.header.settings["space"])
+    return told, experiment.check(document, told.header.settings["space"], layers=False)
 
 
 def rows(home: Path, search_id: str) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 from automl.document import Path_
 from automl.domains import Choice, Domain, Range
 from automl.errors import did_you_mean, shorten
-from automl.grammar import Problems, is_domain
+from automl.problems import Problems
+from automl.ranges import is_domain
 from automl.registry import Family, Member, UnknownName, declared
 from automl.space import Each, Leaf, Param, Space, Variant
 

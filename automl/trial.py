@@ -16,8 +16,8 @@ from typing import Any
 from automl import experiment as experiments
 from automl import export, model, tasks
 from automl.errors import Infeasible
-from automl.experiment import Training
 from automl.records import DataSpec, Report, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.sections import Training
 from automl.tasks import Task
 
 CHECKPOINT = "last.weights.h5"

@@ -62,8 +62,6 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     read = experiment.load(space, data, options, {key: value for key, value in flags.items() if value is not None})
     if read.data is None:
         raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))
-    # A user's own data document speaks of files beside it.
-    given["data_root"] = given["data_root"] or read.data_folder
     _run(lambda watcher: launch.start(read, _options(**given), watcher), output)
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from automl.document import parse
 from automl.errors import SearchError
-from automl.grammar import Problems, read
+from automl.grammar import read
 from automl.oracles import WAIT, Ask, Brief, Done, Past, Proposer, registry
+from automl.problems import Problems
 
 NAMES = registry.names()
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from automl import blocks, experiment, oracles, shelf
+from automl import blocks, experiment, oracles, sections, shelf
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
@@ -31,9 +31,9 @@ DATA = "source: {csv: {file: table.csv, target: y}}\ninput: series\ntask: classi
 # What messages list stands here by name, so that a new member of a registry breaks no test.
 LISTS = {
     "SECTIONS": experiment.SECTIONS,
-    "TRAINING": experiment.Training.model_fields,
-    "SEARCH": experiment.Search.model_fields,
-    "STOPPING": experiment.EarlyStopping.model_fields,
+    "TRAINING": sections.Training.model_fields,
+    "SEARCH": sections.Search.model_fields,
+    "STOPPING": sections.EarlyStopping.model_fields,
     "DATA": DataDocument.model_fields,
     "DATA_KEYS": [name for name in DataDocument.model_fields if name != "name"],
     "CONV": Conv.model_fields,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from automl import document, experiment, oracles, shelf
 from automl.document import parse
 from automl.errors import ConfigError
-from automl.experiment import DEFAULT_TRIALS, EarlyStopping, seconds
+from automl.sections import DEFAULT_TRIALS, EarlyStopping, seconds
 
 SPACE = """\
 model:
@@ -61,7 +61,7 @@ def test_a_document_without_data_is_an_experiment(folder):
     read = experiment.load("s.yaml")
     assert read.name == "s"
     assert read.data is None
-    assert read.data_folder is None
+    assert read.data is None or read.data.root is None
     assert (read.objective, read.direction) == ("val_accuracy", "max")
     assert read.search.seed == 3
     assert [param.name for param in read.space.params if not param.conditions] == [
@@ -105,8 +105,7 @@ def test_the_data_document_stands_in_its_place(folder):
     read = experiment.load("s.yaml", "sets/mine.yaml")
     assert read.data.name == "mine"
     assert read.data.split.val == 0.25
-    assert read.document.data["data"] == {"name": "mine", **parse(DATA, "d").data}
-    assert read.data_folder == folder / "sets"
+    assert read.document.data["data"] == {"name": "mine", **parse(DATA, "d").data, "root": str(folder / "sets")}
     # Each part of the document knows its own file.
     assert read.document.where(("data", "split", "val")) == "sets/mine.yaml:4:9"
     assert read.document.where(("training", "epochs")) == "s.yaml:9:3"
@@ -115,10 +114,10 @@ def test_the_data_document_stands_in_its_place(folder):
 def test_data_is_named_by_the_document_the_option_or_a_setting(folder):
     Path("s.yaml").write_text(f"{SPACE}data: digits\n")
     assert experiment.load("s.yaml").data.name == "digits"
-    assert experiment.load("s.yaml").data_folder is None
+    assert experiment.load("s.yaml").data.root is None
     assert experiment.load("s.yaml", "sets/mine.yaml").data.name == "mine"
     read = experiment.load("s.yaml", "digits", ["data=sets/mine.yaml", "data.split.val=0.5"])
-    assert (read.data.name, read.data.split.val, read.data_folder) == ("mine", 0.5, folder / "sets")
+    assert (read.data.name, read.data.split.val, read.data.root) == ("mine", 0.5, str(folder / "sets"))
 
 
 def test_a_data_document_may_stand_in_the_document_itself(folder):
@@ -126,7 +125,7 @@ def test_a_data_document_may_stand_in_the_document_itself(folder):
     Path("s.yaml").write_text(f"{SPACE}data:\n  name: inner\n{inner}")
     read = experiment.load("s.yaml")
     assert read.data.name == "inner"
-    assert read.data_folder is None
+    assert read.data.root == str(folder)
     assert experiment.load("s.yaml", "digits").data.name == "digits"
 
 
@@ -337,4 +336,4 @@ def test_shipped_spaces_are_experiments_on_any_shipped_set():
             read = experiment.load(space, data)
             assert read.name == space
             assert read.data.name == data
-            assert read.data_folder is None
+            assert read.data is None or read.data.root is None

@@ -1,7 +1,8 @@
 import pytest
 
 from automl.document import parse
-from automl.grammar import Problems, block_names, read
+from automl.grammar import block_names, read
+from automl.problems import Problems
 
 
 def space_of(text):

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from automl.document import parse
 from automl.errors import SearchError
-from automl.grammar import Problems, read
+from automl.grammar import read
 from automl.oracles import WAIT, Ask, Brief, Done, Proposer, registry
 from automl.oracles.bayesian import Bayesian, tamed
 from automl.oracles.grid import Grid
 from automl.oracles.hyperband import Hyperband
 from automl.oracles.random import Random
+from automl.problems import Problems
 
 
 def space_of(training):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.document import dump, parse
-from automl.grammar import Problems, read
+from automl.grammar import read
+from automl.problems import Problems
 from automl.space import grid, points
 
 RICH = """

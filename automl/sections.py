@@ -1,0 +1,81 @@
+"""The sections of a document that say how to train and how to search, as pydantic models."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from automl import oracles
+from automl.optimizers import OPTIMIZERS, Optimizer
+from automl.oracles import Algorithm
+from automl.registry import Family, Member
+
+DEFAULT_TRIALS = 20
+"""Trials of a search that is given neither a number of them nor a time."""
+
+
+class EarlyStopping(Member):
+    """Ends a trial's training when its objective no longer improves."""
+
+    patience: int = Field(5, ge=0, description="Epochs without improvement before training ends")
+    min_delta: float = Field(0.0, ge=0, description="Smallest change that counts as improvement")
+
+
+class Training(Member):
+    """How a model is trained. Every leaf may be searched."""
+
+    epochs: int = Field(20, ge=1, description="Epochs at most")
+    batch_size: int = Field(32, ge=1, description="Examples per step")
+    optimizer: Annotated[Optimizer, Family(OPTIMIZERS)] = Field(
+        default_factory=lambda: OPTIMIZERS.read("adam"), description="Optimizer and its arguments"
+    )
+    clipnorm: float | None = Field(None, gt=0, description="Clip each gradient to this norm")
+    clipvalue: float | None = Field(None, gt=0, description="Clip each gradient element to this absolute value")
+    early_stopping: EarlyStopping | None = Field(None, description="When to end early; null: never")
+    seed: int | None = Field(None, ge=0, lt=2**32, description="Seed of the trial; null: from the search's seed")
+
+    @model_validator(mode="after")
+    def _clips_once(self) -> Training:
+        if self.clipnorm is not None and self.clipvalue is not None:
+            raise ValueError("clipnorm and clipvalue exclude each other: Keras takes one of them")
+        return self
+
+
+class Search(Member):
+    """How the space is searched. Nothing here is searched itself."""
+
+    objective: str | None = Field(None, description="Metric to optimise, as val_accuracy; null: the task's")
+    algorithm: Annotated[Algorithm, Family(oracles.registry)] = Field(
+        default_factory=lambda: oracles.registry.read("bayesian"), description="Search algorithm and its settings"
+    )
+    trials: int | None = Field(None, ge=1, description="Trials in all, resumes too; 20 when no time is given")
+    time: str | int | None = Field(None, description="Start no trial after this time: 90s, 30m, 1h30m")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the whole search")
+
+    @property
+    def most_trials(self) -> int | None:
+        """The trial budget, or None when only time limits the search."""
+        return DEFAULT_TRIALS if self.trials is None and self.time is None else self.trials
+
+    @property
+    def timeout_s(self) -> float | None:
+        """The time budget in seconds."""
+        return None if self.time is None else seconds(self.time)
+
+
+_TIME = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+def seconds(text: str | int) -> float:
+    """Reads a duration: `90s`, `30m`, `1h30m`, or a number of seconds.
+
+    Raises:
+        ValueError: It is no duration above 0.
+    """
+    match = _TIME.fullmatch(str(text).replace(" ", ""))
+    total = sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    if total <= 0:
+        raise ValueError(f"{text!r} is no duration. Expected 90s, 30m or 1h30m")
+    return float(total)

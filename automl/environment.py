@@ -8,11 +8,14 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from automl.errors import ConfigError, Problem
 
@@ -147,6 +150,47 @@ def become_driver(name: str) -> None:
 def _visible() -> dict[str, str | None]:
     """Returns what this process was started with, for the workers; remembered before the driver hides it."""
     return {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS")}
+
+
+class Interrupts:
+    """Ctrl-C, kept until it can do no harm.
+
+    Raised wherever the program happens to be, it would leave a transaction open and MLflow's database locked, or vanish
+    in a library's callback, and the search would go on. So the first one is noted, and raised by `check`; a second one
+    is raised at once.
+
+    Args:
+        at_once: Leave Ctrl-C as it is: for trials that run in this very process.
+    """
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self.seen = 0
+        self._at_once = at_once
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        # Python lets the main thread alone set a handler; elsewhere Ctrl-C never arrives.
+        if not self._at_once and threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def check(self) -> None:
+        """Does nothing until Ctrl-C was pressed.
+
+        Raises:
+            KeyboardInterrupt: It was.
+        """
+        if self.seen:
+            raise KeyboardInterrupt
+
+    def _note(self, *_: object) -> None:
+        self.seen += 1
+        if self.seen > 1:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -166,33 +166,36 @@ def _drive(
     folder = journal.folder
     executor: Executor | None = None
     tracker: Tracker | None = None
-    try:
-        # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
-        executor = _executor(machine, folder, options)
-        history = journal.replay()
-        environment.import_keras(folder / LOG)
-        tracker = _tracker(read, data, history, options)
-        if machine.workers < options.workers:
-            watcher.say(f"{dataset.registered_name(read.search.algorithm)} runs {machine.workers} trial at a time")
-        done = sum(trial.ended is not None for trial in history.trials.values())
-        watcher.search_started(folder.name, read.search.most_trials, done)
-        epochs = experiment.training(read.space.resolve(read.space.defaults())).epochs
-        brief = Brief(space=read.space, direction=read.direction, seed=read.search.seed, epochs=epochs)
-        proposer = Proposer(read.search.algorithm, brief)
-        proposer.restore([Past(**past) for past in history.past()], history.state)
-        loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run)
-        began = time.monotonic()
-        reason = loop.search()
-        summary = winner.finish(loop, reason, history.seconds + time.monotonic() - began)
-    except KeyboardInterrupt:
-        # At any time: while workers start, while libraries are imported, while the winner is tested.
-        if tracker is not None:
-            tracker.finish({}, "KILLED", {}, now_ms())
-            tracker.close()
-        raise Interrupted(folder.name) from None
-    finally:
-        if executor is not None:
-            executor.close()
+    with environment.Interrupts(at_once=options.inline) as interrupts:
+        try:
+            # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
+            executor = _executor(machine, folder, options)
+            history = journal.replay()
+            environment.import_keras(folder / LOG)
+            interrupts.check()
+            tracker = _tracker(read, data, history, options)
+            if machine.workers < options.workers:
+                watcher.say(f"{dataset.registered_name(read.search.algorithm)} runs {machine.workers} trial at a time")
+            done = sum(trial.ended is not None for trial in history.trials.values())
+            watcher.search_started(folder.name, read.search.most_trials, done)
+            epochs = experiment.training(read.space.resolve(read.space.defaults())).epochs
+            brief = Brief(space=read.space, direction=read.direction, seed=read.search.seed, epochs=epochs)
+            proposer = Proposer(read.search.algorithm, brief)
+            proposer.restore([Past(**past) for past in history.past()], history.state)
+            loop = Loop(
+                read, data, folder, journal, history, proposer, executor, tracker, watcher, run, interrupts.check
+            )
+            began = time.monotonic()
+            reason = loop.search()
+            summary = winner.finish(loop, reason, history.seconds + time.monotonic() - began)
+        except KeyboardInterrupt:
+            if tracker is not None:
+                tracker.finish({}, "KILLED", {}, now_ms())
+                tracker.close()
+            raise Interrupted(folder.name) from None
+        finally:
+            if executor is not None:
+                executor.close()
     # Prepared data is large and can be made again; the journal and the winner stay.
     shutil.rmtree(folder / DATA, ignore_errors=True)
     return summary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ def trial_folder(search: Path, number: int) -> Path:
     return search / "trials" / f"t{number:03d}"
 
 
+def _go_on() -> None:
+    """Leaves the search alone."""
+
+
 @dataclass
 class Loop:
     """One search, from its first trial or from where its journal ends.
@@ -83,6 +87,7 @@ class Loop:
         tracker: The mirror in MLflow.
         watcher: Who is shown what happens.
         run: What a worker does with a request.
+        check: Called where the search may be left; raises KeyboardInterrupt when the user wants to.
     """
 
     experiment: Experiment
@@ -95,6 +100,7 @@ class Loop:
     tracker: Tracker
     watcher: Watcher
     run: Run = run_trial
+    check: Callable[[], None] = _go_on
     results: dict[int, TrialResult] = field(default_factory=dict)
     asked: dict[int, Asked] = field(default_factory=dict)
     best: TrialResult | None = None
@@ -111,6 +117,7 @@ class Loop:
         reason: str | None = None
         running = 0
         while True:
+            self.check()
             while self.executor.free and (waiting or reason is None):
                 if waiting:
                     trial = waiting.pop(0)
@@ -286,15 +293,3 @@ def _result(ended: Ended, folder: Path) -> TrialResult:
     model = folder / MODEL
     shared = {name: getattr(ended, name) for name in _SHARED}
     return TrialResult(trial=ended.number, model=str(model) if model.exists() else None, **shared)
-
-
-def counts(results: Mapping[int, TrialResult]) -> dict[str, int]:
-    """Counts trials by how they ended: `failed` are those that broke, `infeasible` those that could not be built."""
-    outcomes = [result.outcome for result in results.values()]
-    failed = sum(outcome in ("error", "diverged", "lost") for outcome in outcomes)
-    return {
-        "completed": outcomes.count("completed"),
-        "failed": failed,
-        "stopped": outcomes.count("stopped"),
-        "infeasible": outcomes.count("infeasible"),
-    }

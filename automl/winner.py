@@ -12,7 +12,7 @@ from typing import Any
 from automl import environment, export, leaderboard
 from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
 from automl.journal import Finished, now_ms
-from automl.loop import LOG, MODEL, Loop, counts, search_folder, trial_folder
+from automl.loop import LOG, MODEL, Loop, search_folder, trial_folder
 from automl.records import TestRequest, TestResult, TrialResult
 from automl.trial import run_test
 
@@ -75,6 +75,18 @@ def finish(loop: Loop, reason: str, wall_s: float) -> Summary:
     return summary
 
 
+def counts(results: Mapping[int, TrialResult]) -> dict[str, int]:
+    """Counts trials by how they ended: `failed` are those that broke, `infeasible` those that could not be built."""
+    outcomes = [result.outcome for result in results.values()]
+    failed = sum(outcome in ("error", "diverged", "lost") for outcome in outcomes)
+    return {
+        "completed": outcomes.count("completed"),
+        "failed": failed,
+        "stopped": outcomes.count("stopped"),
+        "infeasible": outcomes.count("infeasible"),
+    }
+
+
 def _test(loop: Loop, best: TrialResult) -> TestResult:
     """Evaluates the winner in a worker: the driver sees no device."""
     document = loop.resolved(loop.asked[best.trial])
@@ -82,6 +94,7 @@ def _test(loop: Loop, best: TrialResult) -> TestResult:
         model = str(trial_folder(loop.folder, best.trial) / MODEL)
         loop.executor.submit(run_test, TestRequest(best.trial, attempt, document, loop.data, model))
         while True:
+            loop.check()
             events = loop.executor.wait(1.0)
             if done := [event for event in events if isinstance(event, TestResult)]:
                 return done[0]

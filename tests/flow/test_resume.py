@@ -201,7 +201,7 @@ def test_ctrl_c_stops_a_search_and_keeps_what_it_did(home: Path) -> None:
     wait_for(journal_holds(home, '"event":"start","number":3'), 200, driver)
     workers = workers_of(driver)
     os.killpg(driver.pid, signal.SIGINT)
-    out, err = driver.communicate(timeout=20)
+    out, err = driver.communicate(timeout=60)
     search_id = begun(home).name
     assert driver.returncode == 130
     assert out == ""

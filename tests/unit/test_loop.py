@@ -12,10 +12,11 @@ from automl import experiment, loop
 from automl.executors import WORKER_LOST, Event
 from automl.experiment import Experiment
 from automl.journal import Finished, Header, Journal, replay
-from automl.loop import MODEL, Loop, Watcher, counts, trial_folder, trial_seed
+from automl.loop import MODEL, Loop, Watcher, trial_folder, trial_seed
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Report, TrialRequest, TrialResult, WorkerLost
 from automl.trial import CHECKPOINT
+from automl.winner import counts
 
 SPACE = """
 model:
@@ -450,3 +451,19 @@ def test_a_continued_search_counts_the_trials_it_had(table: Lay) -> None:
     executor = Script(lambda r: scored(r, 0.5))
     assert parts.lay(Proposals([]), executor).search() == "all 4 trials are done"
     assert executor.requests == []
+
+
+def test_a_search_is_left_between_two_steps_only(table: Lay) -> None:
+    """Never between a trial's end and the record of it."""
+    parts = table()
+    laid = parts.lay(Proposals(asks(1, 2, 3)), Script(lambda r: scored(r, 0.5, epochs=2)))
+
+    def check() -> None:
+        if 2 in laid.results:
+            raise KeyboardInterrupt
+
+    laid.check = check
+    with pytest.raises(KeyboardInterrupt):
+        laid.search()
+    assert parts.events()[-1] == "end 2"
+    assert [args[1] for args in laid.tracker.of("progress")] == [1, 2]  # type: ignore[attr-defined]

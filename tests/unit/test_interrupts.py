@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from automl.environment import Interrupts
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_waits_until_it_is_asked_for() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts() as interrupts:
+        interrupts.check()
+        press()
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    with Interrupts():
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+def test_it_can_be_left_as_it_is() -> None:
+    with Interrupts(at_once=True) as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            press()
+        interrupts.check()
+
+
+def test_a_search_in_a_thread_changes_no_handler() -> None:
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def search() -> None:
+        with Interrupts() as interrupts:
+            seen.append(signal.getsignal(signal.SIGINT))
+            interrupts.check()
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    thread.join()
+    assert seen == [before]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import blocks, document, environment, grammar, overrides, shelf, tasks
+from automl import blocks, document, grammar, overrides, shelf, tasks
 from automl.blocks import _layer
 from automl.dataset import DataDocument
 from automl.document import Document
@@ -197,7 +197,6 @@ def _check_layer(checker: Checker, kind: str, fields: Any, path: tuple[Any, ...]
     if any(checker.told((*path, argument)) for argument in arguments):
         return  # a domain that is wrong stands for no value
     fixed = {key: defaults(value, checker.space) for key, value in arguments.items()}
-    environment.import_keras()
     found = _layer.check(kind, fixed)
     # What a misspelt argument leaves missing is the same mistake.
     for argument, message in [each for each in found if each[0]] or found:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, JsonValue
 
+from automl import environment
 from automl.blocks import KINDS, Block
 from automl.blocks._valid import batch_norm_mask, every_nth, keras_mask, zeroed
 from automl.errors import Infeasible, did_you_mean, shorten
@@ -133,10 +134,11 @@ def check(name: str, arguments: Mapping[str, Any]) -> list[tuple[str | None, str
     Returns:
         The problems found, each with the argument it concerns (None: the layer itself).
     """
-    import keras
-
     if name in _REFUSED:
         return [(None, f"{name} cannot be a block: {_REFUSED[name]}")]
+    environment.import_keras()
+    import keras
+
     layer = getattr(keras.layers, name, None)
     if not (inspect.isclass(layer) and issubclass(layer, keras.layers.Layer)):
         known = [key for key in dir(keras.layers) if is_layer_name(key) and key not in _REFUSED]

@@ -113,6 +113,7 @@ class Machine:
         """Returns the variables to set in a worker before it imports anything; None takes one away."""
         threads = str(self.threads)
         multi = "true" if self.threads > 1 else "false"
+        xla = f"--xla_cpu_multi_thread_eigen={multi} intra_op_parallelism_threads={threads}"
         return {
             **_visible(),
             "KERAS_BACKEND": self.backend,
@@ -121,7 +122,7 @@ class Machine:
             "MKL_NUM_THREADS": threads,
             "TF_NUM_INTRAOP_THREADS": threads,
             "TF_NUM_INTEROP_THREADS": threads,
-            "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={multi} intra_op_parallelism_threads={threads}",
+            "XLA_FLAGS": " ".join(filter(None, [os.environ.get("XLA_FLAGS"), xla])),
             "TF_DETERMINISTIC_OPS": "1",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             # Several workers may share a card: take memory as needed, not all of it at once.

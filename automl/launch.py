@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
 import socket
@@ -13,6 +14,7 @@ from typing import Any
 
 from automl import dataset, document, environment, experiment, winner
 from automl.document import Document
+from automl.errors import ConfigError, Problem
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
@@ -101,7 +103,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             "workers": machine.workers,
             "experiment": options.experiment or read.data.name,
             "name": options.name or f"{read.name}-{read.data.name}",
-            "tracking_uri": options.tracking_uri,
+            "tracking_uri": store(options.home, options.tracking_uri).shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),
         },
     )
@@ -134,18 +136,32 @@ def resume(
     written: dict[str, Any] = dict(header.document)
     if trials is not None:
         written["search"] = {**(written.get("search") or {}), "trials": trials}
-    read = experiment.check(Document(written, f"{folder}/journal.jsonl"), header.settings["space"])
+    read = experiment.check(Document(written, f"{folder}/journal.jsonl"), header.settings["space"], layers=False)
     machine = environment.Machine(header.backend, header.settings["workers"], header.threads or 1)
     environment.become_driver(machine.backend)
     settings = header.settings
+    options = replace(options, tracking_uri=options.tracking_uri or _same_store(settings["tracking_uri"]))
     root = options.data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
     assert read.data is not None
     with Lock(folder), Journal.open(folder) as journal:
         expected = read.data.model_copy(update={"digest": header.data_digest})
         data = dataset.prepare(expected, folder / DATA, root)
         journal.append(Resumed(now_ms()))
-        options = replace(options, tracking_uri=options.tracking_uri or settings["tracking_uri"])
         return _drive(read, data, machine, journal, options, watcher, run)
+
+
+def _same_store(shown: str) -> str | None:
+    """Returns the tracking address a search was begun with, from how it was written down.
+
+    Raises:
+        ConfigError: It held a password, which is not written down, and is not in the environment either.
+    """
+    if "***" not in shown:
+        return shown
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return None
+    hint = "Give it again with --tracking-uri or MLFLOW_TRACKING_URI"
+    raise ConfigError(Problem("--tracking-uri", f"the address {shown} held a password, which is not kept", hint=hint))
 
 
 def _workers(read: Experiment, options: Options) -> int:
@@ -166,6 +182,7 @@ def _drive(
     folder = journal.folder
     executor: Executor | None = None
     tracker: Tracker | None = None
+    loop: Loop | None = None
     with environment.Interrupts(at_once=options.inline) as interrupts:
         try:
             # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
@@ -190,7 +207,8 @@ def _drive(
             summary = winner.finish(loop, reason, history.seconds + time.monotonic() - began)
         except KeyboardInterrupt:
             if tracker is not None:
-                tracker.finish({}, "KILLED", {}, now_ms())
+                running = loop.asked.keys() - loop.results.keys() if loop else ()
+                tracker.interrupted(sorted(running), now_ms())
                 tracker.close()
             raise Interrupted(folder.name) from None
         finally:

@@ -70,7 +70,7 @@ def finish(loop: Loop, reason: str, wall_s: float) -> Summary:
     test_metrics = described["test"] if described else {}
     loop.journal.append(Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary)))
     bare = {name.removeprefix("test_"): value for name, value in test_metrics.items()}
-    tracker.finish(loop.ranks(), "FINISHED" if best else "FAILED", bare, time_ms)
+    tracker.finish(loop.ranks(), "FINISHED" if best else "FAILED", bare, len(loop.results), time_ms)
     tracker.close()
     return summary
 

@@ -52,6 +52,9 @@ class Verbs(click.Group):
             stop = "" if message.endswith((".", "?", ")")) else "."
             click.echo(f"Error: {message}{stop} See {path} --help.", err=True)
             sys.exit(EXIT_USAGE)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)  # click would end with 1
+            sys.exit(EXIT_INTERRUPTED)
         except AutomlError as error:
             click.echo("\n".join(f"Error: {line}" for line in str(error).splitlines()), err=True)
             sys.exit(EXIT_FAILED if isinstance(error, SearchError) else EXIT_USAGE)

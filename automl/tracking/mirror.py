@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,7 +117,6 @@ class Tracker:
         trial_yaml: str,
         time_ms: int,
         attempt: int = 1,
-        tags: Mapping[str, Any] | None = None,
     ) -> None:
         """Begins a trial's run, or finds it again.
 
@@ -127,12 +126,11 @@ class Tracker:
             trial_yaml: Its resolved document, kept as `trial.yaml`.
             time_ms: When it began, since 1970.
             attempt: Which attempt this is.
-            tags: More about it: rung, bracket, where the proposal came from.
         """
 
         def begin() -> None:
             run = self._family.trial(number, time_ms)
-            run.write(params=params, tags={**(tags or {}), "automl.attempt": attempt})
+            run.write(params=params, tags={"automl.attempt": attempt})
             self._family.api.log_text(run.run_id, trial_yaml, "trial.yaml")
             self._family.api.update_run(run.run_id, status="RUNNING")
 
@@ -151,9 +149,9 @@ class Tracker:
         Args:
             number: The trial.
             step: The epoch, from 1.
-            metrics: Finite values.
+            metrics: Finite values; the others stand in `nonfinite`, as text, and become tags.
             time_ms: When the epoch ended, since 1970.
-            nonfinite: The other values, as text; they become tags.
+            nonfinite: See `metrics`.
         """
         values = {**metrics, **{key: float(text) for key, text in (nonfinite or {}).items()}}
         self._add(number, [Point(key, value, step, time_ms) for key, value in values.items()])
@@ -203,16 +201,18 @@ class Tracker:
     def finish(
         self,
         ranks: Mapping[int, int],
-        status: Literal["FINISHED", "FAILED", "KILLED"],
+        status: Literal["FINISHED", "FAILED"],
         test: Mapping[str, float],
+        trials_done: int,
         time_ms: int,
     ) -> None:
         """Ends the search's run.
 
         Args:
             ranks: Rank by trial, 1 the best; scored trials only.
-            status: How the search ended; `KILLED` when interrupted.
+            status: How the search ended.
             test: The winner's metrics on the test part, by their bare names; written as `test_NAME`.
+            trials_done: Trials ended: the step of the test metrics; a continued search adds those of its new winner.
             time_ms: When, since 1970.
         """
 
@@ -220,9 +220,19 @@ class Tracker:
             for number, rank in ranks.items():
                 self._family.trial(number, time_ms).write(tags={"automl.rank": rank})
             parent = self._family.parent()
-            points = [Point(f"test_{key}", value, 0, time_ms) for key, value in test.items()]
+            points = [Point(f"test_{key}", value, trials_done, time_ms) for key, value in test.items()]
             parent.write(tags={"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}, points=points)
             self._family.api.set_terminated(parent.run_id, status, end_time=time_ms)
+
+        self._outbox.tell(end)
+
+    def interrupted(self, running: Collection[int], time_ms: int) -> None:
+        """Ends the search's run, and those of the trials still `running`, as killed; a resume takes them up again."""
+
+        def end() -> None:
+            runs = [self._family.trial(number, time_ms) for number in running]
+            for run in (*runs, self._family.parent()):
+                self._family.api.set_terminated(run.run_id, "KILLED", end_time=time_ms)
 
         self._outbox.tell(end)
 

@@ -131,3 +131,10 @@ def test_the_driver_hides_devices_from_itself_but_not_from_workers(monkeypatch):
     finally:
         environment._visible.cache_clear()
         monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+
+
+def test_a_users_own_xla_flags_stay(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp/x")
+    flags = environment.Machine("jax", 1, 2).worker_environment()["XLA_FLAGS"]
+    assert flags.split()[0] == "--xla_dump_to=/tmp/x"
+    assert "intra_op_parallelism_threads=2" in flags

@@ -175,7 +175,7 @@ class TestSearch:
         parent = begin(tracker)
         tracker.progress(None, 1, T0 + 1)
         tracker.progress(0.5, 2, T0 + 2)
-        tracker.finish({3: 1, 1: 2}, "FINISHED", {"accuracy": 0.97}, T0 + 3)
+        tracker.finish({3: 1, 1: 2}, "FINISHED", {"accuracy": 0.97}, 3, T0 + 3)
         run = client.get_run(parent)
         assert run.data.params == {"trials": "8", "algorithm": "random"}
         assert run.data.tags["versions.keras"] == "3"
@@ -189,6 +189,27 @@ class TestSearch:
         assert client.get_run(tracker.trial_run_ids[1]).data.tags["automl.rank"] == "2"
         artifact = next((home_with_store / "artifacts").rglob("experiment.yaml"))
         assert artifact.read_text() == "model: []\n"
+
+    def test_an_interruption_ends_what_was_running_and_a_resume_takes_it_up(
+        self, tracker: Tracker, client: MlflowClient
+    ) -> None:
+        parent = begin(tracker)
+        tracker.trial_started(1, {}, "model: []", T0)
+        tracker.interrupted([1], T0 + 5)
+        child = tracker.trial_run_ids[1]
+        assert [client.get_run(run).info.status for run in (parent, child)] == ["KILLED", "KILLED"]
+        begin(tracker)
+        tracker.trial_started(1, {}, "model: []", T0, attempt=2)
+        assert [client.get_run(run).info.status for run in (parent, child)] == ["RUNNING", "RUNNING"]
+
+    def test_a_continued_search_shows_its_new_winners_test_metrics(
+        self, tracker: Tracker, client: MlflowClient
+    ) -> None:
+        parent = begin(tracker)
+        tracker.finish({1: 1}, "FINISHED", {"accuracy": 0.8}, 1, T0 + 1)
+        tracker.finish({2: 1, 1: 2}, "FINISHED", {"accuracy": 0.9}, 2, T0 + 2)
+        assert client.get_run(parent).data.metrics["test_accuracy"] == 0.9
+        assert steps(client, parent, "test_accuracy") == [1, 2]
 
     @pytest.mark.parametrize(
         ("outcome", "status"),
@@ -261,7 +282,7 @@ class TestToldAgain:
             parent = begin(tracker)
             tell_trial(tracker, later_ms=later_ms)
             tracker.progress(0.3, 1, T0 + later_ms)
-            tracker.finish({1: 1}, "FINISHED", {"accuracy": 0.9}, T0 + later_ms)
+            tracker.finish({1: 1}, "FINISHED", {"accuracy": 0.9}, 1, T0 + later_ms)
             assert not tracker.behind
             ids.append((parent, tracker.trial_run_ids))
         assert ids[0] == ids[1]
@@ -367,7 +388,7 @@ class TestModel:
 
         before = mlflow.get_tracking_uri()
         parent = begin(tracker)
-        tracker.finish({}, "FINISHED", {"accuracy": 0.9}, T0 + 1)
+        tracker.finish({}, "FINISHED", {"accuracy": 0.9}, 0, T0 + 1)
         uri = tracker.log_best(keras_model, 1, "cnn/digits", {"classes": ["cat", "dog"]})
         assert uri
         assert not tracker.behind

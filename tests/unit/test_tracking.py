@@ -288,7 +288,7 @@ class TestToldAgain:
         assert ids[0] == ids[1]
         assert len(client.search_runs([tracker.experiment_id])) == 2
         assert steps(client, ids[0][1][1], "loss") == [1, 2, 3]
-        assert steps(client, ids[0][0], "test_accuracy") == [0]
+        assert steps(client, ids[0][0], "test_accuracy") == [1]
         assert len(client.get_run(ids[0][0]).inputs.dataset_inputs) == 1
 
     def test_a_trial_cut_short_goes_on_in_its_run(self, where: Store, client: MlflowClient) -> None:

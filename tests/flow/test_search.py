@@ -93,7 +93,7 @@ def check_parent(found: Search) -> None:
     assert run.data.tags["automl.data_digest"] == header.data_digest
     assert given.dataset.name == header.document["data"]["name"]
     for name, value in found.winner["test"].items():
-        assert found.points(run.info.run_id, name) == [(0, value)]
+        assert found.points(run.info.run_id, name) == [(len(best), value)]
 
 
 def check_champion(found: Search, x: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import SafeRepresenter
 
 from automl.errors import ConfigError, Problem, shorten
 
@@ -106,12 +108,25 @@ def parse(text: str, name: str) -> Document:
 def dump(data: Any) -> str:
     """Writes plain data as YAML 1.2 that `parse` reads back equal."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Writer
     yaml.default_flow_style = None  # leaves in one line, mappings that hold mappings in block style
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
     yaml.width = 120
     stream = io.StringIO()
     yaml.dump(data, stream)
     return stream.getvalue()
+
+
+class _Writer(SafeRepresenter):
+    """Quotes every string that is not a plain word: unquoted, `[?0]` reads as a mapping."""
+
+    def represent_str(self, data: str) -> Any:
+        quoted = None if _PLAIN_WORD.fullmatch(data) else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=quoted)
+
+
+_PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_ ./-]*")
+_Writer.add_representer(str, _Writer.represent_str)
 
 
 def _refuse_excess(text: str, name: str) -> None:

@@ -278,3 +278,8 @@ def test_a_dump_is_pleasant_to_read():
     written = dump({"model": [{"conv": {"filters": 32, "activation": "relu"}}, "flatten"], "training": {"rate": 1e-5}})
     assert written == "model:\n- conv: {filters: 32, activation: relu}\n- flatten\ntraining: {rate: 1e-05}\n"
     assert math.isclose(data(written)["training"]["rate"], 1e-5)
+
+
+@pytest.mark.parametrize("text", ["?0", "?", "- a", "a: b", "#x", "null", "1e3", " a ", "a ", "x #y", "[", "é", "on"])
+def test_strings_that_look_like_syntax_are_quoted(text):
+    assert parse(dump({"values": [text, [text]], "key": text}), "x").data == {"values": [text, [text]], "key": text}

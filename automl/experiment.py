@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import blocks, document, grammar, overrides, shelf, tasks
+from automl import blocks, document, grammar, oracles, overrides, shelf, tasks
 from automl.blocks import _layer
 from automl.dataset import DataDocument
 from automl.document import Document
@@ -48,10 +48,17 @@ class Experiment:
     direction: Direction
 
     def trial(self, values: Values, seed: int | None = None, digest: str | None = None) -> dict[str, Any]:
-        """Returns the document of one trial: the same experiment with literals only, which runs again as it is."""
+        """Returns the document of one trial: the same experiment with literals only, which runs again as it is.
+
+        Args:
+            values: The trial's searched, active values.
+            seed: Its seed; one that the document itself sets stays.
+            digest: Digest of the prepared data.
+        """
         resolved: dict[str, Any] = self.space.resolve(values)
-        if seed is not None:
-            resolved["training"] = {**resolved.get("training", {}), "seed": seed}
+        training = resolved.get("training") or {}
+        if seed is not None and training.get("seed") is None:
+            resolved["training"] = {**training, "seed": seed}
         if digest is not None and isinstance(resolved.get("data"), dict):
             resolved["data"] = {**resolved["data"], "digest": digest}
         return resolved
@@ -209,11 +216,13 @@ def _check_layer(checker: Checker, kind: str, fields: Any, path: tuple[Any, ...]
 
 def _check_rungs(read: Document, space: Space, problems: Problems) -> None:
     """Refuses a search of the very epochs that the algorithm shares out."""
-    algorithm = (read.data.get("search") or {}).get("algorithm")
-    shares_epochs = algorithm == "hyperband" or (isinstance(algorithm, dict) and "hyperband" in algorithm)
-    if shares_epochs and "training.epochs" in space.by_name:
-        path = ("training", "epochs")
-        problems.add(path, "hyperband shares out training.epochs, which cannot be searched", "a whole number")
+    if "training.epochs" not in space.by_name:
+        return
+    with contextlib.suppress(ValueError, UnknownName):  # told by the check of the search section
+        name, _ = declared(_search(read).get("algorithm"))
+        if oracles.registry.get(name).continues_trials:
+            what = f"{name} shares out training.epochs, which cannot be searched"
+            problems.add(("training", "epochs"), what, "a whole number")
 
 
 def _check_time(read: Document, problems: Problems) -> None:

@@ -218,9 +218,8 @@ class Loop:
         self.watcher.trial_started(asked.number, dict(asked.values), epochs)
 
     def resolved(self, asked: Asked) -> dict[str, Any]:
-        """Returns the document of a trial. A seed the document itself sets stays."""
-        own = (self.experiment.document.data.get("training") or {}).get("seed")
-        return self.experiment.trial(asked.values, asked.seed if own is None else own, self.data.digest)
+        """Returns the document of a trial."""
+        return self.experiment.trial(asked.values, asked.seed, self.data.digest)
 
     def _follow(self, event: Report | TrialResult | TestResult | WorkerLost) -> int:
         """Records an event; returns how many workers it set free for good."""

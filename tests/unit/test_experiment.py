@@ -337,3 +337,24 @@ def test_shipped_spaces_are_experiments_on_any_shipped_set():
             assert read.name == space
             assert read.data.name == data
             assert read.data is None or read.data.root is None
+
+
+def test_a_search_section_of_another_shape_is_told_and_no_traceback():
+    found = problems(check, "model: [dense]\ntraining: {epochs: {min: 2, max: 9}}\nsearch: [1]")
+    assert [line.split(": ")[0] for line in found] == ["f.yaml:3:1"]
+
+
+def test_an_algorithm_that_shares_out_epochs_refuses_to_search_them():
+    text = "model: [dense]\ntraining: {epochs: {min: 2, max: 9}}\nsearch: {algorithm: %s}"
+    for algorithm in ("hyperband", "{hyperband: {factor: 4}}"):
+        (told,) = problems(check, text % algorithm)
+        assert told.startswith("f.yaml:2:12: hyperband shares out training.epochs, which cannot be searched.")
+    assert check(text % "random").space.by_name.keys() == {"training.epochs"}
+
+
+def test_an_empty_training_section_takes_a_seed():
+    assert check("model: [dense]\ntraining:").trial({}, seed=3)["training"] == {"seed": 3}
+
+
+def test_a_seed_of_the_documents_own_stays():
+    assert check("model: [dense]\ntraining: {seed: 0}").trial({}, seed=3)["training"] == {"seed": 0}

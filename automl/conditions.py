@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from automl.errors import did_you_mean, shorten
+from automl.nodes import Condition, Param
 from automl.problems import Problems
-from automl.space import Condition, Param
 
 
 def ordered(params: Mapping[str, Param], failed: Collection[str], problems: Problems) -> tuple[Param, ...]:
@@ -66,8 +66,8 @@ def _parent(
         return None
     for value in condition.values:
         if not parent.domain.holds(value):
-            legal = shorten(list(parent.domain.points()))
-            problems.add(path, f"{condition.name} is never {shorten(value)}", f"one of {legal}", shorten(value))
+            legal = f"one of {shorten(list(parent.domain.points()))}"
+            problems.add(path, f"{condition.name} is never {shorten(value)}", legal, shorten(value))
             return None
     return parent
 

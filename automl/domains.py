@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from typing import TYPE_CHECKING, Any
+
+from automl.errors import shorten
 
 if TYPE_CHECKING:
     from keras_tuner.engine.hyperparameters import HyperParameter
@@ -50,6 +53,14 @@ class Choice:
     def points(self) -> Sequence[Any]:
         """Returns every value."""
         return self.values
+
+    def draw(self, generator: Random) -> Any:
+        """Returns one of the values at random."""
+        return generator.choice(self.values)
+
+    def described(self) -> str:
+        """Says in a few words what it may be."""
+        return f"one of {shorten(list(self.values))}"
 
     def encode(self, value: Any) -> int:
         """Returns the position of `value`."""
@@ -125,6 +136,21 @@ class Range:
         if self.whole:
             return range(int(self.min), int(self.max) + 1)
         return [self.min] if self.min == self.max else []
+
+    def draw(self, generator: Random) -> int | float:
+        """Returns a value at random, evenly on the range's own scale."""
+        if self.size is not None and not self.log:
+            return self.points()[generator.randrange(self.size)]
+        # Each whole number owns the stretch up to the next.
+        top = self.max + 1 if self.whole else self.max
+        point = math.exp(generator.uniform(math.log(self.min), math.log(top))) if self.log else 0.0
+        if self.whole:
+            return min(max(int(point), int(self.min)), int(self.max))
+        return min(max(point if self.log else generator.uniform(self.min, self.max), self.min), self.max)
+
+    def described(self) -> str:
+        """Says in a few words what it may be."""
+        return f"{self.min} to {self.max}" + (f" in steps of {self.step}" if self.step is not None else "")
 
     def encode(self, value: Any) -> int | float:
         """Returns the value itself, or its position on the step grid."""

@@ -21,12 +21,31 @@ from automl.errors import ConfigError, Problem
 
 BACKENDS = ("tensorflow", "jax", "torch")
 HOME_VARIABLE = "AUTOML_HOME"
+LOG = "backend.log"
+"""What the backends print, in the folder of a search."""
+MODEL = "model.keras"
+"""A trial's model at its best epoch, in the folder of the trial."""
 PACKAGES = ("automl", "keras", "keras-tuner", "mlflow", "tensorflow", "jax", "torch", "numpy")
 
 
 def home() -> Path:
     """Returns where searches and the tracking store live: `$AUTOML_HOME`, else `./mlruns`."""
     return Path(os.environ.get(HOME_VARIABLE) or "mlruns").expanduser().absolute()
+
+
+def searches_folder(home: Path) -> Path:
+    """Returns where all searches of a home live."""
+    return home / "searches"
+
+
+def search_folder(home: Path, search_id: str) -> Path:
+    """Returns where a search lives."""
+    return searches_folder(home) / search_id
+
+
+def trial_folder(search: Path, number: int) -> Path:
+    """Returns where a trial's files live."""
+    return search / "trials" / f"t{number:03d}"
 
 
 def writable_home() -> Path:

@@ -10,17 +10,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import blocks, document, grammar, oracles, overrides, shelf, tasks
-from automl.blocks import _layer
+from automl import document, grammar, oracles, overrides, shelf, structure, tasks
 from automl.dataset import DataDocument
 from automl.document import Document
-from automl.errors import did_you_mean, shorten
+from automl.errors import did_you_mean
+from automl.nodes import Values
 from automl.problems import Problems
 from automl.records import Direction
 from automl.registry import Member, UnknownName, declared
-from automl.schema import Checker, defaults
+from automl.schema import Checker
 from automl.sections import Search, Training, seconds
-from automl.space import Space, Values
+from automl.space import Space
 
 SECTIONS = ("name", "description", "model", "training", "search", "data")
 
@@ -56,6 +56,10 @@ class Experiment:
             digest: Digest of the prepared data.
         """
         resolved: dict[str, Any] = self.space.resolve(values)
+        if isinstance(resolved.get("search"), dict):
+            # They speak of parameters, which a single trial has none of.
+            of_points = ("constraints", "start")
+            resolved["search"] = {key: v for key, v in resolved["search"].items() if key not in of_points}
         training = resolved.get("training") or {}
         if seed is not None and training.get("seed") is None:
             resolved["training"] = {**training, "seed": seed}
@@ -83,7 +87,7 @@ def load(
     overrides.require_mapping(read, "a search space", SECTIONS)
     if isinstance(read.data.get("data"), dict):
         read = replace(read, data={**read.data, "data": _rooted(read.data["data"], path, shelf.SPACES)})
-    read = _with_data(read, data)
+    read = structure.normalised(_with_data(read, data))
     for option in options:
         read = overrides.apply(read, option)
         # `--set data=digits` names a data document too.
@@ -105,15 +109,16 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     Raises:
         ConfigError: Everything that is wrong with it.
     """
+    read = structure.normalised(read)
     problems = Problems(read)
     space = grammar.read(read, problems)
-    checker = Checker(space, problems)
+    checker = Checker(space, problems, layers=layers)
     for key in read.data:
         if key not in SECTIONS:
             hint = did_you_mean(key, SECTIONS)
             problems.add((key,), f"unknown key {key!r}", f"one of {', '.join(SECTIONS)}", hint=hint)
     if "model" in space.tree:
-        _check_model(checker, space.tree["model"], layers)
+        checker.blocks(space.tree["model"], ("model",))
     else:
         problems.add((), "model is missing", hint="Add `model`, a list of blocks")
     for key, model in (("training", Training), ("search", Search), ("data", DataDocument)):
@@ -158,60 +163,6 @@ def _with_data(read: Document, data: str | None) -> Document:
     content = _rooted(content, path, shelf.DATASETS)
     marks = {**read.marks, **{("data", *at): mark for at, mark in inner.marks.items()}}
     return Document({**read.data, "data": content}, read.name, marks)
-
-
-def _check_model(checker: Checker, model: Any, layers: bool) -> None:
-    problems = checker.problems
-    if not isinstance(model, list) or not model:
-        problems.add(
-            ("model",), "model must be a list of blocks, one at least", "- block: {field: value}", shorten(model)
-        )
-        return
-    for index, item in enumerate(model):
-        path: tuple[str | int, ...] = ("model", index)
-        fields: Any
-        if isinstance(item, str):
-            kind, fields = item, {}
-        elif isinstance(item, dict) and len(item) == 1:
-            ((kind, given),) = item.items()
-            fields = {} if given is None else given
-            path = (*path, kind)
-        else:
-            dedented = isinstance(item, dict) and next(iter(item.values()), 0) is None
-            hint = f"Indent the fields of {next(iter(item))} further" if dedented else None
-            problems.add(path, "this is not one block", "{block: {field: value}}", shorten(item), hint)
-            continue
-        if _layer.is_layer_name(kind):
-            if layers:
-                _check_layer(checker, kind, fields, path)
-        elif kind not in blocks.registry:
-            known = ", ".join(blocks.registry.names())
-            hint = did_you_mean(kind, blocks.registry.names())
-            problems.add(path, f"unknown block {kind!r}", f"one of {known}, or a Keras layer's class name", hint=hint)
-        else:
-            checker.member(blocks.registry.get(kind), fields, path)
-
-
-def _check_layer(checker: Checker, kind: str, fields: Any, path: tuple[Any, ...]) -> None:
-    """Checks a Keras layer by class name; the only check that imports Keras."""
-    if not isinstance(fields, dict):
-        checker.problems.add(path, f"{kind} must be a mapping", "the layer's arguments", shorten(fields))
-        return
-    own = {key: value for key, value in fields.items() if key in blocks.Block.model_fields}
-    checker.member(blocks.Block, own, path)
-    arguments = {key: value for key, value in fields.items() if key not in own}
-    problems = checker.problems
-    if any(checker.told((*path, argument)) for argument in arguments):
-        return  # a domain that is wrong stands for no value
-    fixed = {key: defaults(value, checker.space) for key, value in arguments.items()}
-    found = _layer.check(kind, fixed)
-    # What a misspelt argument leaves missing is the same mistake.
-    for argument, message in [each for each in found if each[0]] or found:
-        problems.add(path if argument is None else (*path, argument), message.rstrip("."))
-    for argument, node in arguments.items() if not found else ():
-        for value, at in checker.candidates(node, (*path, argument)):
-            for _, message in _layer.check(kind, {**fixed, argument: value}):
-                problems.add(at, message.rstrip("."))
 
 
 def _check_rungs(read: Document, space: Space, problems: Problems) -> None:

@@ -1,22 +1,24 @@
 """Reads a document's domains: `data -> Space`, every mistake with its place.
 
-Knows the shape of the grammar (`min`/`max`, `values`, `one_of`, `repeat`, `each`, `when`), not what fields there are:
-that is `schema.py`. Domains stand under `model` and `training`; everything else in a document is fixed for a search.
+Knows the shape of the grammar (`min`/`max`, `values`, `one_of`, `repeat`, `each`, `when`, lists of blocks), not what
+fields there are: that is `schema.py`. Domains stand under `model` and `training`; the rest is fixed for a search.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from automl import structure
 from automl.conditions import ordered
 from automl.document import Document, Path_
 from automl.domains import Range
 from automl.errors import shorten
+from automl.nodes import Condition, Each, Fork, Leaf, Param, Spread, Variant
+from automl.points import with_points
 from automl.problems import Problems
 from automl.ranges import is_domain, only, read_choice, read_domain
-from automl.space import Condition, Each, Leaf, Param, Space, Variant
+from automl.space import Space
 
 SEARCHED = ("model", "training")
 MAX_REPEAT = 1000
@@ -48,7 +50,7 @@ class _Scope:
 
 
 def read(document: Document, problems: Problems) -> Space:
-    """Finds and names every domain of the document.
+    """Finds and names every domain of the document, normalised (`structure.normalised`).
 
     Returns:
         The space; what could not be read stands in it as its literal text, and in `problems`.
@@ -56,73 +58,79 @@ def read(document: Document, problems: Problems) -> Space:
     reader = _Reader(problems)
     tree = dict(document.data)
     for section in SEARCHED:
-        if section in tree:
-            scope = _Scope(section, (section,))
-            tree[section] = (
-                reader.blocks(tree[section], scope) if section == "model" else reader.node(tree[section], scope)
-            )
-    return Space(tree, ordered(reader.params, reader.failed, problems))
-
-
-def block_names(model: Any) -> list[str]:
-    """Returns the name of each block of a `model:` list: its own `name`, else its kind, numbered from the second on."""
-    names: list[str] = []
-    seen: Counter[str] = Counter()
-    for item in model if isinstance(model, list) else []:
-        kind, fields = _block(item)
-        seen[kind] += 1
-        own = fields.get("name") if isinstance(fields, dict) else None
-        names.append(own if isinstance(own, str) else kind if seen[kind] == 1 else f"{kind}_{seen[kind]}")
-    return names
-
-
-def _block(item: Any) -> tuple[str, Any]:
-    if isinstance(item, dict) and len(item) == 1:
-        ((kind, fields),) = item.items()
-        return str(kind), {} if fields is None else fields
-    return str(item) if isinstance(item, str) else "block", {}
+        if section == "model" and section in tree:
+            tree[section] = reader.blocks(tree[section], _Scope("", (section,)))
+        elif section in tree:
+            tree[section] = reader.node(tree[section], _Scope(section, (section,)))
+    space = Space(tree, ordered(reader.params, reader.failed, problems))
+    # What is wrong with the domains would only echo in what is said about their points.
+    return space if problems.found else with_points(space, reader.lists, reader.literals, problems)
 
 
 @dataclass
 class _Reader:
     problems: Problems
     params: dict[str, Param] = field(default_factory=dict)
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names with `each`, and the parameters they stand for."""
+    literals: dict[str, Any] = field(default_factory=dict)
+    """Fixed leaves by name."""
     failed: set[str] = field(default_factory=set)
     """Names whose domains are wrong, and told: a `when` that names one of them is not wrong as well."""
 
-    def blocks(self, model: Any, scope: _Scope) -> Any:
-        """Reads the model's list; a block's own name stands first in the names of its leaves."""
-        if not isinstance(model, list):
-            return model
-        names = block_names(model)
+    def blocks(self, items: Any, scope: _Scope) -> Any:
+        """Reads a list of blocks; a block's own name stands behind those of the blocks around it."""
+        if not isinstance(items, list):
+            return items
+        names = structure.names(items)
         read = []
-        for index, (item, name) in enumerate(zip(model, names, strict=True)):
+        for index, (item, name) in enumerate(zip(items, names, strict=True)):
+            path = (*scope.path, index)
             if name in names[:index]:
-                self.problems.add(
-                    (*scope.path, index), f"two blocks are named {name!r}", hint="Give one a `name` of its own"
-                )
-            if name in RESERVED:
+                self.problems.add(path, f"two blocks are named {name!r}", hint="Give one a `name` of its own")
+            if name in RESERVED and not scope.name:
                 what = f"a block cannot be named {name!r}, as a section of the document is"
-                self.problems.add((*scope.path, index), what, hint="Give it another `name`")
-            if not isinstance(item, dict) or len(item) != 1:
+                self.problems.add(path, what, hint="Give it another `name`")
+            if structure.is_fork(item):
+                read.append(self.fork(item, scope.into(index, name)))
+            elif not isinstance(item, dict) or len(item) != 1:
                 read.append(item)
-                continue
-            ((kind, fields),) = item.items()
-            inner = _Scope(name, (*scope.path, index, kind))
-            read.append({kind: self.block(fields, inner) if isinstance(fields, dict) else fields})
+            else:
+                ((kind, fields),) = item.items()
+                inner = replace(scope.into(index, name), path=(*path, kind))
+                read.append({kind: self.block(fields, inner) if isinstance(fields, dict) else fields})
         return read
+
+    def fork(self, item: dict[str, Any], scope: _Scope) -> Any:
+        """Reads a choice between lists of blocks."""
+        branches = item["one_of"]
+        if not only(item, VARIANT_KEYS, scope.path, self.problems):
+            return self.unread(item, scope)
+        if not isinstance(item.get("name"), str):
+            self.problems.add(scope.path, "a one_of between blocks needs a name", hint="Add `name`")
+            return self.unread(item, scope)
+        if not isinstance(branches, dict) or not all(isinstance(branch, list) for branch in branches.values()):
+            what = "a one_of between blocks has a list of blocks for each branch"
+            self.problems.add((*scope.path, "one_of"), what, "{one_of: {a: [...], b: [...]}}", shorten(branches))
+            return self.unread(item, scope)
+        read = self.choice(item, scope)
+        if read is None:
+            return self.unread(item, scope)
+        return Fork(scope.name, item["name"], {name: self.blocks(branches[name], inner) for name, inner in read})
 
     def block(self, fields: dict[str, Any], scope: _Scope) -> dict[str, Any]:
         """Reads a block's fields inside the reach of its `repeat`."""
         repeat = fields.get("repeat", 1)
         read: dict[str, Any] = {}
-        if is_domain(repeat):
-            if "when" in repeat:
-                # Where it is inactive the block would stand once, and the leaves of its repeats would not know.
+        # Where it is inactive the block would stand once, and the leaves of its repeats would not know. An `each` would
+        # give the inner blocks another count in every repeat of the outer one.
+        for word, hint in (("when", "Let it start at 0"), ("each", "Give each block a repeat of its own")):
+            if isinstance(repeat, dict) and word in repeat:
                 self.problems.add(
-                    (*scope.path, "repeat", "when"), "a repeat cannot have a when", hint="Let it start at 0"
+                    (*scope.path, "repeat", word), f"a repeat cannot have a{'n' * (word == 'each')} {word}", hint=hint
                 )
                 return self.unread(fields, scope)
+        if is_domain(repeat):
             read["repeat"] = self.node(repeat, scope.into("repeat"))
             param = self.params.get(f"{scope.name}.repeat")
             if param is None:
@@ -135,12 +143,18 @@ class _Reader:
             low, high = (min(counts), max(counts)) if counts else (1, 1)
             inner = replace(scope, repeat=(param.name, low, high))
             if low < 1:
-                inner = replace(inner, conditions=(self.at_least(param, 1),))
-        else:
+                inner = replace(inner, conditions=(*scope.conditions, self.at_least(param, 1)))
+        elif "repeat" in fields or scope.repeat is None:
             count = repeat if isinstance(repeat, int) and repeat <= MAX_REPEAT else 1  # the schema tells of it
             inner = replace(scope, repeat=(None, count, count))
+            self.literals[f"{scope.name}.repeat"] = count
+        else:
+            inner = scope  # `each` follows the nearest repeat around
+        for path, part, items in structure.inner_lists(fields):
+            within = replace(inner, name=f"{scope.name}.{part}" if part else scope.name, path=(*scope.path, *path))
+            _put(read, path, self.blocks(items, within), fields)
         for key, value in fields.items():
-            if key not in ("repeat", "name"):
+            if key not in ("repeat", "name", *read):
                 read[key] = self.node(value, inner.into(key))
             elif key not in read:
                 read[key] = value
@@ -161,24 +175,31 @@ class _Reader:
                 self.failed.add(scope.name)
             return read
         if isinstance(value, dict):
-            if set(value) == {"each"} and isinstance(value["each"], list):
-                self.each(value["each"], scope)
+            if structure.is_each(value):
+                return self.each(value, scope)
             return {key: self.node(child, scope.into(key)) for key, child in value.items()}
         if isinstance(value, list):
             return [self.node(child, scope.into(index)) for index, child in enumerate(value)]
+        self.literals[scope.name] = value
         return value
 
-    def each(self, values: list[Any], scope: _Scope) -> None:
-        """Checks that a literal `{each: [...]}` holds a value for every repeat."""
-        path = (*scope.path, "each")
+    def each(self, value: dict[str, Any], scope: _Scope) -> Any:
+        """Reads a literal `{each: [...]}`: a value for every repeat, the last one for the rest."""
+        path, values = (*scope.path, "each"), value["each"]
         if scope.repeat is None:
             self.problems.add(path, "each has no repeat to follow", hint="Use it inside a block")
-            return
-        counter, _, count = scope.repeat
-        if counter is not None:
-            self.problems.add(path, "each lists values, but the repeat is searched", hint="Fix `repeat` to a number")
-        elif len(values) != count:
-            self.problems.add(path, "each must hold a value for every repeat", f"{count} values", str(len(values)))
+            return value
+        counter, _, most = scope.repeat
+        if not values or len(values) > most:
+            few = "1 value" if most == 1 else f"1 to {most} values"
+            self.problems.add(path, "each must hold values for the repeats", few, str(len(values)))
+            return value
+        if any(is_domain(item) for item in values):
+            hint = "Write {min: ..., max: ..., each: true} for searched values"
+            self.problems.add(path, "each holds no domains", hint=hint)
+            return value
+        self.literals[scope.name] = values
+        return value if counter is None else Spread(counter, tuple(values))
 
     def variant(self, value: dict[str, Any], scope: _Scope) -> Any:
         """Reads a `one_of`: a choice named by its field, and the branches' leaves, each under its branch."""
@@ -186,23 +207,30 @@ class _Reader:
         branches = value["one_of"]
         if isinstance(branches, list) and branches and all(isinstance(name, str) for name in branches):
             branches = {name: {} for name in branches}
+        read = self.choice({**value, "one_of": branches}, scope)
+        if read is None:
+            return value
+        return Variant(scope.name, {name: self.node(branches[name] or {}, inner) for name, inner in read})
+
+    def choice(self, value: dict[str, Any], scope: _Scope) -> list[tuple[str, _Scope]] | None:
+        """Notes the parameter of a `one_of`; returns what holds inside of each branch, None when it is wrong."""
+        branches = value["one_of"]
         if not isinstance(branches, dict) or not branches:
             self.problems.add(
                 (*scope.path, "one_of"), "one_of has no branches", "a mapping of names to fields", shorten(branches)
             )
-            return value
+            return None
         choice = {"values": list(branches), "default": value.get("default", next(iter(branches)))}
         domain = read_choice(choice, scope.path, self.problems)
         if domain is None:
-            return value
+            return None
         conditions = scope.conditions + self.when(value, scope)
         self.add(Param(scope.name, domain, conditions, scope.path))
-        read = {}
-        for name, fields in branches.items():
-            inner = replace(scope.into(name), path=(*scope.path, "one_of", name))
-            inner = replace(inner, conditions=(*conditions, Condition(scope.name, (name,))))
-            read[name] = self.node({} if fields is None else fields, inner)
-        return Variant(scope.name, read)
+        inner = {name: replace(scope.into(name), path=(*scope.path, "one_of", name)) for name in branches}
+        return [
+            (name, replace(within, conditions=(*conditions, Condition(scope.name, (name,)))))
+            for name, within in inner.items()
+        ]
 
     def leaf(self, value: dict[str, Any], scope: _Scope) -> Any:
         """Reads a range or a choice, once or once per repeat."""
@@ -229,7 +257,8 @@ class _Reader:
                 own = (*conditions, self.at_least(self.params[counter], index))
             self.add(Param(name, domain, own, scope.path))
             names.append(name)
-        return Each(tuple(names))
+        self.lists[scope.name] = tuple(names)
+        return Each(self.lists[scope.name])
 
     def when(self, value: dict[str, Any], scope: _Scope) -> tuple[Condition, ...]:
         """Reads `when`; whether its parameters exist is checked when all are known."""
@@ -251,3 +280,12 @@ class _Reader:
     def at_least(self, counter: Param, count: int) -> Condition:
         """Returns the condition that a repeat is `count` or more."""
         return Condition(counter.name, tuple(v for v in counter.domain.points() if isinstance(v, int) and v >= count))
+
+
+def _put(read: dict[str, Any], path: Path_, items: Any, fields: dict[str, Any]) -> None:
+    """Writes an inner list that was read into its place among a block's fields."""
+    key, *index = path
+    if index:
+        read.setdefault(str(key), list(fields[str(key)]))[index[0]] = items
+    else:
+        read[str(key)] = items

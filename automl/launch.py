@@ -14,13 +14,14 @@ from typing import Any
 
 from automl import dataset, document, environment, experiment, winner
 from automl.document import Document
+from automl.environment import LOG, search_folder
 from automl.errors import ConfigError, Problem
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
 from automl.experiment import Experiment
 from automl.journal import Header, History, Journal, Lock, Resumed, now_ms, replay
-from automl.loop import LOG, Loop, Watcher, search_folder
+from automl.loop import Loop, Watcher
 from automl.oracles import Brief, Past, Proposer
 from automl.records import DataSpec
 from automl.tracking import DatasetInput, Tracker, store

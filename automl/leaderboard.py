@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from automl import experiment
+from automl import environment, experiment
 from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, History, TrialHistory, replay
-from automl.records import SCORED
+from automl.records import SCORED, standing
 
 
 def searches(home: Path) -> list[str]:
     """Returns the ids of all searches, the last one last."""
-    return sorted(path.parent.name for path in (home / "searches").glob(f"*/{FILE}"))
+    return sorted(path.parent.name for path in environment.searches_folder(home).glob(f"*/{FILE}"))
 
 
 def find_search(home: Path, wanted: str | None) -> str:
@@ -31,7 +31,7 @@ def find_search(home: Path, wanted: str | None) -> str:
     known = searches(home)
     if not known:
         hint = "Start one with: automl search cnn --data digits"
-        raise ConfigError(Problem(str(home / "searches"), "no search was made here yet", hint=hint))
+        raise ConfigError(Problem(str(environment.searches_folder(home)), "no search was made here yet", hint=hint))
     if wanted is None:
         return known[-1]
     found = [name for name in known if name.startswith(wanted)]
@@ -43,7 +43,7 @@ def find_search(home: Path, wanted: str | None) -> str:
 
 def history(home: Path, search_id: str) -> History:
     """Reads the journal of a search."""
-    return replay(home / "searches" / search_id)
+    return replay(environment.search_folder(home, search_id))
 
 
 def read(home: Path, search_id: str) -> tuple[History, Experiment]:
@@ -56,8 +56,7 @@ def read(home: Path, search_id: str) -> tuple[History, Experiment]:
 def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
     told, read_ = read(home, search_id)
-    sign = -1.0 if read_.direction == "max" else 1.0
-    table = sorted(told.trials.values(), key=lambda t: (_score(t) is None, sign * (_score(t) or 0.0), t.asked.number))
+    table = sorted(told.trials.values(), key=lambda t: standing(_score(t), t.asked.number, read_.direction))
     found = []
     for rank, trial in enumerate(table, start=1):
         ended = trial.ended

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from automl import document, experiment
+from automl.environment import MODEL, trial_folder
 from automl.executors import Executor, Run
 from automl.experiment import Experiment
 from automl.journal import Asked, Ended, History, Journal, Lost, Reported, Started, TrialHistory, now_ms
 from automl.oracles import WAIT, Done, Proposer
-from automl.records import SCORED, DataSpec, Report, TestResult, TrialRequest, TrialResult, WorkerLost
+from automl.records import SCORED, DataSpec, Report, TestResult, TrialRequest, TrialResult, WorkerLost, standing
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
 
@@ -23,15 +24,8 @@ MOST_LOSSES = 3
 
 POLL_S = 1.0
 
-LOG = "backend.log"
-"""What the backends print, in the folder of a search."""
-MODEL = "model.keras"
-
 # What a trial's result and its end in the journal have in common.
-_SHARED = (
-    *("attempt", "outcome", "score", "best_epoch", "metrics", "epochs", "seconds", "parameters"),
-    *("message", "traceback"),
-)
+_SHARED = {each.name for each in fields(TrialResult)} & {each.name for each in fields(Ended)}
 
 
 class Watcher:
@@ -56,16 +50,6 @@ class Watcher:
 def trial_seed(search_seed: int, number: int) -> int:
     """Returns the seed of a trial: 32 bits that depend on the search's seed and the trial's number alone."""
     return int.from_bytes(hashlib.sha256(f"{search_seed}:{number}".encode()).digest()[:4], "big")
-
-
-def search_folder(home: Path, search_id: str) -> Path:
-    """Returns where a search lives."""
-    return home / "searches" / search_id
-
-
-def trial_folder(search: Path, number: int) -> Path:
-    """Returns where a trial's files live."""
-    return search / "trials" / f"t{number:03d}"
 
 
 def _go_on() -> None:
@@ -105,6 +89,8 @@ class Loop:
     asked: dict[int, Asked] = field(default_factory=dict)
     best: TrialResult | None = None
     _losses: dict[int, int] = field(default_factory=dict)
+    _bare: set[int] = field(default_factory=set)
+    """Trials whose files are deleted for good: neither is a beaten model best again, nor a settled one continued."""
     _started: float = field(default_factory=time.monotonic)
 
     def search(self) -> str:
@@ -265,10 +251,8 @@ class Loop:
         if self.best is None or self._order(result) < self._order(self.best):
             self.best = result
 
-    def _order(self, result: TrialResult) -> tuple[float, int]:
-        """Sorts the best trial first; of equals the earlier one, whichever ended first."""
-        sign = -1.0 if self.experiment.direction == "max" else 1.0
-        return sign * (result.score or 0.0), result.trial
+    def _order(self, result: TrialResult) -> tuple[bool, float, int]:
+        return standing(result.score, result.trial, self.experiment.direction)
 
     def ranks(self) -> dict[int, int]:
         """Returns the rank of every scored trial, the best first; the earlier of two equals stands before the other."""
@@ -279,12 +263,15 @@ class Loop:
     def _clean(self) -> None:
         """Deletes the models of beaten trials, and the checkpoints nobody can go on from any more."""
         continued = self.proposer.continuable()
-        for number in self.results:
+        for number in self.results.keys() - self._bare:
             folder = trial_folder(self.folder, number)
-            if self.best is None or number != self.best.trial:
+            beaten, settled = self.best is None or number != self.best.trial, number not in continued
+            if beaten:
                 (folder / MODEL).unlink(missing_ok=True)
-            if number not in continued:
+            if settled:
                 (folder / CHECKPOINT).unlink(missing_ok=True)
+            if beaten and settled:
+                self._bare.add(number)
 
 
 def _result(ended: Ended, folder: Path) -> TrialResult:

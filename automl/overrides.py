@@ -7,10 +7,10 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-from automl import document
+from automl import document, structure
 from automl.document import Document, Path_
 from automl.errors import ConfigError, Problem, did_you_mean, shorten
-from automl.grammar import VARIANT_KEYS, block_names
+from automl.grammar import VARIANT_KEYS
 
 
 def require_mapping(read: Document, what: str, sections: tuple[str, ...]) -> None:
@@ -64,6 +64,9 @@ def write(read: Document, name: str, text: str, where: str) -> Document:
     for part, after in itertools.pairwise(parts):
         node, path = _step(node, part, after, path, where)
     node, path = _into_branches(node, parts[-1], path)
+    if isinstance(node, list) and isinstance(parts[-1], int):
+        _choose(node[parts[-1]], value, where)
+        return replace(read, data=data)
     if not isinstance(node, dict):
         raise ConfigError(Problem(where, f"{'.'.join(map(str, path))} has no fields", "a mapping", shorten(node)))
     node[str(parts[-1])] = value
@@ -71,6 +74,19 @@ def write(read: Document, name: str, text: str, where: str) -> Document:
     # What stood below is gone; messages about the new value name the option.
     marks = {at: mark for at, mark in read.marks.items() if at[: len(path)] != path}
     return Document(data, read.name, {**marks, **dict.fromkeys(_made(read.data, path), where)})
+
+
+def _choose(item: dict[str, Any], value: Any, where: str) -> None:
+    """Leaves one branch of a choice between lists of blocks.
+
+    Raises:
+        ConfigError: There is no such branch.
+    """
+    branches = item["one_of"] if isinstance(item["one_of"], dict) else {}
+    if not isinstance(value, str) or value not in branches:
+        known = f"one of {', '.join(map(str, branches))}"
+        raise ConfigError(Problem(where, f"{item.get('name')} has no such branch", known, shorten(value)))
+    item.update(one_of={value: branches[value]}, default=value)
 
 
 def _made(before: Any, path: Path_) -> list[Path_]:
@@ -87,35 +103,36 @@ def _made(before: Any, path: Path_) -> list[Path_]:
 def _place(data: dict[str, Any], parts: list[str], where: str) -> list[str | int]:
     """Turns a parameter's name into a path: a block's name stands for its place in the model."""
     model = data["model"] if isinstance(data.get("model"), list) else []
-    # What is no block has no name either; that is told when the document is checked.
-    named = zip(block_names(model), model, strict=True)
-    names = [name if _is_block(item) else "" for name, item in named]
-    if parts[0] in names and parts[0] not in data:
-        index = names.index(parts[0])
-        _open_block(model, index)
-        return ["model", index, next(iter(model[index])), *parts[1:]]
-    if parts[0] == "model" and len(parts) > 1 and parts[1] in names:
-        return _place(data, parts[1:], where)
+    if parts[0] == "model" and structure.locate(model, parts[1:]) is not None:
+        parts = parts[1:]
+    found = None if parts[0] in data else structure.locate(model, parts)
+    if found is not None:
+        path, rest = found
+        _open_block(_at(model, path[:-1]), path[-1])
+        item = _at(model, path)
+        return ["model", *path, *([] if structure.is_fork(item) else [next(iter(item))]), *rest]
     sections = ("training", "search", "data")
     if len(parts) > 1 and parts[0] not in (*data, *sections):
-        known = [*filter(None, names), *sections]
+        known = [*structure.names(model), *sections]
         hint = did_you_mean(parts[0], known)
         raise ConfigError(Problem(where, f"nothing is called {parts[0]!r}", f"one of {', '.join(known)}", hint=hint))
     return list(parts)
 
 
-def _is_block(item: Any) -> bool:
-    return isinstance(item, str) or (isinstance(item, dict) and len(item) == 1)
+def _at(node: Any, path: Path_) -> Any:
+    for part in path:
+        node = node[part]
+    return node
 
 
-def _open_block(model: list[Any], index: int) -> None:
+def _open_block(items: list[Any], index: Any) -> None:
     """Gives a block that is written as a bare name, or without fields, a mapping to write into."""
-    item = model[index]
+    item = items[index]
     if isinstance(item, str):
-        model[index] = {item: {}}
-    else:
+        items[index] = {item: {}}
+    elif len(item) == 1:
         ((kind, fields),) = item.items()
-        model[index] = {kind: {} if fields is None else fields}
+        items[index] = {kind: {} if fields is None else fields}
 
 
 def _step(node: Any, part: str | int, after: str | int, path: Path_, where: str) -> tuple[Any, Path_]:

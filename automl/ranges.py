@@ -81,8 +81,8 @@ def _read_range(value: dict[str, Any], path: Path_, problems: Problems) -> Range
     kind = int if whole else float
     domain = Range(kind(low), kind(high), step, log, kind(numbers.get("default", low)), whole)
     if not domain.holds(domain.default):
-        expected = f"{low} to {high}" + (f" in steps of {step}" if step is not None else "")
-        problems.add((*path, "default"), "the default is outside of its range", expected, str(domain.default))
+        what = "the default is outside of its range"
+        problems.add((*path, "default"), what, domain.described(), str(domain.default))
         return None
     return domain
 

@@ -17,6 +17,18 @@ SCORED: tuple[Outcome, ...] = ("completed", "stopped")
 Direction = Literal["max", "min"]
 
 
+def standing(score: float | None, number: int, direction: Direction) -> tuple[bool, float, int]:
+    """Returns what sorts the best trial first; of equals the earlier one, and those without a score last.
+
+    Args:
+        score: What the trial reached.
+        number: Its number.
+        direction: Whether more is better.
+    """
+    sign = -1.0 if direction == "max" else 1.0
+    return score is None, sign * (score or 0.0), number
+
+
 @dataclass(frozen=True)
 class Part:
     """One part of a data set as its source gives it.

@@ -7,7 +7,6 @@ against the member it names. Pydantic says what is wrong, this file says where.
 from __future__ import annotations
 
 import json
-import re
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,13 +15,19 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from automl.blocks import Block, registry
+from automl.blocks._chain import Chain
+from automl.blocks._layer import check, is_layer_name
 from automl.document import Path_
 from automl.domains import Choice, Domain, Range
 from automl.errors import did_you_mean, shorten
+from automl.nodes import Each, Fork, Leaf, Param, Spread, Variant
 from automl.problems import Problems
 from automl.ranges import is_domain
 from automl.registry import Family, Member, UnknownName, declared
-from automl.space import Each, Leaf, Param, Space, Variant
+from automl.space import Space
+from automl.structure import is_each, is_fork, split
+from automl.wording import explain, last
 
 
 @dataclass
@@ -33,21 +38,78 @@ class Checker:
         space: The document's space.
         problems: Where to note what is wrong.
         floats: Filled with the names of whole-number ranges that stand for fields of any number.
+        layers: Check Keras layers by class name too, which imports Keras.
     """
 
     space: Space
     problems: Problems
     floats: list[str] = field(default_factory=list)
+    layers: bool = True
 
-    def member(self, model: type[Member], tree: Any, path: Path_, skip: Iterable[str] = ()) -> None:
+    def blocks(self, items: Any, path: Path_) -> None:
+        """Checks a list of blocks, and the lists inside of them."""
+        if not isinstance(items, list) or not items:
+            what = f"{last(path)} must be a list of blocks, one at least"
+            self.problems.add(path, what, "- block: {field: value}", shorten(items))
+            return
+        for index, item in enumerate(items):
+            self.block(item, (*path, index))
+
+    def block(self, item: Any, path: Path_) -> None:
+        """Checks one entry of a list of blocks."""
+        if isinstance(item, Fork):
+            for name, branch in item.branches.items():
+                if branch:
+                    self.blocks(branch, (*path, "one_of", name))
+            return
+        if self.told(path) and is_fork(item):
+            return
+        kind, fields = split(item)
+        if kind == "block":
+            dedented = isinstance(item, dict) and next(iter(item.values()), 0) is None
+            hint = f"Indent the fields of {next(iter(item))} further" if dedented else None
+            self.problems.add(path, "this is not one block", "{block: {field: value}}", shorten(item), hint)
+            return
+        path = path if isinstance(item, str) else (*path, kind)
+        if is_layer_name(kind):
+            if self.layers:
+                self.layer(kind, fields, path)
+        elif kind not in registry:
+            known = ", ".join(registry.names())
+            hint = did_you_mean(kind, registry.names())
+            self.problems.add(
+                path, f"unknown block {kind!r}", f"one of {known}, or a Keras layer's class name", hint=hint
+            )
+        else:
+            self.member(registry.get(kind), fields, path)
+
+    def layer(self, kind: str, fields: Any, path: Path_) -> None:
+        """Checks a Keras layer by class name; the only check that imports Keras."""
+        if not isinstance(fields, dict):
+            self.problems.add(path, f"{kind} must be a mapping", "the layer's arguments", shorten(fields))
+            return
+        own = {key: value for key, value in fields.items() if key in Block.model_fields}
+        self.member(Block, own, path)
+        arguments = {key: value for key, value in fields.items() if key not in own}
+        if any(self.told((*path, argument)) for argument in arguments):
+            return  # a domain that is wrong stands for no value
+        fixed = {key: defaults(value, self.space) for key, value in arguments.items()}
+        found = check(kind, fixed)
+        # What a misspelt argument leaves missing is the same mistake.
+        for argument, message in [each for each in found if each[0]] or found:
+            self.problems.add(path if argument is None else (*path, argument), message.rstrip("."))
+        for argument, node in arguments.items() if not found else ():
+            for value, at in self.candidates(node, (*path, argument)):
+                for _, message in check(kind, {**fixed, argument: value}):
+                    self.problems.add(at, message.rstrip("."))
+
+    def member(self, model: type[Member], tree: Any, path: Path_) -> None:
         """Checks the mapping of a member's fields: names, presence, and every value."""
         fields = model.model_fields
         if not isinstance(tree, dict):
-            self.problems.add(path, f"{_last(path)} must be a mapping", _one_of(fields, "the fields"), shorten(tree))
+            self.problems.add(path, f"{last(path)} must be a mapping", _one_of(fields, "the fields"), shorten(tree))
             return
         for key, value in tree.items():
-            if key in skip:
-                continue
             if key not in fields:
                 hint = did_you_mean(key, fields)
                 self.problems.add((*path, key), f"unknown key {key!r}", _one_of(fields, "one of"), hint=hint)
@@ -61,20 +123,25 @@ class Checker:
         """Checks one value, literal or searched, against its annotation."""
         family = _find(annotation, Family)
         nested = _find_member(annotation)
-        if isinstance(node, Leaf):
+        if annotation is Chain:
+            self.blocks(node, path)
+        elif _item(annotation) is Chain and isinstance(node, list):
+            for index, branch in enumerate(node):
+                self.blocks(branch, (*path, index))
+        elif isinstance(node, Leaf):
             self.leaf(annotation, self.space.by_name[node.param], family, path)
         elif isinstance(node, Each):
             for name in node.params:
                 self.leaf(annotation, self.space.by_name[name], family, path)
         elif isinstance(node, Variant):
             self.variant(family, node, path)
-        elif isinstance(node, dict) and _is_each(node):
-            for index, item in enumerate(node["each"]):
+        elif isinstance(node, Spread) or is_each(node):
+            for index, item in enumerate(node.values if isinstance(node, Spread) else node["each"]):
                 self.value(annotation, item, (*path, "each", index))
         elif is_domain(node) or (isinstance(node, dict) and "one_of" in node):
             # A domain here was either refused by the grammar already, or stands where nothing is searched.
             if not self.told(path):
-                self.problems.add(path, f"{_last(path)} cannot be searched", "a literal", shorten(node))
+                self.problems.add(path, f"{last(path)} cannot be searched", "a literal", shorten(node))
         elif family is not None:
             self.declaration(family, node, path)
         elif nested is not None and node is not None:
@@ -126,7 +193,7 @@ class Checker:
                 at = fields_path or ((*path, name) if isinstance(node, dict) else path)
                 self.problems.add(at, f"unknown {family.registry.noun} {name!r}", f"one of {names}", hint=hint)
             else:
-                what = f"{_last(path)} must be one name, or one name with its fields"
+                what = f"{last(path)} must be one name, or one name with its fields"
                 self.problems.add(path, what, f"one of {names}", shorten(node))
             return
         self.member(member, fields, fields_path or ((*path, name) if isinstance(node, dict) else path))
@@ -136,8 +203,8 @@ class Checker:
         try:
             TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
-            wanted, hint = _explain(error, value)
-            self.problems.add(path, f"{_last(path)} does not fit", wanted, self.quoted(value, path), hint)
+            wanted, hint = explain(error, value)
+            self.problems.add(path, f"{last(path)} does not fit", wanted, self.quoted(value, path), hint)
 
     def quoted(self, value: Any, path: Path_) -> str:
         """Quotes a value as it was written: the end of a range may have been written without its decimals."""
@@ -188,19 +255,21 @@ def _find_member(annotation: Any) -> type[Member] | None:
     return next((p for p in _parts(annotation) if isinstance(p, type) and issubclass(p, Member)), None)
 
 
+def _item(annotation: Any) -> Any:
+    """Returns what a tuple of any length holds; None for anything else."""
+    inner = next((part for part in _parts(annotation) if get_origin(part) is tuple), None)
+    return None if inner is None else get_args(inner)[0]
+
+
 def _wants(annotation: Any, this: type, not_that: type) -> bool:
     parts = _parts(annotation)
     return this in parts and not_that not in parts
 
 
-def _is_each(node: dict[str, Any]) -> bool:
-    return set(node) == {"each"} and isinstance(node["each"], list)
-
-
 def _holds_leaf(node: Any) -> bool:
     if isinstance(node, dict | list):
         return any(_holds_leaf(child) for child in (node.values() if isinstance(node, dict) else node))
-    return isinstance(node, Leaf | Each | Variant)
+    return isinstance(node, Leaf | Each | Spread | Variant)
 
 
 def defaults(node: Any, space: Space) -> Any:
@@ -209,6 +278,8 @@ def defaults(node: Any, space: Space) -> Any:
         return space.by_name[node.params[0]].domain.default
     if isinstance(node, Leaf):
         return space.by_name[node.param].domain.default
+    if isinstance(node, Spread):
+        return node.values[0]
     if isinstance(node, list):
         return [defaults(child, space) for child in node]
     if isinstance(node, dict):
@@ -222,44 +293,3 @@ def _candidates(domain: Domain, path: Path_) -> list[tuple[Any, Path_]]:
         return [(value, (*path, "values", index)) for index, value in enumerate(domain.values)]
     ends = [(domain.min, (*path, "min")), (domain.max, (*path, "max"))]
     return ends if domain.step is None else [*ends, (domain.grid()[-1], (*path, "step"))]
-
-
-_WORDS = {
-    "^Input should be (a valid )?": "",
-    "^(String|List|Tuple) should have": "",
-    "^String should match pattern .*A-Za-z0-9_.*": "a word of letters, digits and _, a letter first",
-    "^String should match pattern": "text like",
-    "^integer$": "a whole number",
-    "^number$": "a number",
-    "^boolean$": "true or false",
-    "^string$": "text",
-    "^(list|array|tuple)$": "a list",
-    "less than or equal to": "at most",
-    "greater than or equal to": "at least",
-    "less than": "below",
-    "greater than": "above",
-}
-"""Pydantic's words in those of people who write YAML."""
-
-
-def _explain(error: ValidationError, value: Any) -> tuple[str, str | None]:
-    """Turns pydantic's errors into what was expected, and the nearest legal word for a misspelt one."""
-    wanted: list[str] = []
-    hint = None
-    for entry in error.errors():
-        message = entry["msg"].removeprefix("Value error, ")
-        for theirs, ours in _WORDS.items():
-            message = re.sub(theirs, ours, message)
-        if message not in wanted:
-            wanted.append(message)
-        if entry["type"] == "literal_error" and isinstance(value, str):
-            known = str(entry["ctx"]["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
-            hint = did_you_mean(value, known) or hint
-    return " or ".join(wanted), hint
-
-
-def _last(path: Path_) -> str:
-    words = [str(part) for part in path if isinstance(part, str) and part not in ("values", "each", "one_of")]
-    if len(words) > 1 and words[-1] in ("min", "max", "step", "default"):
-        return words[-2]
-    return words[-1] if words else "it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from automl import oracles
 from automl.optimizers import OPTIMIZERS, Optimizer
@@ -52,6 +52,12 @@ class Search(Member):
     )
     trials: int | None = Field(None, ge=1, description="Trials in all, resumes too; 20 when no time is given")
     time: str | int | None = Field(None, description="Start no trial after this time: 90s, 30m, 1h30m")
+    constraints: list[str] = Field(
+        default_factory=list, description="What every trial must obey, as sum(recurrent.units) <= 256"
+    )
+    start: list[dict[str, JsonValue]] = Field(
+        default_factory=list, description="Points to try first; what one leaves out stands at its default"
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the whole search")
 
     @property

@@ -11,80 +11,25 @@ of one trial: the same grammar, literals only.
 repeat: {min: 0, max: 3}                             how often a block stands; its leaves exist from 1 on
 {min: 16, max: 64, each: true}                       a value of its own for every repeat
 {min: 0, max: 1, when: {recurrent.cell: [lstm]}}     exists only beside these values
+{name: body, one_of: {a: [blocks], b: [blocks]}}     Fork: one list of blocks or another
 ```
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from random import Random
 from typing import TYPE_CHECKING, Any
 
-from automl.domains import Choice, Domain, Range
+from automl.domains import Range
+from automl.nodes import Param, Values, resolve
+from automl.rules import Rule
 
 if TYPE_CHECKING:
     import keras_tuner
-
-Values = Mapping[str, Any]
-"""The searched, active values of a trial by parameter name, as plain data."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A parameter exists only while parameter `name` exists and has one of `values`."""
-
-    name: str
-    values: tuple[Any, ...]
-
-    def holds(self, values: Values) -> bool:
-        """Tells whether it is met by the values fixed so far."""
-        return self.name in values and repr(values[self.name]) in self._texts
-
-    @cached_property
-    def _texts(self) -> frozenset[str]:
-        # By text: as `same` does, it tells 1, 1.0 and true apart, and a long list of values is met at once.
-        return frozenset(repr(value) for value in self.values)
-
-
-@dataclass(frozen=True)
-class Param:
-    """A searched leaf.
-
-    Args:
-        name: Its path, the one name it has in YAML, `--set`, the journal, MLflow and reports.
-        domain: What it may be.
-        conditions: All must hold for it to exist; the whole chain of ancestors once the space is built.
-        path: Where its domain stands in the document, for messages.
-    """
-
-    name: str
-    domain: Domain
-    conditions: tuple[Condition, ...] = ()
-    path: tuple[str | int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """The place of a parameter in the document."""
-
-    param: str
-
-
-@dataclass(frozen=True)
-class Each:
-    """The place of one parameter per repeat; resolves to `{each: [...]}`."""
-
-    params: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """The place of a `one_of`; resolves to `{branch: {...}}`."""
-
-    param: str
-    branches: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -92,12 +37,16 @@ class Space:
     """A document with named domains.
 
     Args:
-        tree: The document, with `Leaf`, `Each` and `Variant` where its domains stand.
+        tree: The document, with `Leaf`, `Each`, `Spread`, `Variant` and `Fork` where its domains stand.
         params: Every parameter, parents before children, each with its full chain of conditions.
+        rules: The constraints: what a point must obey to be tried.
+        start: Points to try first: complete, active values.
     """
 
     tree: Any
     params: tuple[Param, ...]
+    rules: tuple[Rule, ...] = ()
+    start: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Param]:
@@ -117,9 +66,17 @@ class Space:
         known = given or {}
         return self.fill(lambda param: known.get(param.name, param.domain.default))
 
+    def draw(self, generator: Random) -> dict[str, Any]:
+        """Returns a point at random, legal or not: each active parameter evenly on its own scale."""
+        return self.fill(lambda param: param.domain.draw(generator))
+
+    def legal(self, values: Values) -> bool:
+        """Tells whether a point obeys every constraint."""
+        return all(rule.holds(values) for rule in self.rules)
+
     def resolve(self, values: Values) -> Any:
         """Returns the document of one trial: literals only. A parameter without a value is absent from it."""
-        return _resolve(self.tree, values)
+        return resolve(self.tree, values)
 
     def key(self, values: Values) -> str:
         """Returns a text that is equal for equal active values, and only for them."""
@@ -166,32 +123,6 @@ class Space:
             for p in self.params
         )
         return replace(self, params=params)
-
-
-def _resolve(node: Any, values: Values) -> Any:
-    if isinstance(node, Leaf):
-        return values.get(node.param, ABSENT)
-    if isinstance(node, Each):
-        found = [values[name] for name in node.params if name in values]
-        return {"each": found} if found else ABSENT
-    if isinstance(node, Variant):
-        if node.param not in values:
-            return ABSENT
-        branch = values[node.param]
-        return {branch: _resolve(node.branches[branch], values)}
-    if isinstance(node, dict):
-        resolved = {key: _resolve(child, values) for key, child in node.items()}
-        return {key: child for key, child in resolved.items() if child is not ABSENT}
-    if isinstance(node, list):
-        return [child for child in (_resolve(item, values) for item in node) if child is not ABSENT]
-    return node
-
-
-class _Absent:
-    """What an inactive leaf resolves to: its key is left out and the field's own default holds."""
-
-
-ABSENT = _Absent()
 
 
 def _count(params: Sequence[Param]) -> int:
@@ -254,19 +185,3 @@ def _walk(params: Sequence[Param], options: Callable[[Param], Sequence[Any]]) ->
             break
         else:
             return
-
-
-__all__ = [
-    "Choice",
-    "Condition",
-    "Domain",
-    "Each",
-    "Leaf",
-    "Param",
-    "Range",
-    "Space",
-    "Values",
-    "Variant",
-    "grid",
-    "points",
-]

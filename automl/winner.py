@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from automl import environment, export, leaderboard
+from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
 from automl.journal import Finished, now_ms
-from automl.loop import LOG, MODEL, Loop, search_folder, trial_folder
+from automl.loop import Loop
 from automl.records import TestRequest, TestResult, TrialResult
 from automl.trial import run_test
 
@@ -155,12 +156,12 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     source = trial_folder(search_folder(home, search_id), number or 0) / MODEL
     if number is None or not source.exists():
         raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
-    name = leaderboard.history(home, search_id).header.settings["name"]
+    header = leaderboard.history(home, search_id).header
+    name = header.settings["name"]
     target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}{source.suffix}")
     if target.exists() and not force:
         hint = "Name another with --to, or give --force"
         raise ConfigError(Problem(str(target), "the file exists already", hint=hint))
-    header = leaderboard.history(home, search_id).header
     environment.become_driver(header.backend)
     environment.import_keras(search_folder(home, search_id) / LOG)
     import keras

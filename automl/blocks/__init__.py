@@ -47,6 +47,14 @@ class Block(Member):
         """Returns the kinds this very block takes; fewer than `takes` where that depends on its fields."""
         return self.takes
 
+    def gives(self) -> tuple[Kind, ...]:
+        """Returns the kinds this very block can give; fewer than `yields` where that depends on what it holds."""
+        return self.yields
+
+    def hands_on(self) -> bool:
+        """Tells whether the block reads every kind and gives the one it got."""
+        return False
+
     def label(self, part: str | None = None) -> str | None:
         """Returns the name of a Keras layer of this block; None (Keras chooses) for a block without a name.
 

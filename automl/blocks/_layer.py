@@ -74,6 +74,10 @@ class KerasLayer(Block):
             return ("feature_map",)
         return ("feature_map", "sequence") if at_least == 3 else KINDS
 
+    def hands_on(self) -> bool:
+        """Tells whether the layer reads any rank."""
+        return self.accepts() == KINDS
+
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - the layer alone says what it yields
         """Adds the layer to a flow whose rank it reads."""
         import keras

@@ -15,6 +15,8 @@ Side = Annotated[int, Field(ge=1, le=1024)]
 Sides = Side | Annotated[list[Side], Field(min_length=1, max_length=2)]
 """One length for all axes, or one per axis."""
 
+Norm = Literal["none", "batch", "layer"]
+
 
 class Conv(Block):
     """Convolution, normalisation, activation, pooling, dropout, in this order.
@@ -39,7 +41,7 @@ class Conv(Block):
     padding: Literal["same", "valid"] = Field("same", description="Zeros round the input (same) or none (valid).")
     dilation: Sides = Field(1, description="Distance of the kernel's taps in steps or pixels; above 1 needs stride 1.")
     activation: Activation = Field("relu", description="Activation behind convolution and normalisation.")
-    norm: Literal["none", "batch", "layer"] = Field("none", description="Normalisation before the activation.")
+    norm: Norm = Field("none", description="Normalisation before the activation.")
     pool: Literal["none", "max", "avg"] = Field("none", description="Pooling behind the activation.")
     pool_size: Sides = Field(2, description="Steps or pixels pooled into one, without overlap; read when pool is set.")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the outputs dropped in training.")

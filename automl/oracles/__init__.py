@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Final, Literal
 from automl.errors import SearchError
 from automl.records import Direction
 from automl.registry import Member, Registry
-from automl.space import Space, Values
+from automl.space import Space
 
 
 @dataclass(frozen=True)
@@ -95,28 +95,21 @@ class Past:
     score: float | None = None
 
 
-def everything(values: Values) -> bool:  # noqa: ARG001 - the filter that lets all pass
-    """The filter of a space without constraints."""
-    return True
-
-
 @dataclass(frozen=True)
 class Brief:
     """What an algorithm is told about a search.
 
     Args:
-        space: Where to search.
+        space: Where to search, what rules points out, and which points come first.
         direction: Whether more is better.
         seed: Seed of the search, 0 or above; 0 is a seed like any other.
         epochs: Epochs of a full trial; the algorithms that spend less on some trials need it.
-        legal: Rules out points no trial should be spent on.
     """
 
     space: Space
     direction: Direction
     seed: int
     epochs: int | None = None
-    legal: Callable[[Values], bool] = everything
 
 
 class Algorithm(Member):
@@ -282,4 +275,4 @@ def _id(number: int) -> str:
     return f"{number - 1:04d}"
 
 
-__all__ = ["WAIT", "Algorithm", "Ask", "Brief", "Done", "Past", "Proposer", "Wait", "everything", "registry"]
+__all__ = ["WAIT", "Algorithm", "Ask", "Brief", "Done", "Past", "Proposer", "Wait", "registry"]

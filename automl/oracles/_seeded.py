@@ -69,7 +69,7 @@ class Seeded(_Base):
     def is_new(self, coded: dict[str, Any]) -> bool:
         """Tells whether a point may be proposed: not seen, and legal. The one place where points are ruled out."""
         values = self.space.decode(coded)
-        return self.space.key(values) not in self.seen and self.brief.legal(values)
+        return self.space.key(values) not in self.seen and self.space.legal(values)
 
     def sample(self, positions: Iterable[float]) -> dict[str, Any]:
         """Makes a point from one position in [0, 1] per parameter; those of inactive parameters are passed over."""
@@ -79,8 +79,15 @@ class Seeded(_Base):
                 coded[parameter.name] = at(parameter, float(position))
         return coded
 
+    def started(self) -> dict[str, Any] | None:
+        """Returns the next of the document's starting points; None when all of them were tried."""
+        return next((coded for coded in map(self.space.encode, self.space.start) if self.is_new(coded)), None)
+
     def draw(self, generator: np.random.Generator) -> dict[str, Any] | None:
-        """Draws a new point at random; None when there is none, with the reason in `reason`."""
+        """Takes a starting point or draws a new one; None when there is none, with the reason in `reason`."""
+        started = self.started()
+        if started is not None:
+            return started
         for _ in range(MAX_DRAWS):
             coded = self.sample(generator.random(len(self.space.params)))
             if self.is_new(coded):

@@ -64,7 +64,7 @@ class _Candidates(Seeded):
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002 - Keras Tuner's signature
         generator = self.generator()
         scored = [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
-        if len(scored) < self.num_initial_points or not self.space.params:
+        if len(scored) < self.num_initial_points or not self.space.params or self.started() is not None:
             return proposal(self.draw(generator))
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, ClassVar
 
 from automl.oracles import Algorithm, Brief
@@ -28,7 +29,7 @@ class _Steps(Seeded):
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
         # Lazy: a grid may have more points than atoms. Points already seen are skipped, which is all a resume needs.
-        self.ahead = map(self.space.encode, grid(self.space))
+        self.ahead = map(self.space.encode, chain(self.space.start, grid(self.space)))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002 - Keras Tuner's signature
         coded = next((point for point in self.ahead if self.is_new(point)), None)

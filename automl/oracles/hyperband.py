@@ -137,7 +137,9 @@ class _Rungs(Seeded):
         ids = {trial.hyperparameters.values.get("tuner/trial_id") for trial in self.ongoing_trials.values()} - {None}
         for bracket in self._brackets:
             for rung in range(len(bracket["rounds"]) - 1):
-                if self.has_room(bracket, rung + 1):
+                above = [trial for trial in self.alive(bracket, rung + 1) if trial.status == "COMPLETED"]
+                # A trial that still runs above may fail, and another go on in its place.
+                if len(above) < self._get_size(bracket["bracket_num"], rung + 1):
                     ids |= {trial.trial_id for trial in self.waiting(bracket, rung)}
         return ids
 

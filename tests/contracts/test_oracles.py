@@ -256,8 +256,8 @@ def test_whatever_the_scores_the_search_goes_on(name, score, nested):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_illegal_points_are_never_proposed(name, finite):
-    search = Search(make(name, finite, legal=lambda values: values.get("dense.units") != 2))
+def test_illegal_points_are_never_proposed(name):
+    search = Search(make(name, space_of(FINITE + "search: {constraints: [dense.units != 2]}")))
     done = search.go(1_000)
     assert isinstance(done, Done)
     assert "ruled out" in done.reason

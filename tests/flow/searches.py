@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from automl import experiment, launch
+from automl.environment import MODEL, trial_folder
 from automl.experiment import Experiment
 from automl.journal import History, replay
 from automl.launch import Options
-from automl.loop import MODEL, Watcher, trial_folder
+from automl.loop import Watcher
 from automl.trial import run_trial
 from automl.winner import Summary
 

@@ -321,13 +321,13 @@ DOCUMENTS = {
         f"{OK}training: {{epochs: {{min: 1, max: 3, each: true}}}}\n",
         "s.yaml:3:37: each has no repeat to follow. Use it inside a block.",
     ),
-    "too few each values": (
-        "model:\n  - dense: {repeat: 2, units: {each: [1]}}\n",
-        "s.yaml:2:32: each must hold a value for every repeat. Expected 2 values; received 1.",
+    "too many each values": (
+        "model:\n  - dense: {repeat: 2, units: {each: [1, 2, 3]}}\n",
+        "s.yaml:2:32: each must hold values for the repeats. Expected 1 to 2 values; received 3.",
     ),
-    "each values for a searched repeat": (
-        "model:\n  - dense: {repeat: {min: 1, max: 2}, units: {each: [1, 2]}}\n",
-        "s.yaml:2:47: each lists values, but the repeat is searched. Fix `repeat` to a number.",
+    "too many each values for a searched repeat": (
+        "model:\n  - dense: {repeat: {min: 1, max: 2}, units: {each: [1, 2, 3]}}\n",
+        "s.yaml:2:47: each must hold values for the repeats. Expected 1 to 2 values; received 3.",
     ),
     "wrong repeat, told once": (
         ("model:\n  - dense: {repeat: {min: 2, max: 1}, units: {min: 1, max: 4, each: true}}\n"

@@ -13,7 +13,7 @@ import pytest
 from searches import Search
 
 from automl import dataset, document
-from automl.loop import MODEL, trial_folder
+from automl.environment import MODEL, trial_folder
 
 pytestmark = pytest.mark.slow
 

@@ -236,7 +236,8 @@ def test_layer_carries_padding_where_it_can(layer, arguments, count, kept):
 def test_declaring_imports_no_keras():
     code = (
         "import sys; from automl import blocks, inputs, tasks, export, model;"
-        "[r.get(n)() for r in (blocks.registry, inputs.registry, tasks.registry, export.registry) for n in r];"
+        "need = lambda m: {k: f.examples[0] for k, f in m.model_fields.items() if f.is_required()};"
+        "[r.get(n)(**need(r.get(n))) for r in (blocks.registry, inputs.registry, tasks.registry, export.registry) for n in r];"
         "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

@@ -1,7 +1,8 @@
 import pytest
 
+from automl import structure
 from automl.document import parse
-from automl.grammar import block_names, read
+from automl.grammar import read
 from automl.problems import Problems
 
 
@@ -51,8 +52,8 @@ model:
   - flatten
 """
     assert names(text) == ["conv.filters", "conv_2.filters", "last.filters", "conv_4.filters", "dense.units"]
-    assert block_names(parse(text, "f").data["model"]) == ["conv", "conv_2", "last", "conv_4", "dense", "flatten"]
-    assert block_names("no list") == []
+    assert structure.names(parse(text, "f").data["model"]) == ["conv", "conv_2", "last", "conv_4", "dense", "flatten"]
+    assert structure.names("no list") == []
 
 
 def test_each_repeat_has_a_name_of_its_own():

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from automl import experiment, loop
+from automl.environment import MODEL, trial_folder
 from automl.executors import WORKER_LOST, Event
 from automl.experiment import Experiment
 from automl.journal import Finished, Header, Journal, replay
-from automl.loop import MODEL, Loop, Watcher, trial_folder, trial_seed
+from automl.loop import Loop, Watcher, trial_seed
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Report, TrialRequest, TrialResult, WorkerLost
 from automl.trial import CHECKPOINT

@@ -162,8 +162,8 @@ def test_lists_are_literals_and_may_hold_domains():
         ("repeat: 2, units: {each: [8, x]}", "f.yaml:1:47: units does not fit. Expected a whole number; received 'x'."),
         ("repeat: 2, units: {each: [8, 0]}", "f.yaml:1:47: units does not fit. Expected at least 1; received 0."),
         (
-            "repeat: 3, units: {each: [8, 16]}",
-            "f.yaml:1:37: each must hold a value for every repeat. Expected 3 values; received 2.",
+            "repeat: 1, units: {each: [8, 16]}",
+            "f.yaml:1:37: each must hold values for the repeats. Expected 1 value; received 2.",
         ),
         ("units: {each: 8}", "f.yaml:1:18: units does not fit. Expected a whole number; received {each: 8}."),
     ],

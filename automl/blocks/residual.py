@@ -1,0 +1,50 @@
+"""Blocks with a shortcut round them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from automl.blocks import KINDS, Activation, Block
+from automl.blocks._chain import Chain
+from automl.blocks._shortcut import add_shortcut
+from automl.blocks.conv import Norm
+from automl.flow import Flow, Kind
+
+
+class Residual(Block):
+    """What comes in, plus what the blocks make of it.
+
+    Where the blocks change the shape, the shortcut is a convolution of kernel 1 with the stride that fits.
+
+    Input:
+        What the first block takes.
+
+    Output:
+        The same kind, the shape that the last block gives.
+
+    Source: He et al. 2015, https://arxiv.org/abs/1512.03385, figure 2.
+    """
+
+    takes: ClassVar[tuple[Kind, ...]] = KINDS
+    yields: ClassVar[tuple[Kind, ...]] = KINDS
+
+    blocks: Chain = Field(
+        description="The list of blocks that the shortcut leads round.", examples=[[{"conv": {"filters": 4}}]]
+    )
+    norm: Norm = Field("batch", description="Normalisation of the shortcut, where it is a convolution.")
+    activation: Activation = Field("relu", description="Activation behind the sum.")
+
+    def accepts(self) -> tuple[Kind, ...]:
+        """Returns the kinds the first block takes."""
+        return self.blocks.accepts()
+
+    def gives(self) -> tuple[Kind, ...]:
+        """Returns the kinds it takes: it gives the one it got."""
+        return self.accepts()
+
+    def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - gives the kind it got
+        """Adds the blocks and their shortcut to a flow."""
+        end = self.blocks.connect(flow, (flow.kind,), before="the residual's input", after="sum", prefix=self.name)
+        return add_shortcut(flow, end, self.norm, self.activation, self.name)

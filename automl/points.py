@@ -1,0 +1,144 @@
+"""Reads what a document says about points of its space: `search.constraints` and `search.start`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from automl.document import Path_
+from automl.domains import Choice
+from automl.errors import did_you_mean, shorten
+from automl.problems import Problems
+from automl.rules import FUNCTIONS, NotARule, Rule, parse
+from automl.space import Space
+
+CONSTRAINTS: Path_ = ("search", "constraints")
+START: Path_ = ("search", "start")
+
+
+def with_points(
+    space: Space, lists: Mapping[str, tuple[str, ...]], literals: Mapping[str, Any], problems: Problems
+) -> Space:
+    """Returns the space with the document's constraints and starting points.
+
+    Args:
+        space: The domains.
+        lists: Names that stand for one parameter per repeat, with those parameters.
+        literals: Fixed leaves by name.
+        problems: Where to note what is wrong.
+    """
+    search = problems.document.data.get("search")
+    search = search if isinstance(search, dict) else {}
+    rules = []
+    for index, text in enumerate(_list(search.get("constraints"))):
+        rule = _rule(text, (*CONSTRAINTS, index), space, lists, literals, problems)
+        if rule is not None:
+            rules.append(rule)
+    space = replace(space, rules=tuple(rules))
+    start = []
+    for index, given in enumerate(_list(search.get("start"))):
+        point = _point(given, (*START, index), space, lists, problems)
+        if point is not None:
+            start.append(point)
+    return replace(space, start=tuple(start))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []  # the check of the section tells of anything else
+
+
+def _rule(
+    text: Any,
+    path: Path_,
+    space: Space,
+    lists: Mapping[str, tuple[str, ...]],
+    literals: Mapping[str, Any],
+    problems: Problems,
+) -> Rule | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        tree, names = parse(text)
+    except NotARule as error:
+        expected = f"names, numbers, comparisons, and, or, not, {', '.join(FUNCTIONS)}"
+        problems.add(path, str(error), expected, shorten(text))
+        return None
+    known = [*space.by_name, *lists, *literals]
+    unknown = [name for name in dict.fromkeys(names.values()) if name not in known]
+    for name in unknown:
+        hint = did_you_mean(name, known) or "Put text in quotes, and name a parameter by its path"
+        problems.add(path, f"the constraint names {name!r}, which is no parameter", hint=hint)
+    if unknown:
+        return None
+    rule = Rule(text, tree, names, lists, literals)
+    clash = _clash(rule, space)
+    if clash is not None:
+        problems.add(path, f"the constraint cannot be computed: {clash}", "numbers with numbers, text with text", text)
+        return None
+    if not rule.searched() and not rule.holds({}):
+        problems.add(path, "the constraint never holds: nothing in it is searched", received=text)
+        return None
+    return rule
+
+
+def _clash(rule: Rule, space: Space) -> str | None:
+    """Returns why the expression cannot be computed for some value of its parameters; None when it always can."""
+    names = rule.searched()
+    middle = {name: _some(space, name) for name in names}
+    for name in names:
+        domain = space.by_name[name].domain
+        for value in domain.values if isinstance(domain, Choice) else (domain.min, domain.max):
+            point = {**middle, name: value}
+            if None in point.values():
+                continue
+            try:
+                rule.compute(point)
+            except TypeError as error:
+                return str(error)
+            except (LookupError, ValueError, ZeroDivisionError):
+                continue
+    return None
+
+
+def _some(space: Space, name: str) -> Any:
+    """Returns a value of a parameter that is not null, if it has one."""
+    domain = space.by_name[name].domain
+    if isinstance(domain, Choice) and domain.default is None:
+        return next((value for value in domain.values if value is not None), None)
+    return domain.default
+
+
+def _point(
+    given: Any, path: Path_, space: Space, lists: Mapping[str, tuple[str, ...]], problems: Problems
+) -> dict[str, Any] | None:
+    """Reads one starting point; what it leaves out stands at its default."""
+    if not isinstance(given, dict):
+        return None
+    before = len(problems.found)
+    wanted: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in lists:
+            values = value if isinstance(value, list) else [value] * len(lists[name])
+            wanted |= dict(zip(lists[name], values, strict=False))
+        elif name in space.by_name:
+            wanted[name] = value
+        else:
+            hint = did_you_mean(name, [*space.by_name, *lists]) or "Name a searched parameter by its path"
+            problems.add((*path, name), f"start names {name!r}, which is no searched parameter", hint=hint)
+    for name, value in wanted.items():
+        if not space.by_name[name].domain.holds(value):
+            at = next(key for key in given if name == key or name in lists.get(key, ()))
+            expected = space.by_name[name].domain.described()
+            problems.add((*path, at), f"{name} is never {shorten(value)}", expected, shorten(value))
+    if len(problems.found) > before:
+        return None
+    point = space.defaults(wanted)
+    for name in given:
+        if name in wanted and name not in point:
+            what = f"{name} does not exist beside the other values of this point"
+            problems.add((*path, name), what, hint="Give the values it depends on, or leave it out")
+    broken = next((rule.text for rule in space.rules if not rule.holds(point)), None)
+    if broken is not None:
+        problems.add(path, f"the starting point breaks the constraint {broken!r}", hint="Change one of the two")
+    return point if len(problems.found) == before else None

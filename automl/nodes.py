@@ -87,7 +87,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Fork:
-    """The place of a choice between lists of blocks; resolves to `{stack: {name, blocks}}`; nothing if empty."""
+    """The place of a choice between lists of blocks; resolves to `{stack: {name, blocks}}`."""
 
     param: str
     name: str
@@ -106,8 +106,10 @@ def resolve(node: Any, values: Values) -> Any:
         found = [node.values[min(number, len(node.values) - 1)] for number in range(count)]
         return {"each": found} if found else ABSENT
     if isinstance(node, Fork):
-        blocks = resolve(node.branches[values[node.param]], values) if node.param in values else []
-        return {GROUP: {"name": node.name, "blocks": blocks}} if blocks else ABSENT
+        if node.param not in values:
+            return ABSENT
+        # An empty branch too: a list that holds nothing else stays a list of blocks.
+        return {GROUP: {"name": node.name, "blocks": resolve(node.branches[values[node.param]], values)}}
     if isinstance(node, Variant):
         if node.param not in values:
             return ABSENT

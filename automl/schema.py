@@ -48,8 +48,9 @@ class Checker:
 
     def blocks(self, items: Any, path: Path_) -> None:
         """Checks a list of blocks, and the lists inside of them."""
-        if not isinstance(items, list) or not items:
-            what = f"{last(path)} must be a list of blocks, one at least"
+        # Inside of a block an empty list hands on what comes in.
+        if not isinstance(items, list) or not (items or len(path) > 1):
+            what = f"{last(path)} must be a list of blocks" + ", one at least" * (len(path) == 1)
             self.problems.add(path, what, "- block: {field: value}", shorten(items))
             return
         for index, item in enumerate(items):
@@ -59,8 +60,7 @@ class Checker:
         """Checks one entry of a list of blocks."""
         if isinstance(item, Fork):
             for name, branch in item.branches.items():
-                if branch:
-                    self.blocks(branch, (*path, "one_of", name))
+                self.blocks(branch, (*path, "one_of", name))
             return
         if self.told(path) and is_fork(item):
             return

@@ -15,6 +15,7 @@ import pytest
 from automl.document import parse
 from automl.errors import SearchError
 from automl.grammar import read
+from automl.journal import Asked, Header, Journal, replay
 from automl.oracles import WAIT, Ask, Brief, Done, Past, Proposer, registry
 from automl.problems import Problems
 
@@ -357,3 +358,63 @@ def test_budgets_make_sense(name, nested):
             assert ask.initial_epoch == by_number[ask.parent].epochs
             assert ask.values == by_number[ask.parent].values
             assert np.isfinite(search.ended[ask.parent])
+
+
+# Nested repeats, a choice between lists, values of their own for every repeat, conditions, constraints.
+RULED = """
+model:
+  - stack:
+      name: stage
+      repeat: {min: 1, max: 3}
+      blocks:
+        - conv: {repeat: {min: 0, max: 2}, filters: {min: 4, max: 64, log: true, each: true}, norm: {values: [a, b]}}
+  - name: tail
+    one_of:
+      none: []
+      deep: [dense: {repeat: {min: 1, max: 3}, units: {min: 8, max: 128, each: true}}]
+training:
+  epochs: 9
+  batch_size: {values: [16, 32, 64]}
+  optimizer: {one_of: {adam: {}, sgd: {momentum: {min: 0.0, max: 0.99}, nesterov: {values: [true, false]}}}}
+  clipnorm: {values: [null, 1.0], when: {training.optimizer: sgd, stage.repeat: [2, 3]}}
+search:
+  constraints:
+    - sum(stage.conv.filters) <= 90
+    - max(tail.deep.dense.units) >= 2 * min(tail.deep.dense.units) or len(tail.deep.dense.units) == 1
+    - training.optimizer != 'sgd' or training.batch_size < 64
+  start: [{tail: deep, tail.deep.dense.repeat: 2, tail.deep.dense.units: [64, 8]}, {stage.repeat: 3}]
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_and_conditions_hold_in_every_proposal(name, tmp_path):
+    space = space_of(RULED)
+    search = Search(make(name, space))
+    assert search.go(60 if name == "bayesian" else 500, at_once=2) is None
+    header = Header("s", 0, {}, None, tuple(space.by_name), 0, 1, "tensorflow", {}, "here")
+    with Journal.create(tmp_path / "s", header) as journal:
+        for ask in search.asks:
+            journal.append(Asked(ask.number, ask.values, 0, 0, ask.initial_epoch, ask.epochs, ask.parent, ask.state))
+    trials = replay(tmp_path / "s").trials
+    assert len(trials) == len(search.asks)
+    for number, trial in trials.items():
+        values = trial.asked.values
+        check(space, search.asks[number - 1])
+        # The rules again, in Python's own words.
+        filters = [v for k, v in values.items() if k.startswith("stage.conv.filters.")]
+        units = [v for k, v in values.items() if k.startswith("tail.deep.dense.units.")]
+        assert sum(filters) <= 90
+        assert len(filters) == values["stage.conv.repeat"]
+        assert len(units) == values.get("tail.deep.dense.repeat", 0)
+        assert len(units) < 2 or max(units) >= 2 * min(units)
+        assert values["training.optimizer"] != "sgd" or values["training.batch_size"] < 64
+        assert ("training.clipnorm" in values) == (values["training.optimizer"] == "sgd" and values["stage.repeat"] > 1)
+    assert [search.asks[i].values for i in (0, 1)] == list(space.start)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_without_a_legal_point_is_done(name):
+    text = "model: [dense: {units: {min: 1, max: 4}}]\nsearch: {constraints: [dense.units > 4]}"
+    done = make(name, space_of(text)).ask()
+    assert isinstance(done, Done)
+    assert "ruled out" in done.reason

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,9 +14,41 @@ from automl.registry import Member, Registry
 KINDS: tuple[Kind, ...] = ("feature_map", "sequence", "vector")
 
 Activation = Literal[
-    "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid", "hard_sigmoid"
+    "linear",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "swish",
+    "mish",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "hard_sigmoid",
 ]
-"""Element-wise activations by Keras's names."""
+"""Element-wise activations by Keras's names; silu and swish are the same."""
+
+Side = Annotated[int, Field(ge=1, le=1024)]
+Sides = Side | Annotated[list[Side], Field(min_length=1, max_length=2)]
+"""One length for all axes, or one per axis."""
+
+
+@dataclass(frozen=True)
+class OnlyWith:
+    """Marks a field that only matters beside some values of another field of the same block.
+
+    `pool_size: Annotated[Sides, OnlyWith("pool", ("max", "avg"))]`; pydantic ignores it and keeps it in the field's
+    `metadata`.
+
+    Args:
+        field: Name of the other field.
+        values: Its values that this field matters with.
+    """
+
+    field: str
+    values: tuple[str, ...]
 
 
 class Block(Member):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from automl.blocks import Activation
@@ -12,7 +13,14 @@ from automl.errors import Infeasible
 from automl.flow import Flow
 
 
-def add_shortcut(start: Flow, end: Flow, norm: Norm, activation: Activation, name: str | None) -> Flow:
+def add_shortcut(
+    start: Flow,
+    end: Flow,
+    norm: Norm,
+    activation: Activation,
+    name: str | None,
+    projection: Mapping[str, Any] | None = None,
+) -> Flow:
     """Adds a flow to what became of it.
 
     Args:
@@ -21,6 +29,7 @@ def add_shortcut(start: Flow, end: Flow, norm: Norm, activation: Activation, nam
         norm: Normalisation of a projection.
         activation: What follows the sum.
         name: Prefix of the layers' names.
+        projection: Further fields of the convolution that a projection is.
 
     Raises:
         Infeasible: No stride turns the one shape into the other.
@@ -29,7 +38,7 @@ def add_shortcut(start: Flow, end: Flow, norm: Norm, activation: Activation, nam
     """
     import keras
 
-    shortcut = _projected(start, end, norm, name and f"{name}-shortcut")
+    shortcut = _projected(start, end, norm, name and f"{name}-shortcut", projection or {})
     if shortcut.shape[1:] != end.x.shape[1:]:
         raise Infeasible(
             f"a shortcut of shape {_shape(start.x)} cannot be added to {_shape(end.x)}. "
@@ -41,17 +50,18 @@ def add_shortcut(start: Flow, end: Flow, norm: Norm, activation: Activation, nam
     return Flow(zeroed(x, end.valid), end.kind, end.valid)
 
 
-def _projected(start: Flow, end: Flow, norm: Norm, name: str | None) -> Any:
+def _projected(start: Flow, end: Flow, norm: Norm, name: str | None, fields: Mapping[str, Any]) -> Any:
     """Returns the start in the shape of the end: as it is where it fits, else by a convolution of kernel 1."""
     if start.x.shape[1:] == end.x.shape[1:]:
         return start.x
     channels = end.x.shape[-1]
     if end.kind == "vector":
-        dense = Dense(units=channels, activation="linear", norm=norm)
+        # A vector's features stand in no order that groups could follow.
+        dense = Dense(units=channels, activation="linear", norm="none" if norm == "group" else norm)
         return dense.model_copy(update={"name": name})(start, "vector").x
     pairs = zip(start.x.shape[1:-1], end.x.shape[1:-1], strict=True)
-    stride = [-(-before // after) for before, after in pairs]
-    conv = Conv(filters=channels, kernel_size=1, stride=stride, activation="linear", norm=norm)
+    fitting = {"stride": [-(-before // after) for before, after in pairs], **fields}
+    conv = Conv(filters=channels, kernel_size=1, activation="linear", norm=norm, **fitting)
     return conv.model_copy(update={"name": name})(Flow(start.x, "feature_map", start.valid), "feature_map").x
 
 

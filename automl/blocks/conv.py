@@ -6,19 +6,22 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from automl.blocks import Activation, Block
+from automl.blocks import Activation, OnlyWith, Sides
 from automl.blocks._valid import batch_norm_mask, every_nth, zeroed
+from automl.blocks._weights import Weighted
+from automl.blocks.pool import Pool, per_axis, require_fit
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
 
-Side = Annotated[int, Field(ge=1, le=1024)]
-Sides = Side | Annotated[list[Side], Field(min_length=1, max_length=2)]
-"""One length for all axes, or one per axis."""
+Norm = Literal["none", "batch", "layer", "group"]
+NormGroups = Annotated[
+    int,
+    OnlyWith("norm", ("group",)),
+    Field(ge=1, le=8192, description="Groups of channels that norm: group makes equal shares of."),
+]
 
-Norm = Literal["none", "batch", "layer"]
 
-
-class Conv(Block):
+class Conv(Weighted):
     """Convolution, normalisation, activation, pooling, dropout, in this order.
 
     Input:
@@ -29,7 +32,8 @@ class Conv(Block):
         The same rank, `filters` channels; steps or pixels fewer by stride, `valid` padding and pooling.
 
     Source: LeCun et al. 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-01a.pdf, figure 2; normalisation before the
-    activation as in Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167, section 3.2.
+    activation as in Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167, section 3.2; group normalisation as in Wu &
+    He 2018, https://arxiv.org/abs/1803.08494, equation 7.
     """
 
     takes: ClassVar[tuple[Kind, ...]] = ("feature_map",)
@@ -42,8 +46,11 @@ class Conv(Block):
     dilation: Sides = Field(1, description="Distance of the kernel's taps in steps or pixels; above 1 needs stride 1.")
     activation: Activation = Field("relu", description="Activation behind convolution and normalisation.")
     norm: Norm = Field("none", description="Normalisation before the activation.")
+    norm_groups: NormGroups = 8
     pool: Literal["none", "max", "avg"] = Field("none", description="Pooling behind the activation.")
-    pool_size: Sides = Field(2, description="Steps or pixels pooled into one, without overlap; read when pool is set.")
+    pool_size: Annotated[Sides, OnlyWith("pool", ("max", "avg"))] = Field(
+        2, description="Steps or pixels pooled into one, without overlap; read when pool is set."
+    )
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the outputs dropped in training.")
 
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - yields one kind
@@ -54,7 +61,10 @@ class Conv(Block):
         x = self._normalise(flow)
         if self.activation != "linear":
             x = keras.layers.Activation(self.activation, name=self.label("activation"))(x)
-        flow = self._pool(Flow(x, "feature_map", flow.valid))
+        flow = Flow(x, "feature_map", flow.valid)
+        if self.pool != "none":
+            pool = Pool(kind=self.pool, size=self.pool_size).model_copy(update={"name": self.label("pool")})
+            flow = pool.pooled(flow, "pool_size")
         if not self.dropout:
             return flow
         return Flow(keras.layers.Dropout(self.dropout, name=self.label("dropout"))(flow.x), flow.kind, flow.valid)
@@ -82,60 +92,41 @@ class Conv(Block):
             # Batch normalisation subtracts the mean, so a bias before it would be dead weight.
             use_bias=self.norm != "batch",
             name=self.label(),
+            **self.kernel_arguments(),
         )(zeroed(flow.x, flow.valid))
         return Flow(x, "feature_map", every_nth(flow.valid, stride[0], x.shape[1]))
 
     def _normalise(self, flow: Flow) -> Any:
         import keras
 
+        layers = keras.layers
         if self.norm == "batch":
-            x = keras.layers.BatchNormalization(name=self.label("norm"))(flow.x, **batch_norm_mask(flow.x, flow.valid))
+            x = layers.BatchNormalization(name=self.label("norm"))(flow.x, **batch_norm_mask(flow.x, flow.valid))
             return zeroed(x, flow.valid)
         if self.norm == "layer":
-            return keras.layers.LayerNormalization(name=self.label("norm"))(flow.x)
+            return layers.LayerNormalization(name=self.label("norm"))(flow.x)
+        if self.norm == "group":
+            return self._group_normalise(flow)
         return flow.x
 
-    def _pool(self, flow: Flow) -> Flow:
+    def _group_normalise(self, flow: Flow) -> Any:
         import keras
+        from keras import ops
 
-        if self.pool == "none":
-            return flow
-        spatial = tuple(flow.x.shape[1:-1])
-        size = per_axis(self.pool_size, "pool_size", len(spatial))
-        require_fit("pool_size", size, spatial)
-        layers = keras.layers
-        layer = {
-            ("max", 1): layers.MaxPooling1D,
-            ("max", 2): layers.MaxPooling2D,
-            ("avg", 1): layers.AveragePooling1D,
-            ("avg", 2): layers.AveragePooling2D,
-        }[self.pool, len(spatial)]
-        x = layer(size, name=self.label("pool"))(zeroed(flow.x, flow.valid))
-        return Flow(x, "feature_map", every_nth(flow.valid, size[0], x.shape[1]))
-
-
-def per_axis(value: int | list[int], name: str, axes: int) -> tuple[int, ...]:
-    """Returns a length per axis.
-
-    Raises:
-        Infeasible: A list that has not one length per axis.
-    """
-    if isinstance(value, int):
-        return (value,) * axes
-    if len(value) != axes:
-        raise Infeasible(f"{name} {value} does not fit. Expected one number, or {axes} for this input")
-    return tuple(value)
-
-
-def require_fit(name: str, size: tuple[int, ...], spatial: tuple[int, ...]) -> None:
-    """Refuses a window larger than what it slides over.
-
-    Raises:
-        Infeasible: It is larger along one axis.
-    """
-    if any(window > room for window, room in zip(size, spatial, strict=True)):
-        window, room = "x".join(map(str, size)), "x".join(map(str, spatial))
-        raise Infeasible(
-            f"{name} {window} is larger than its input {room}. "
-            "Make it smaller, or shrink the input less before this block (stride, pool, padding: same)"
-        )
+        if self.filters % self.norm_groups:
+            raise Infeasible(
+                f"norm_groups {self.norm_groups} does not divide the filters {self.filters}. "
+                "Choose filters that are a multiple of it, or another norm_groups"
+            )
+        if flow.valid is None:
+            return keras.layers.GroupNormalization(self.norm_groups, name=self.label("norm"))(flow.x)
+        # Keras's layer knows no mask, and padding would move mean and variance.
+        shape = flow.x.shape[1:]
+        x = ops.reshape(flow.x, (-1, shape[0], self.norm_groups, self.filters // self.norm_groups))
+        valid = ops.expand_dims(flow.valid, -1)
+        count = ops.sum(valid, axis=1, keepdims=True) * x.shape[-1]
+        x = x - ops.sum(x * valid, axis=(1, 3), keepdims=True) / count
+        variance = ops.sum(ops.square(x) * valid, axis=(1, 3), keepdims=True) / count
+        x = ops.reshape(x * ops.rsqrt(variance + 1e-3), (-1, *shape))
+        # A scale and an offset for each channel, under the one layer of Keras that has no more than those.
+        return keras.layers.DepthwiseConv1D(1, depthwise_initializer="ones", name=self.label("norm"))(x)

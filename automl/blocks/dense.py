@@ -6,11 +6,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from automl.blocks import Activation, Block
+from automl.blocks import Activation
+from automl.blocks._weights import Weighted
 from automl.flow import Flow, Kind
 
 
-class Dense(Block):
+class Dense(Weighted):
     """Every output from every input; then normalisation, activation, dropout, in this order.
 
     Input:
@@ -36,7 +37,8 @@ class Dense(Block):
 
         layers = keras.layers
         # Batch normalisation subtracts the mean, so a bias before it would be dead weight.
-        x = layers.Dense(self.units, use_bias=self.norm != "batch", name=self.label())(flow.x)
+        bias = self.norm != "batch"
+        x = layers.Dense(self.units, use_bias=bias, name=self.label(), **self.kernel_arguments())(flow.x)
         if self.norm == "batch":
             x = layers.BatchNormalization(name=self.label("norm"))(x)
         elif self.norm == "layer":

@@ -6,16 +6,18 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from automl.blocks import Activation, Block
+from automl.blocks import Activation
 from automl.blocks._valid import keras_mask, zeroed
+from automl.blocks._weights import Weighted
 from automl.flow import Flow, Kind
 
 
-class Recurrent(Block):
+class Recurrent(Weighted):
     """A recurrent layer; padded steps are skipped.
 
     With the defaults (tanh, no recurrent dropout) LSTM and GRU run on cuDNN where the backend offers it; another
-    activation or `recurrent_dropout` above 0 leaves that path.
+    activation or `recurrent_dropout` above 0 leaves that path. `kernel_initializer`, `l1` and `l2` are about
+    the kernel that the inputs meet; the one that the state meets starts orthogonal and has no penalty.
 
     Input:
         `(batch, steps, channels) float32`.
@@ -63,4 +65,5 @@ class Recurrent(Block):
             recurrent_dropout=self.recurrent_dropout,
             return_sequences=whole,
             name=self.label("cell") if self.bidirectional else self.label(),
+            **self.kernel_arguments(),
         )

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from automl import blocks
-from automl.blocks import KINDS
+from automl.blocks import KINDS, OnlyWith
 from automl.blocks._layer import KerasLayer
 from automl.flow import Flow
 
@@ -48,6 +49,22 @@ def test_declares_itself(name):
     for part in ("Input:", "Output:"):
         assert part in (block.__doc__ or "")
     make(name)  # every field has a default, so that the bare name is a block; or an example
+
+
+def marks():
+    for name in blocks.registry.names():
+        for field, info in blocks.registry.get(name).model_fields.items():
+            for mark in info.metadata:
+                if isinstance(mark, OnlyWith):
+                    yield pytest.param(name, mark, id=f"{name}-{field}")
+
+
+@pytest.mark.parametrize(("name", "mark"), list(marks()))
+def test_a_field_that_depends_on_another_names_one_with_such_values(name, mark):
+    other = blocks.registry.get(name).model_fields[mark.field]
+    assert mark.values
+    for value in mark.values:
+        TypeAdapter(other.annotation).validate_python(value, strict=True)
 
 
 @pytest.mark.parametrize(("name", "kind", "rank", "wanted"), list(cases()))

@@ -3,17 +3,25 @@
 import inspect
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from automl import model
+from automl.blocks import Activation
 from automl.blocks._layer import KerasLayer, check, is_layer_name
+from automl.blocks._weights import Weighted
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.blocks.global_pool import GlobalPool
+from automl.blocks.pool import Pool
 from automl.blocks.recurrent import Recurrent
+from automl.blocks.residual import Residual
+from automl.blocks.residual_unit import ResidualUnit
 from automl.errors import Infeasible
 from automl.flow import Flow
+from automl.records import DataSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -56,6 +64,7 @@ def test_conv_shapes(fields, shape):
         ({"pool": "max", "pool_size": 7}, "pool_size 7x7 is larger than its input 8x6"),
         ({"stride": 2, "dilation": 2}, "stride 2 with dilation 2"),
         ({"kernel_size": [3]}, "Expected one number, or 2"),
+        ({"filters": 12, "norm": "group"}, "norm_groups 8 does not divide the filters 12"),
     ],
 )
 def test_conv_that_does_not_fit_is_infeasible(fields, message):
@@ -99,6 +108,206 @@ def test_batch_norm_counts_valid_steps_only():
 def test_batch_norm_of_one_channel_counts_padding_too():
     # Keras fails with a mask here; when it no longer does, `batch_norm_mask` can go.
     assert moving_mean_after_a_step(1) == pytest.approx([0.02 * 3 / 8], abs=1e-4)
+
+
+NORMS = [{"norm": "batch"}, {"norm": "layer"}, {"norm": "group", "norm_groups": 2}, {"norm": "group", "norm_groups": 4}]
+
+
+@pytest.mark.parametrize("fields", [{"norm": "none"}, *NORMS])
+@pytest.mark.parametrize("training", [False, True])
+def test_conv_of_padded_steps_is_that_of_the_steps_alone(fields, training):
+    import keras
+
+    block = Conv(filters=4, activation="tanh", **fields)
+    long, short = steps(), steps(count=5, padded=False)
+    padded = keras.Model([long.x, long.valid], block(long, "feature_map").x)
+    alone = keras.Model(short.x, block(short, "feature_map").x)
+    rng = np.random.default_rng(0)
+    drawn = [rng.uniform(0.5, 1.5, weight.shape) for weight in padded.get_weights()]
+    padded.set_weights(drawn)
+    alone.set_weights([value.reshape(weight.shape) for value, weight in zip(drawn, alone.get_weights(), strict=True)])
+    x = rng.normal(size=(3, 8, 2)).astype("float32")
+    valid = (np.arange(8) < 5).astype("float32")[None, :, None].repeat(3, axis=0)
+    found = np.asarray(keras.ops.convert_to_numpy(padded([x, valid], training=training)))
+    wanted = keras.ops.convert_to_numpy(alone(x[:, :5], training=training))
+    np.testing.assert_allclose(found[:, :5], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape"),
+    [
+        ({}, (4, 3, 2)),
+        ({"kind": "avg", "size": 3}, (2, 2, 2)),
+        ({"size": 3, "padding": "same"}, (3, 2, 2)),
+        ({"size": 3, "stride": 2, "padding": "same"}, (4, 3, 2)),
+        ({"size": [3, 2], "stride": [1, 2]}, (6, 3, 2)),
+    ],
+)
+def test_pool_shapes(fields, shape):
+    assert Pool(**fields)(image(), "feature_map").x.shape[1:] == shape
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": 7}, "size 7x7 is larger than its input 8x6"),
+        ({"size": [2]}, r"size \[2\] does not fit. Expected one number, or 2"),
+        ({"stride": [1]}, r"stride \[1\] does not fit"),
+    ],
+)
+def test_pool_that_does_not_fit_is_infeasible(fields, message):
+    with pytest.raises(Infeasible, match=message):
+        Pool(**fields)(image(), "feature_map")
+
+
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize(
+    ("fields", "windows"),
+    [
+        ({"size": 2}, [(0, 2), (2, 4), (4, 6), (6, 8)]),
+        ({"size": 3, "stride": 2}, [(0, 3), (2, 5), (4, 7)]),
+        ({"size": 3, "stride": 1, "padding": "same"}, [(max(i - 1, 0), i + 2) for i in range(8)]),
+    ],
+)
+def test_pool_reads_valid_steps_only(kind, fields, windows):
+    import keras
+
+    flow = steps(channels=3)
+    out = Pool(kind=kind, **fields)(flow, "feature_map")
+    # Below zero, so that a zero from the padding would be the maximum.
+    x = -np.random.default_rng(0).uniform(1, 2, (4, 8, 3)).astype("float32")
+    lengths = [1, 4, 5, 8]
+    valid = (np.arange(8) < np.array(lengths)[:, None]).astype("float32")[..., None]
+    found, kept = keras.Model([flow.x, flow.valid], [out.x, out.valid]).predict_on_batch([x, valid])
+    stride = fields.get("stride", fields["size"])
+    for example, length in enumerate(lengths):
+        for index, (start, stop) in enumerate(windows):
+            alive = index * stride < length
+            data = x[example, start : min(stop, length)]
+            wanted = getattr(data, {"max": "max", "avg": "mean"}[kind])(axis=0) if alive else np.zeros(3)
+            np.testing.assert_allclose(found[example, index], wanted, rtol=1e-5)
+            assert kept[example, index, 0] == alive
+
+
+def test_conv_pools_as_the_pool_block_does():
+    import keras
+
+    flow = steps()
+    both = Conv(filters=2, name="c", pool="avg", pool_size=3)(flow, "feature_map")
+    conv = keras.Model([flow.x, flow.valid], both.x).get_layer("c-activation").output
+    pooled = Pool(kind="avg", size=3)(Flow(conv, "feature_map", flow.valid), "feature_map")
+    x = np.random.default_rng(0).normal(size=(2, 8, 2)).astype("float32")
+    valid = (np.arange(8) < np.array([4, 8])[:, None]).astype("float32")[..., None]
+    given, wanted = keras.Model([flow.x, flow.valid], [both.x, pooled.x]).predict_on_batch([x, valid])
+    np.testing.assert_allclose(given, wanted)
+
+
+@pytest.mark.parametrize(
+    ("block", "flow", "kernels"),
+    [
+        (Conv, image, 1),
+        (Dense, lambda: Flow(image().x[:, 0, 0], "vector"), 1),
+        (Recurrent, lambda: steps(kind="sequence"), 1),
+        (ResidualUnit, image, 3),
+    ],
+)
+def test_kernels_are_drawn_and_penalised_as_declared(block, flow, kernels):
+    import keras
+
+    start = flow()
+    declared = block(kernel_initializer="he_normal", l1=0.01, l2=0.1)
+    assert isinstance(declared, Weighted)
+    inputs = [start.x] if start.valid is None else [start.x, start.valid]
+    network = keras.Model(inputs, declared(start, start.kind).x)
+    found = [keras.ops.convert_to_numpy(w) for w in network.trainable_weights if w.name == "kernel"]
+    assert len(found) == kernels
+    wanted = sum(0.01 * np.abs(kernel).sum() + 0.1 * np.square(kernel).sum() for kernel in found)
+    assert float(sum(network.losses)) == pytest.approx(float(wanted), rel=1e-4)
+    drawn = [layer.kernel_initializer for layer in network.layers if hasattr(layer, "kernel_initializer")]
+    assert [type(initializer).__name__ for initializer in drawn] == ["HeNormal"] * kernels
+    plain = keras.Model(inputs, block()(start, start.kind).x)
+    assert plain.losses == []
+
+
+def test_names_are_those_of_keras():
+    import keras
+
+    for name in get_args(Weighted.model_fields["kernel_initializer"].annotation):
+        assert keras.initializers.get(name)((2, 2)).shape == (2, 2)
+    x = keras.ops.convert_to_tensor([[-1.0, 0.5], [2.0, 0.0]])
+    for name in get_args(Activation):
+        # Element-wise: what stands beside an element does not change it.
+        activation = keras.activations.get(name)
+        whole, half = (keras.ops.convert_to_numpy(activation(part)) for part in (x, x[:, :1]))
+        np.testing.assert_allclose(whole[:, :1], half, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape"),
+    [
+        ({"filters": 2}, (8, 6, 2)),
+        ({"filters": 8, "stride": 2}, (4, 3, 8)),
+        ({"filters": 8, "stride": [2, 1], "kernel_size": [3, 5]}, (4, 6, 8)),
+        ({"filters": 4, "kind": "bottleneck"}, (8, 6, 16)),
+        ({"filters": 4, "kind": "bottleneck", "expansion": 2, "stride": 2, "dropout": 0.1}, (4, 3, 8)),
+        ({"filters": 8, "norm": "group", "norm_groups": 4, "stride": 2}, (4, 3, 8)),
+    ],
+)
+def test_residual_unit_shapes(fields, shape):
+    assert ResidualUnit(**fields)(image(), "feature_map").x.shape[1:] == shape
+
+
+def layers_of(block, flow):
+    import keras
+
+    return {layer.name: layer for layer in keras.Model(flow.x, block(flow, flow.kind).x).layers}
+
+
+def test_residual_unit_has_a_projection_only_where_it_needs_one():
+    assert "u-shortcut" not in layers_of(ResidualUnit(name="u", filters=2), image())
+    # Five pixels every fourth are two, as they are every third: the shortcut has to read those that the unit reads.
+    found = layers_of(ResidualUnit(name="u", filters=2, stride=4, kind="bottleneck"), image(height=5, width=5))
+    strides = {name: layer.strides for name, layer in found.items() if hasattr(layer, "strides")}
+    assert strides == {"u-conv1": (1, 1), "u-conv2": (4, 4), "u-conv3": (1, 1), "u-shortcut": (4, 4)}
+    assert not any(layer.use_bias for layer in found.values() if hasattr(layer, "use_bias"))
+
+
+def test_residual_unit_drops_before_its_last_convolution_and_ends_with_the_sum():
+    found = list(layers_of(ResidualUnit(name="u", filters=2, dropout=0.5), image()))
+    assert found.index("u-conv1-activation") < found.index("u-conv1-dropout") < found.index("u-conv2")
+    assert found[-3:] == ["u-conv2-norm", "u-sum", "u-activation"]
+
+
+def test_shortcut_of_a_vector_has_no_groups():
+    import keras
+
+    flow = Flow(keras.Input((4,)), "vector")
+    found = layers_of(Residual(name="r", norm="group", blocks=[{"dense": {"units": 5}}]), flow)
+    assert "r-shortcut" in found
+    assert "r-shortcut-norm" not in found
+
+
+def resnet(kind, repeats):
+    stem = {"filters": 64, "kernel_size": 7, "stride": 2, "norm": "batch"}
+    stages = [{"repeat": repeats[0], "filters": 64}]
+    stages += [{"repeat": n, "filters": 64 * 2**i, "stride": {"each": [2, 1]}} for i, n in enumerate(repeats) if i]
+    stages = [{"residual_unit": {"name": f"stage{i}", "kind": kind, **stage}} for i, stage in enumerate(stages, 1)]
+    return [{"conv": stem}, {"pool": {"size": 3, "stride": 2, "padding": "same"}}, *stages, "global_pool"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "repeats", "weights"),
+    [("basic", (2, 2, 2, 2), 11_689_512), ("bottleneck", (3, 4, 6, 3), 25_557_032)],
+    ids=["18", "50"],
+)
+def test_resnet_has_the_weights_of_the_paper(kind, repeats, weights):
+    # The counts of torchvision's resnet18 and resnet50, which follow the paper's table 1.
+    classes = tuple(map(str, range(1000)))
+    data = DataSpec("", "toy", "", "image", "classification", (224, 224, 3), {}, classes, {"scale": "none"})
+    network = model.build({"model": resnet(kind, repeats)}, data)
+    assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == weights
+    sizes = [network.get_layer(f"stage{i}-{n}-activation").output.shape[1:3] for i, n in enumerate(repeats, 1)]
+    assert sizes == [(56, 56), (28, 28), (14, 14), (7, 7)]
 
 
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
@@ -237,7 +446,8 @@ def test_declaring_imports_no_keras():
     code = (
         "import sys; from automl import blocks, inputs, tasks, export, model;"
         "need = lambda m: {k: f.examples[0] for k, f in m.model_fields.items() if f.is_required()};"
-        "[r.get(n)(**need(r.get(n))) for r in (blocks.registry, inputs.registry, tasks.registry, export.registry) for n in r];"
+        "rooms = (blocks.registry, inputs.registry, tasks.registry, export.registry);"
+        "[room.get(name)(**need(room.get(name))) for room in rooms for name in room];"
         "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

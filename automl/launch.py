@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automl import dataset, document, environment, experiment, winner
+from automl import dataset, document, environment, experiment, plan, winner
 from automl.document import Document
 from automl.environment import LOG, search_folder
 from automl.errors import ConfigError, Problem
@@ -205,7 +205,11 @@ def _drive(
             )
             began = time.monotonic()
             reason = loop.search()
-            summary = winner.finish(loop, reason, history.seconds + time.monotonic() - began)
+            wall_s = history.seconds + time.monotonic() - began
+            known = plan.recall(
+                options.home, plan.key(read.document.data, data.digest, machine.workers, machine.backend)
+            )
+            summary = winner.finish(loop, reason, wall_s, known)
         except KeyboardInterrupt:
             if tracker is not None:
                 running = loop.asked.keys() - loop.results.keys() if loop else ()

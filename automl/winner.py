@@ -14,6 +14,7 @@ from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
 from automl.journal import Finished, now_ms
 from automl.loop import Loop
+from automl.plan import Prediction
 from automl.records import TestRequest, TestResult, TrialResult
 from automl.trial import run_test
 
@@ -33,10 +34,18 @@ class Summary:
     tracking_uri: str
     experiment_id: str | None
     run_id: str | None
+    predicted_s: list[float] | None = None
 
 
-def finish(loop: Loop, reason: str, wall_s: float) -> Summary:
-    """Tests the winner once, records it as the best model, and writes the result down."""
+def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None = None) -> Summary:
+    """Tests the winner once, records it as the best model, and writes the result down.
+
+    Args:
+        loop: The search, at its end.
+        reason: Why it ended.
+        wall_s: How long it took.
+        predicted: How long `automl plan` said it would take, if it was asked.
+    """
     tracker, settings = loop.tracker, loop.history.header.settings
     best = loop.best
     described: dict[str, Any] | None = None
@@ -63,6 +72,7 @@ def finish(loop: Loop, reason: str, wall_s: float) -> Summary:
         trials=counts(loop.results),
         best=described,
         wall_s=round(wall_s, 3),
+        predicted_s=None if predicted is None else [round(predicted.low_s, 1), round(predicted.high_s, 1)],
         tracking_uri=tracker.store.shown,
         experiment_id=tracker.experiment_id,
         run_id=tracker.run_id,

@@ -17,6 +17,16 @@ option = click.option(
     help="Form of the result.",
 )
 
+object_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Form of the result.",
+)
+"""For results that are no list of rows, and so no CSV."""
+
 Row = Mapping[str, Any]
 
 

@@ -21,14 +21,6 @@ _tracking = click.option("--tracking-uri", help="MLflow tracking server; else $M
 _root = click.option(
     "--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets."
 )
-_output_option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the result.",
-)
 
 
 @click.command()
@@ -46,7 +38,7 @@ _output_option = click.option(
 @click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
 @_root
 @click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
-@_output_option
+@_output.object_option
 def search(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
     r"""Search the space SPACE, a shipped name or a YAML file, for the best model of a data set.
 
@@ -71,7 +63,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @_tracking
 @_root
 @click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
-@_output_option
+@_output.object_option
 def resume(search: str | None, trials: int | None, output: str, **given: Any) -> None:
     """Go on with the search SEARCH (an id or its beginning; else the last) from where it ended."""
     from automl import environment, launch, leaderboard
@@ -118,6 +110,10 @@ def _show(summary: Summary) -> None:
     _output.emit(rows[:10], "table", title="Leaderboard")
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
     click.echo(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s ({summary.reason})")
+    if summary.predicted_s is not None:
+        low, high = summary.predicted_s
+        verdict = "as planned" if low <= summary.wall_s <= high else "not as planned"
+        click.echo(f"{verdict}: automl plan said {low:.0f} to {high:.0f} s")
     if summary.best is None:
         return
     best = summary.best

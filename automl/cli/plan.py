@@ -1,0 +1,195 @@
+"""`plan`: what a search would try, build and take, before it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from automl.cli import _output
+
+if TYPE_CHECKING:
+    from automl.experiment import Experiment
+    from automl.plan import Survey
+    from automl.records import DataSpec
+
+
+@click.command()
+@click.argument("space")
+@click.option("--data", help="Name or file of the data set; else the document's own.")
+@click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
+@click.option("--algorithm", help="Search algorithm: random, grid, bayesian, hyperband.")
+@click.option("--seed", type=int, help="Seed of the search.")
+@click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document.")
+@click.option(
+    "--samples", type=click.IntRange(1, 10_000), default=60, show_default=True, help="Models to draw and build."
+)
+@click.option("--defaults", is_flag=True, help="Take apart the one model at the defaults instead.")
+@click.option("--input", "shape", metavar="HxWxC", help="With --defaults: shape of an example, as 227x227x3 or 150x1.")
+@click.option("--classes", type=click.IntRange(min=2), default=10, show_default=True, help="With --input: classes.")
+@click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
+@click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
+@_output.object_option
+def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
+    r"""Say what searching SPACE would take: sizes of its models, share that cannot be built, wall time.
+
+    \b
+    automl plan cnn --data digits --trials 8
+    automl plan alexnet --defaults --input 227x227x3 --classes 1000
+    """
+    from automl import environment, experiment
+    from automl.errors import ConfigError, Problem
+
+    flags = {key: given[key] for key in ("trials", "algorithm", "seed") if given[key] is not None}
+    read = experiment.load(space, data, options, flags)
+    if read.data is None and not (given["defaults"] and given["shape"]):
+        hint = "Name a data set with --data, or give --defaults with --input"
+        raise ConfigError(Problem(read.document.name, "no data to plan for", hint=hint))
+    machine = environment.machine(given["workers"], given["backend"])
+    # As a worker has it, so that what is measured here is what a trial takes there.
+    for name, value in machine.worker_environment().items():
+        os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+    environment.import_keras()
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = _data(read, Path(folder) / "data", **given)
+        workers, samples = given["workers"], given["samples"]
+        plan_of = partial(_survey, workers=workers, samples=samples, backend=machine.backend)
+        told = (_defaults if given["defaults"] else plan_of)(read, prepared)
+    if output == "table":
+        _show(told)
+    else:
+        _output.emit_object(told, output)
+
+
+def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
+    """Prepares the data, or makes up a description of some that has the shape asked for."""
+    from automl import dataset
+    from automl.errors import ConfigError, Problem
+    from automl.records import DataSpec
+
+    if not given["shape"]:
+        assert read.data is not None
+        return dataset.prepare(read.data, folder, given["data_root"])
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){1,2}", given["shape"]):
+        expected = "height x width x channels, as 28x28x1, or steps x channels, as 150x1"
+        raise ConfigError(Problem("--input", "not a shape", expected, given["shape"]))
+    shape = tuple(map(int, given["shape"].split("x")))
+    image, zeros, ones = len(shape) == 3, [0.0] * shape[-1], [1.0] * shape[-1]
+    stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False}
+    classes = tuple(map(str, range(given["classes"])))
+    return DataSpec("", "input", "", "image" if image else "series", "classification", shape, {}, classes, stem)
+
+
+def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
+    """Describes the model at the defaults."""
+    from dataclasses import asdict
+
+    from automl import plan as plans
+    from automl.errors import ConfigError, Problem
+
+    sample = plans.built(read, read.space.defaults(), data)
+    if sample.anatomy is None:
+        shape = "x".join(map(str, data.shape))
+        raise ConfigError(Problem(read.document.name, f"the defaults do not fit an input of {shape}: {sample.problem}"))
+    found = sample.anatomy
+    return {
+        "space": read.name,
+        "input": list(data.shape),
+        "parameters": found.parameters,
+        "trainable_parameters": found.trainable_parameters,
+        "macs": found.macs,
+        "layers": [{**asdict(layer), "output": list(layer.output)} for layer in found.layers],
+    }
+
+
+def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backend: str) -> dict[str, Any]:
+    """Describes the search, and remembers what was predicted for it."""
+    from automl import environment
+    from automl import plan as plans
+
+    survey = plans.survey(read, data, samples, workers, lambda text: click.echo(text, err=True))
+    if survey.prediction is not None:
+        home = environment.writable_home()
+        plans.remember(home, plans.key(read.document.data, data.digest, workers, backend), survey.prediction)
+    return _told(read, data, survey)
+
+
+def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
+    from automl import dataset
+
+    able = [sample for sample in survey.samples if sample.anatomy]
+    sizes = [sample.anatomy.trainable_parameters for sample in able if sample.anatomy]
+    memory = [sample.anatomy.memory_mb(sample.batch_size) for sample in able if sample.anatomy]
+    macs = [sample.anatomy.macs for sample in able if sample.anatomy]
+    prediction = survey.prediction
+    return {
+        "space": read.name,
+        "data": data.name,
+        "parameters_searched": len(read.space.params),
+        "configurations": survey.configurations,
+        "legal_share": round(survey.legal, 4),
+        "samples": len(survey.samples),
+        "infeasible_share": round(survey.infeasible, 4),
+        "infeasible_reasons": [{"reason": reason, "count": count} for reason, count in survey.problems[:5]],
+        "weights": _quantiles(sizes),
+        "macs": _quantiles(macs),
+        "memory_mb": _quantiles([round(each, 2) for each in memory]),
+        "algorithm": dataset.registered_name(read.search.algorithm),
+        "trials": len(survey.trials),
+        "measured": [
+            {"trial": place + 1, "setup_s": round(timing.setup_s, 2), "epoch_s": round(timing.epoch_s, 3)}
+            for place, timing in sorted(survey.timings.items())
+        ],
+        "predicted_s": None if prediction is None else round(prediction.seconds, 1),
+        "predicted_range_s": None if prediction is None else [round(prediction.low_s, 1), round(prediction.high_s, 1)],
+    }
+
+
+def _quantiles(values: list[Any]) -> dict[str, Any] | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    return {"least": ordered[0], "median": ordered[len(ordered) // 2], "most": ordered[-1]}
+
+
+def _show(told: dict[str, Any]) -> None:
+    """Prints a plan for people."""
+    if "layers" in told:
+        rows = [{**layer, "output": "x".join(map(str, layer["output"]))} for layer in told["layers"]]
+        _output.emit([{k: v for k, v in row.items() if k != "steps"} for row in rows], "table")
+        click.echo(
+            f"{told['space']} at its defaults: {told['parameters']:,} weights, "
+            f"{told['trainable_parameters']:,} trained, {told['macs']:,} multiply-accumulates an example"
+        )
+        return
+    endless = "endless" if told["configurations"] is None else f"{told['configurations']:,}"
+    click.echo(f"{told['space']} on {told['data']}: {told['parameters_searched']} parameters, {endless} configurations")
+    click.echo(f"constraints let {told['legal_share']:.0%} of them pass")
+    click.echo(f"{told['infeasible_share']:.0%} of {told['samples']} drawn models cannot be built")
+    for entry in told["infeasible_reasons"]:
+        click.echo(f"  {entry['count']} times: {entry['reason']}")
+    sizes = {"weights": "weights", "multiply-accumulates an example": "macs", "MB at least, in training": "memory_mb"}
+    for words, name in sizes.items():
+        if told[name]:
+            found = told[name]
+            click.echo(f"{words}: {found['least']:,} to {found['most']:,}, half of them up to {found['median']:,}")
+    if told["predicted_s"] is None:
+        click.echo("no prediction of the wall time: the search has no number of trials, or none can be built")
+        return
+    low, high = told["predicted_range_s"]
+    click.echo(
+        f"{told['trials']} trials of {told['algorithm']}: about {_duration(told['predicted_s'])}, "
+        f"{_duration(low)} to {_duration(high)}; early stopping makes it shorter"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

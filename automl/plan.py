@@ -1,0 +1,297 @@
+"""What a search would cost, before it runs: the trials it would ask for, what they are made of, how long they take.
+
+A proposal depends on the search's seed, the ask's number and the scores so far alone. So the algorithm itself is asked,
+with drawn scores in place of real ones: the trials of a random search come out exactly, those of the others as far as
+they do not depend on scores. Their models are built, a few are trained for some steps, and the rest is extrapolated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from automl import experiment as experiments
+from automl import model, tasks
+from automl.anatomy import Anatomy, anatomy
+from automl.errors import Infeasible
+from automl.experiment import Experiment
+from automl.oracles import WAIT, Ask, Brief, Done, Proposer
+from automl.records import DataSpec
+
+MEASURED = 6
+"""Trials that are trained for some steps."""
+MOST_STEPS = 40
+"""Training steps of one measurement."""
+FOLDER = "plans"
+WIDEST = math.sqrt(3.0)
+"""The range is the prediction divided and multiplied by this at most."""
+NOISE = 1.35
+"""As much as the same search differs between two runs on a machine that does other things too."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One trial of the plan.
+
+    Args:
+        values: Its parameters.
+        epochs: Epochs it trains.
+        batch_size: Examples per step.
+        anatomy: Its model; None when it cannot be built.
+        problem: Why it cannot be built.
+    """
+
+    values: dict[str, Any]
+    epochs: int
+    batch_size: int
+    anatomy: Anatomy | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one trial was measured to take: before and after its epochs, and for each of them, in seconds."""
+
+    setup_s: float
+    epoch_s: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The wall time of a search, in seconds: most likely, and the range it should lie in."""
+
+    seconds: float
+    low_s: float
+    high_s: float
+
+
+def asks(read: Experiment, count: int) -> list[Ask]:
+    """Returns the trials that a search would ask for, with drawn scores in place of real ones."""
+    epochs = experiments.training(read.space.resolve(read.space.defaults())).epochs
+    brief = Brief(read.space, read.direction, read.search.seed, epochs)
+    proposer, generator = Proposer(read.search.algorithm, brief), random.Random(0)  # noqa: S311 - no secret
+    found: list[Ask] = []
+    while len(found) < count:
+        ask = proposer.ask()
+        if isinstance(ask, Done) or ask is WAIT:
+            break
+        found.append(ask)
+        proposer.tell(ask.number, generator.random())
+    return found
+
+
+def draws(read: Experiment, count: int) -> tuple[list[dict[str, Any]], float]:
+    """Draws points evenly; returns the legal ones, and the share of all that was legal."""
+    generator = random.Random(0)  # noqa: S311 - no secret
+    found: list[dict[str, Any]] = []
+    tried = 0
+    while len(found) < count and tried < 50 * count:
+        values = read.space.draw(generator)
+        tried += 1
+        if read.space.legal(values):
+            found.append(values)
+    return found, len(found) / tried
+
+
+def built(read: Experiment, values: dict[str, Any], data: DataSpec, epochs: int | None = None) -> Sample:
+    """Builds the model of a point, symbolically."""
+    import keras
+
+    resolved = read.trial(values)
+    training = experiments.training(resolved)
+    keras.utils.clear_session(free_memory=False)
+    try:
+        found, problem = anatomy(model.build(resolved, data)), None
+    except Infeasible as error:
+        found, problem = None, str(error)
+    return Sample(values, training.epochs if epochs is None else epochs, training.batch_size, found, problem)
+
+
+def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
+    """Trains a model for some steps, as a trial would.
+
+    Args:
+        read: The experiment.
+        sample: One that can be built.
+        data: The prepared data.
+    """
+    import keras
+
+    from automl.feed import Feed
+
+    resolved = read.trial(sample.values)
+    training, task = experiments.training(resolved), tasks.registry.read(resolved["data"]["task"])
+    keras.utils.clear_session(free_memory=False)
+    began = time.monotonic()
+    network = model.build(resolved, data)
+    model.compile_model(network, training, task, data)
+    train = Feed(data, "train", task, training.batch_size, seed=0)
+    val = Feed(data, "val", task, training.batch_size)
+    steps, val_steps = min(len(train), MOST_STEPS), min(len(val), MOST_STEPS)
+
+    def run() -> float:
+        started = time.monotonic()
+        network.fit(train, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[train.clock()])
+        trained = time.monotonic()
+        network.evaluate(val, steps=val_steps, verbose=0)
+        return (trained - started) * len(train) / steps + (time.monotonic() - trained) * len(val) / val_steps
+
+    run()
+    first = time.monotonic() - began
+    # Twice, the faster one: what else the machine does makes it slower, never faster.
+    again = [_clocked(run) for _ in range(2)]
+    spent, epoch_s = min(again, key=lambda pair: pair[1])
+    with tempfile.TemporaryDirectory() as folder:
+        saved = time.monotonic()
+        network.save(Path(folder) / "model.keras")
+        saving = time.monotonic() - saved
+    return Timing(max(first - spent, 0.0) + saving, epoch_s)
+
+
+def _clocked(run: Callable[[], float]) -> tuple[float, float]:
+    started = time.monotonic()
+    result = run()
+    return time.monotonic() - started, result
+
+
+def chosen(samples: Sequence[Sample]) -> list[int]:
+    """Returns which of the samples to measure: spread evenly over what their epochs cost."""
+    able = [index for index, sample in enumerate(samples) if sample.anatomy is not None]
+    able.sort(key=lambda index: _cost(samples[index]))
+    if len(able) <= MEASURED:
+        return able
+    return [able[round(step * (len(able) - 1) / (MEASURED - 1))] for step in range(MEASURED)]
+
+
+def _cost(sample: Sample) -> float:
+    return sample.anatomy.macs if sample.anatomy else 0.0
+
+
+def predicted(samples: Sequence[Sample], timings: dict[int, Timing], examples: int, workers: int) -> Prediction:
+    """Adds up what the samples take; those not measured by a regression on those that were.
+
+    Args:
+        samples: All trials of the search.
+        timings: What was measured, by place in `samples`.
+        examples: Training examples of an epoch.
+        workers: Trials at once.
+    """
+    import numpy as np
+    from sklearn.linear_model import LinearRegression
+
+    measured = sorted(timings)
+    features = np.array([_features(sample, examples) for sample in samples])
+    scale = np.maximum(features.max(axis=0), 1e-12) if len(features) else 1.0
+    seconds = np.array([timings[index].epoch_s for index in measured])
+    guessed = np.zeros(len(samples))
+    if measured:
+        # Nothing takes less time for more work.
+        line = LinearRegression(positive=True, fit_intercept=False).fit(features[measured] / scale, seconds)
+        guessed = line.predict(features / scale)
+    misfit = float(np.std((guessed[measured] - seconds) / seconds)) if len(measured) > 1 else 0.0
+    setup = float(np.mean([timing.setup_s for timing in timings.values()])) if timings else 0.0
+    total, known = 0.0, 0.0
+    for index, sample in enumerate(samples):
+        if sample.anatomy is None:
+            continue
+        timing = timings.get(index)
+        epoch_s = timing.epoch_s if timing else float(guessed[index])
+        spent = (timing.setup_s if timing else setup) + sample.epochs * epoch_s
+        total += spent
+        known += spent if timing else 0.0
+    unknown = 1.0 - known / total if total else 0.0
+    factor = min(NOISE * math.exp(unknown * misfit), WIDEST)
+    total /= workers
+    return Prediction(total, total / factor, total * factor)
+
+
+def _features(sample: Sample, examples: int) -> tuple[float, float, float]:
+    """Returns what an epoch's time is made of: arithmetic, batches, and steps one behind the other."""
+    if sample.anatomy is None:
+        return 0.0, 0.0, 0.0
+    batches = math.ceil(examples / sample.batch_size)
+    return sample.anatomy.macs * examples, batches, sample.anatomy.steps * batches
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All that is known of a search before it runs.
+
+    Args:
+        configurations: Number of distinct points; None when endless.
+        legal: Share of the points that obey the constraints.
+        infeasible: Share of the legal points that cannot be built for this data.
+        problems: Why, the most frequent reason first, with how often.
+        samples: The points that were drawn and built.
+        trials: The trials the search would run; empty when it has no number of trials.
+        timings: Those of them that were measured, by place.
+        prediction: Wall time of the search; None without a number of trials.
+    """
+
+    configurations: int | None
+    legal: float
+    infeasible: float
+    problems: list[tuple[str, int]]
+    samples: list[Sample]
+    trials: list[Sample]
+    timings: dict[int, Timing]
+    prediction: Prediction | None
+
+
+def survey(read: Experiment, data: DataSpec, count: int, workers: int, say: Callable[[str], None]) -> Survey:
+    """Surveys a search.
+
+    Args:
+        read: The experiment.
+        data: The prepared data.
+        count: Points to draw and build.
+        workers: Trials at once.
+        say: Is told what happens: it takes a while.
+    """
+    values, legal = draws(read, count)
+    say(f"building {len(values)} models")
+    samples = [built(read, point, data) for point in values]
+    problems = Counter(sample.problem for sample in samples if sample.problem)
+    trials: list[Sample] = []
+    if read.search.most_trials is not None:
+        asked = asks(read, read.search.most_trials)
+        trials = [
+            built(read, ask.values, data, None if ask.epochs is None else ask.epochs - ask.initial_epoch)
+            for ask in asked
+        ]
+    timings = {}
+    for place in chosen(trials):
+        say(f"measuring trial {place + 1} of {len(trials)}")
+        timings[place] = timed(read, trials[place], data)
+    prediction = predicted(trials, timings, data.sizes["train"], workers) if timings else None
+    share = sum(problems.values()) / max(len(samples), 1)
+    return Survey(read.space.size(), legal, share, problems.most_common(), samples, trials, timings, prediction)
+
+
+def key(document: dict[str, Any], digest: str, workers: int, backend: str) -> str:
+    """Returns what a plan and its search have in common, and no other search has."""
+    told = {name: part for name, part in document.items() if name not in ("name", "description")}
+    text = json.dumps([told, digest, workers, backend], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def remember(home: Path, name: str, prediction: Prediction) -> None:
+    """Keeps a prediction for the search that it is about."""
+    folder = home / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(asdict(prediction)))
+
+
+def recall(home: Path, name: str) -> Prediction | None:
+    """Returns what was predicted for a search; None when nothing was."""
+    path = home / FOLDER / f"{name}.json"
+    return Prediction(**json.loads(path.read_text())) if path.exists() else None

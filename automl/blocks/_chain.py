@@ -59,7 +59,7 @@ class Chain:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, source: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "array", "items": {}, "minItems": 1}
+        return {"type": "array", "items": {"title": "block"}}
 
     def accepts(self) -> tuple[Kind, ...]:
         """Returns the kinds that the first block takes; all of them where every block hands on what it gets."""

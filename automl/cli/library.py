@@ -1,13 +1,17 @@
-"""`spaces`, `datasets`, `blocks`, `validate`: what there is to search with, and whether a document is right."""
+"""`spaces`, `datasets`, `blocks`, `schema`, `validate`: what there is to search with, and how to write it right."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from automl.cli import _output
+
+if TYPE_CHECKING:
+    from automl.blocks import Block
+    from automl.editor import DocumentKind
 
 
 @click.command()
@@ -54,51 +58,74 @@ def datasets(output: str) -> None:
 @click.argument("name", required=False)
 @_output.option
 def blocks(name: str | None, output: str) -> None:
-    """List the blocks a model is declared with, or the fields of the block NAME."""
+    """List the blocks a model is declared with, or tell of the block NAME and its fields."""
     from automl import blocks as rooms
 
     if name is None:
-        rows = [_summary(each, rooms.registry.get(each)) for each in rooms.registry]
-    else:
-        schema = rooms.registry.get(name).model_json_schema()
-        rows = [_field(k, each, k in schema.get("required", ())) for k, each in schema["properties"].items()]
-    _output.emit(rows, output)
+        columns = ("block", "description", "takes", "yields")
+        told = [_about(each, rooms.registry.get(each)) for each in rooms.registry]
+        _output.emit([{key: about[key] for key in columns} for about in told], output)
+        return
+    block = rooms.registry.get(name)
+    about, fields = _about(name, block), _fields(block)
+    if output in ("json", "yaml"):
+        _output.emit_object({**about, "fields": fields}, output)
+        return
+    if output == "table":
+        page = click.HelpFormatter(max_width=100)
+        page.write_dl([(key, text) for key, text in about.items() if text])
+        click.echo(page.getvalue())
+    _output.emit(fields, output)
 
 
-def _summary(name: str, member: Any) -> dict[str, Any]:
-    text = (member.__doc__ or "").strip().splitlines()
-    return {
-        "block": name,
-        "description": text[0] if text else "",
-        "takes": ", ".join(member.takes),
-        "yields": ", ".join(member.yields),
-    }
+def _about(name: str, block: type[Block]) -> dict[str, Any]:
+    """Says what a block is: its docstring's first line and parts, and the kinds it takes and yields."""
+    from automl.editor.describe import paragraphs
+
+    first, *rest = paragraphs(block.__doc__)
+    parts = dict(text.split(": ", 1) for text in rest if ": " in text)
+    told = {"block": name, "description": first, "takes": ", ".join(block.takes), "yields": ", ".join(block.yields)}
+    return told | {part.lower(): parts.get(part, "") for part in ("Input", "Output", "Source")}
 
 
-def _field(name: str, schema: dict[str, Any], required: bool) -> dict[str, Any]:
-    """Describes a field from the JSON schema that pydantic makes of it."""
-    return {
-        "field": name,
-        "type": _type(schema),
-        "default": "required" if required else schema.get("default"),
-        "description": schema.get("description", ""),
-    }
+def _fields(block: type[Block]) -> list[dict[str, Any]]:
+    """Describes a block's fields from the JSON Schema that pydantic makes of them."""
+    from automl.editor.describe import in_words
+
+    told = block.model_json_schema()
+    fields = told["properties"].items()
+    has_units = any("unit" in field for _, field in fields)
+    return [
+        {
+            "field": name,
+            "type": in_words(field),
+            "default": "required" if name in told.get("required", ()) else field.get("default"),
+            **({"unit": field.get("unit", "")} if has_units else {}),
+            "description": field.get("description", ""),
+        }
+        for name, field in fields
+    ]
 
 
-def _type(schema: dict[str, Any]) -> str:
-    """Says in a few words what a field takes: `integer 1 to 8192`, `same | valid`, `number or null`."""
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    if schema.get("type") == "array":
-        return f"list of {_type(schema.get('items', {}))}"
-    low, high = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    words = [str(schema.get("type", "any"))]
-    words += [f"from {low:g}"] if low is not None else [f"above {above:g}"] if above is not None else []
-    words += [f"to {high:g}"] if high is not None else [f"below {below:g}"] if below is not None else []
-    return " ".join(words)
+@click.command()
+@click.argument("kind", type=click.Choice(["space", "data"]), default="space")
+@click.option(
+    "--to",
+    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
+    default="-",
+    metavar="FILE",
+    help="Write it to a file.",
+)
+def schema(kind: DocumentKind, to: IO[str]) -> None:
+    """Print the JSON Schema of a search space, or of a data document, for editors.
+
+    An editor that knows YAML completes, explains and checks a document whose first line points to the file:
+
+    # yaml-language-server: $schema=schema.json
+    """
+    from automl import editor
+
+    to.write(editor.text(kind))
 
 
 @click.command()

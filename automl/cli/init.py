@@ -1,0 +1,89 @@
+"""`init`: from a user's data to two documents that run, each line with its reason."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from automl.cli import _output
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--target", help="Column of the targets, or their key in an .npz archive; else it is guessed.")
+@click.option("--input", "wanted", type=click.Choice(["image", "series"]), help="What the examples are; else guessed.")
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder to write into.")
+@click.option("--force", is_flag=True, help="Overwrite the two files.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Form of the result.",
+)
+def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bool, output: str) -> None:
+    r"""Look at DATA, a file or a folder, and write a data document and a search space for it.
+
+    \b
+    automl init sensors.csv
+    automl init GunPoint_TRAIN.ts --to documents
+    """
+    from automl import sniff
+
+    found = sniff.look(data, target, wanted)
+    paths = to / f"{found.name}.data.yaml", to / f"{found.name}.space.yaml"
+    command = shlex.join(["automl", "search", str(paths[1]), "--data", str(paths[0])])
+    texts = {paths[0]: sniff.data.write(found, to, command), paths[1]: sniff.space.write(found, command)}
+    _check(*texts.items())
+    _write(texts, force)
+    if output != "table":
+        facts = {**found.facts, "written": [str(path) for path in paths], "command": command}
+        _output.emit_object(facts, output)
+        return
+    click.echo(f"{found.path}: {found.told}.")
+    click.echo(f"Wrote {paths[0]} and {paths[1]}, with the reason for every choice. Next:")
+    click.echo(f"  {command}")
+
+
+def _check(data: tuple[Path, str], space: tuple[Path, str]) -> None:
+    """Reads both documents, as `validate` does, before they are written.
+
+    Raises:
+        ConfigError: The set needs what no document can say: more columns than it may hold values.
+    """
+    from dataclasses import replace
+
+    from automl import document, experiment
+
+    inner, outer = (document.parse(text, str(path)) for path, text in (data, space))
+    experiment.check(replace(outer, data={**outer.data, "data": inner.data}), space[0].stem)
+
+
+def _write(texts: Mapping[Path, str], force: bool) -> None:
+    """Writes all files or none: each beside its place first, and then renamed.
+
+    Raises:
+        ConfigError: One is there already, or the folder cannot be written.
+    """
+    from automl.errors import ConfigError, Problem
+
+    for path in texts:
+        if path.is_dir() or (path.exists() and not force):
+            hint = "Name another folder with --to, or give --force"
+            raise ConfigError(Problem(str(path), "the file exists already", hint=hint))
+    fresh = {path: path.with_name(f".{path.name}.new") for path in texts}
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh[path].write_text(text, encoding="utf-8")
+        for path, written in fresh.items():
+            written.replace(path)
+    except OSError as error:
+        raise ConfigError(Problem(str(error.filename), f"cannot be written: {error.strerror}")) from error
+    finally:
+        for written in fresh.values():
+            written.unlink(missing_ok=True)

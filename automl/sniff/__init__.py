@@ -1,0 +1,32 @@
+"""Looks at a user's data: its format, target, shape, classes and gaps, and how it is best cut for a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl.data._places import fault
+from automl.sniff import arrays, data, places, plan, space, table
+from automl.sniff.found import Found
+
+__all__ = ["Found", "data", "look", "space"]
+
+
+def look(path: Path, target: str | None = None, wanted: str | None = None) -> Found:
+    """Sniffs the data set at `path`.
+
+    A table is read in pieces; the other formats in whole, as a search reads them.
+
+    Args:
+        path: A file or a folder.
+        target: Column of the targets, or their key in an archive; None to guess.
+        wanted: Registered name of the input; None to choose.
+
+    Raises:
+        DataError: There is nothing that can be read, or nothing that can be searched on.
+    """
+    kind, path = places.find(path.expanduser().resolve())
+    if target is not None and kind not in ("csv", "npz"):
+        raise fault("--target", f"a set of {kind} files names its targets itself", hint="Leave it out")
+    found = table.read(path, target, wanted) if kind == "csv" else arrays.read(kind, path, target, wanted)
+    plan.make(found)
+    return found

@@ -1,0 +1,110 @@
+"""What was seen of a data set."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Found:
+    """What was seen of a data set, and what to make of it.
+
+    Args:
+        kind: Registered name of the source that reads it.
+        path: The file, or the folder of idx or `.ts` files.
+        fields: The source's other fields.
+        input: Registered name of the input.
+        shape: Shape of one example.
+        why: Reasons, by the key of the data document or of the source they are for.
+        left_out: Columns that are no features.
+        labels: Raw targets by part, as the files bring them.
+        values: Values of all examples, padding aside.
+        missing: How many of them are missing.
+        steps: Shortest and longest series, padding aside; None for images.
+        classes: Examples of each class.
+        split: The data document's `split`; empty for a set that brings all parts.
+        limit: The data document's `limit`; empty for all examples.
+        sizes: Examples of each part after both.
+    """
+
+    kind: str
+    path: Path
+    fields: dict[str, Any]
+    input: str
+    shape: tuple[int, ...]
+    why: dict[str, str]
+    left_out: list[str] = field(default_factory=list)
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+    values: int = 0
+    missing: int = 0
+    steps: tuple[int, int] | None = None
+    classes: dict[str, int] = field(default_factory=dict)
+    split: dict[str, float] = field(default_factory=dict)
+    limit: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The set's name, from its file or folder; letters, digits, `_`, `.` and `-` alone, as MLflow wants it."""
+        word = self.fields.get("name") or (self.path.name if self.kind == "idx" else self.path.stem)
+        return re.sub(r"[^\w.-]+", "_", word).strip("_.-") or "data"
+
+    def count(self, x: np.ndarray) -> None:
+        """Adds examples, checked by their input, to the figures: `(examples, ...)`, padded with NaN at their end."""
+        if self.input != "series":
+            self.values += x.size
+            return
+        there = ~np.isnan(x)
+        # Up to the last step that holds a number: what follows is padding.
+        lengths = x.shape[1] - there.any(axis=-1)[:, ::-1].argmax(axis=1)
+        values = int(lengths.sum()) * x.shape[-1]
+        shortest, longest = self.steps or (x.shape[1], 0)
+        self.steps = min(shortest, int(lengths.min())), max(longest, int(lengths.max()))
+        self.values += values
+        self.missing += values - int(there.sum())
+
+    @property
+    def uneven(self) -> str:
+        """How uneven the classes are, in words; empty where they are even enough."""
+        ratio = max(self.classes.values()) / min(self.classes.values())
+        return f"the largest class has {ratio:.0f} times the examples of the smallest" if ratio >= 3 else ""
+
+    @property
+    def told(self) -> str:
+        """What the set is, in a line."""
+        *sides, channels = self.shape
+        form = f"images of {' by '.join(map(str, sides))} pixels"
+        if self.steps:
+            low, high = self.steps
+            form = f"series of {low if low == high else f'{low} to {high}'} steps"
+        sizes = " + ".join(f"{len(labels):,}" for labels in self.labels.values())
+        gaps = f", {self.missing / self.values:.2%} of their values missing" if self.missing else ""
+        counts = [f"{name} ({count:,})" for name, count in self.classes.items()]
+        more = f", {len(counts) - 10} more" if len(counts) > 10 else ""
+        listed = f"{len(counts)} classes: {', '.join(counts[:10])}{more}"
+        return f"{sizes} {form}, {channels} channel{'s' * (channels > 1)}{gaps}; {listed}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that was found, as plain data."""
+        return {
+            "name": self.name,
+            "source": self.kind,
+            "path": str(self.path),
+            "target": self.fields.get("target") or self.fields.get("y"),
+            "input": self.input,
+            "shape": list(self.shape),
+            "classes": self.classes,
+            "examples": {part: len(labels) for part, labels in self.labels.items()},
+            "steps": list(self.steps) if self.steps else None,
+            "missing_values": self.missing,
+            "left_out": self.left_out,
+            "split": self.split,
+            "limit": self.limit,
+            "sizes": self.sizes,
+        }

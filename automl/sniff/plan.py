@@ -1,0 +1,82 @@
+"""How a set is best cut and limited, tried on its labels with the very functions that prepare data."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+
+from automl import tasks
+from automl.data import _split
+from automl.data._places import fault
+from automl.errors import DataError
+from automl.records import Part, Splits
+from automl.sniff.found import Found
+
+FRACTIONS = (0.2, 0.25, 0.3)
+"""Shares of val and of test, tried in this order: small sets with many classes need larger parts."""
+
+BUDGET = 100_000_000
+"""Numbers in a training part that a small model on a CPU gets through in minutes."""
+
+
+def make(found: Found) -> None:
+    """Writes classes, split, limit and sizes into `found`.
+
+    Raises:
+        DataError: The targets are no classes, or there are too few examples to learn and to judge.
+    """
+    task = tasks.registry.read("classification")
+    labels = np.concatenate([_plain(found, y) for y in found.labels.values()])
+    try:
+        names = task.classes(labels)
+    except DataError as error:
+        hint = "Another target: --target" if "target" in found.fields else None
+        raise fault(found.path, str(error).rstrip("."), hint=hint) from error
+    counts = dict(zip(*np.unique(np.asarray(task.strata(labels)), return_counts=True), strict=True))
+    found.classes = {name: int(counts[name]) for name in names}
+    rows = {part: Part(np.arange(len(y)), y) for part, y in found.labels.items()}
+    splits = Splits(**rows)
+    reasons: list[DataError] = []
+    for fraction, limited in product(FRACTIONS, (True, False)):
+        try:
+            parts = _split.cut(splits, val=fraction, test=fraction, seed=0, strata=task.strata, name=str(found.path))
+            limit = _limit(found, parts) if limited else {}
+            parts = _split.limited(parts, limit, 0, task.strata)
+            _split.check_classes(parts, task.strata, str(found.path))
+        except (DataError, ValueError) as error:
+            reasons += [error] if isinstance(error, DataError) else []
+            continue
+        found.limit, found.sizes = limit, {part: len(content.x) for part, content in parts.items()}
+        missing = {part: fraction for part in ("val", "test") if part not in rows}
+        found.split = {**missing, "seed": 0} if missing else {}
+        return
+    if labels.dtype.kind in "iuf" and len(names) > max(20, len(labels) // 10):
+        raise _numeric(found, f"{len(names)} different numbers in {len(labels)} examples")
+    raise reasons[0]
+
+
+def _plain(found: Found, y: np.ndarray) -> np.ndarray:
+    if y.dtype.kind == "f" and not (y == np.round(y)).all():
+        raise _numeric(found, str(y[y != np.round(y)][0]))
+    return y
+
+
+def _numeric(found: Found, received: str) -> DataError:
+    column = found.fields.get("target") or found.fields.get("y")
+    return fault(
+        found.path,
+        f"the target{f' {column!r}' if column else ''} is a number to predict",
+        expected="classes, as words or whole numbers, each of several examples",
+        received=received,
+        hint="There is no task for regression yet" + ("; another target: --target" if column else ""),
+    )
+
+
+def _limit(found: Found, parts: dict[str, Part]) -> dict[str, int]:
+    """Returns limits for a set that would take a CPU more than minutes; none for a smaller one."""
+    most = min(10_000, max(1_000, BUDGET // math.prod(found.shape)))
+    if len(parts["train"].x) <= 2 * most:
+        return {}
+    return {"train": most, "val": most // 4}

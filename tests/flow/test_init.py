@@ -1,0 +1,195 @@
+"""`automl init`: the pair of documents it writes is valid, prepares, is searched; a mistake writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from automl import data, dataset, document, experiment
+from automl.cli import main
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder, empty."""
+    place = tmp_path / "user"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("AUTOML_DATA", raising=False)
+    return place
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(main, args, prog_name="automl")
+
+
+def program(*args: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, check=False, env=environment)
+
+
+def sensors(path: Path) -> Path:
+    lines = [f"{i},2020-01-01,{i % 3}.5,{i % 7 or ''},{['walk', 'run', 'sit'][i % 3]}" for i in range(60)]
+    path.write_text("\n".join([",when,a,b,activity", *lines]) + "\n")
+    return path
+
+
+SETS = ["csv", "npz", "idx", "ts", "sensors.csv", "long.npz"]
+
+
+def made(kind: str) -> str:
+    """Makes a small set in the folder `sets`; returns its path."""
+    folder = Path("sets")
+    folder.mkdir()
+    if kind == "sensors.csv":
+        return str(sensors(folder / kind))
+    if kind == "long.npz":
+        np.savez(folder / kind, x=np.random.default_rng(0).normal(size=(40, 150, 2)), y=np.arange(40) % 2)
+        return str(folder / kind)
+    data.registry.get(kind).toy(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_the_pair_is_valid_and_the_data_is_prepared_as_told(kind, tmp_path):
+    facts = json.loads(run("init", made(kind), "-o", "json").stdout)
+    data_file, space_file = facts["written"]
+    assert Path(space_file).read_text().splitlines()[0] == f"# {facts['command']}"
+    assert shlex.split(facts["command"]) == ["automl", "search", space_file, "--data", data_file]
+    checked = run("validate", space_file, "--data", data_file)
+    assert checked.exit_code == 0, checked.stderr
+
+    read = experiment.load(space_file, data_file)
+    assert read.data is not None
+    spec = dataset.prepare(read.data, tmp_path / "prepared")
+    assert (list(spec.shape), spec.input) == (facts["shape"], facts["input"])
+    assert dict(spec.sizes) == facts["sizes"]
+    assert list(spec.classes) == list(facts["classes"])
+    assert sum(facts["examples"].values()) == sum(facts["classes"].values())
+
+
+def test_every_choice_has_its_reason():
+    assert run("init", str(sensors(Path("sensors.csv")))).exit_code == 0
+    for name in ("sensors.data.yaml", "sensors.space.yaml"):
+        lines = Path(name).read_text().splitlines()
+        assert all(len(line) <= 120 for line in lines)
+        bare = [
+            line
+            for before, line in pairwise(lines)
+            # A mapping of more lines has its reasons there, and a block says what it is by its name.
+            if "#" not in line and not line.endswith(":") and "name:" not in line and not before.strip().startswith("#")
+        ]
+        assert not bare
+
+
+def test_people_are_told_what_was_found_and_what_to_do():
+    result = run("init", str(sensors(Path("sensors.csv"))), "--to", "documents")
+    assert result.exit_code == 0, result.stderr
+    first, _, last = result.stdout.splitlines()
+    assert "60 series of 1 to 2 steps, 1 channel; " in first
+    assert "3 classes: run (20), sit (20), walk (20)" in first
+    command = "automl search documents/sensors.space.yaml --data documents/sensors.data.yaml"
+    assert last.strip() == command
+    assert document.read(Path("documents/sensors.data.yaml")).data["source"]["csv"]["columns"] == ["a", "b"]
+
+
+def test_nothing_is_overwritten_without_force(folder):
+    sensors(folder / "sensors.csv")
+    (folder / "sensors.space.yaml").write_text("mine")
+    result = run("init", "sensors.csv")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: sensors.space.yaml: the file exists already. Name another folder with --to, or give --force.\n"
+    )
+    assert (folder / "sensors.space.yaml").read_text() == "mine"
+    assert not (folder / "sensors.data.yaml").exists()
+    assert run("init", "sensors.csv", "--force").exit_code == 0
+    assert {path.name for path in folder.iterdir()} == {"sensors.csv", "sensors.data.yaml", "sensors.space.yaml"}
+    assert run("validate", "sensors.space.yaml", "--data", "sensors.data.yaml").exit_code == 0
+
+
+def test_both_are_written_or_none(folder, monkeypatch):
+    sensors(folder / "sensors.csv")
+    (folder / "sensors.space.yaml").mkdir()
+    assert run("init", "sensors.csv", "--force").exit_code == 2
+    (folder / "sensors.space.yaml").rmdir()
+    write = Path.write_text
+
+    def full(path: Path, text: str, **kwargs: str) -> int:
+        if "space" in path.name:
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, text, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    result = run("init", "sensors.csv")
+    assert result.exit_code == 2
+    assert "No space left on device" in result.stderr
+    assert [path.name for path in folder.iterdir()] == ["sensors.csv"]
+
+
+MISTAKES = {
+    "init none.csv": "no such file or folder",
+    "init empty.csv": "is empty",
+    "init one.csv": "every example is of class 'a'",
+    "init text.csv": "There is no input for text yet",
+    "init price.csv": "There is no task for regression yet",
+    "init odd.npz": "received foo, bar",
+    "init pictures": "no source reads image files yet",
+    "init nothing": "holds no data set",
+    "init sensors.csv --target kind": "has no column 'kind'",
+    "init sensors.csv --input image": "no square image",
+    "init sensors.csv --input sound": "'sound' is not one of",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_one_line_and_nothing_is_written(line, folder):
+    sensors(folder / "sensors.csv")
+    (folder / "empty.csv").touch()
+    (folder / "one.csv").write_text("x,y\n" + "1,a\n" * 9)
+    (folder / "text.csv").write_text("words,label\nhello,a\nbye,b\n")
+    (folder / "price.csv").write_text("a,price\n1,2.5\n2,3.5\n")
+    np.savez(folder / "odd.npz", foo=np.ones(3), bar=np.ones(3))
+    for name in ("pictures/cat", "nothing"):
+        (folder / name).mkdir(parents=True)
+    (folder / "pictures" / "cat" / "1.png").touch()
+    before = sorted(folder.rglob("*"))
+    result = run(*line.split())
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (told,) = result.stderr.splitlines()
+    assert told.startswith("Error: ")
+    assert MISTAKES[line] in told
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_looking_needs_no_keras(folder):
+    sensors(folder / "sensors.csv")
+    code = (
+        "import sys\nfrom automl.cli import main\nmain(['init', 'sensors.csv'], standalone_mode=False)\n"
+        "print(sorted({'keras', 'tensorflow', 'keras_tuner', 'mlflow'} & set(sys.modules)))"
+    )
+    done = program("-c", code)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+
+
+# A convolutional network for images, recurrent layers, and convolutions along the steps.
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["idx", "sensors.csv", "long.npz"])
+def test_the_pair_is_searched(kind, home_with_store):
+    line = shlex.split(json.loads(run("init", made(kind), "-o", "json").stdout)["command"])
+    line += ["--trials", "1", "--set", "training.epochs=1", "--inline", "-o", "json"]
+    done = program("-m", *line)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["best"]["test"]["test_accuracy"] >= 0

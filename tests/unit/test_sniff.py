@@ -1,0 +1,336 @@
+"""What `sniff` makes of data of every form: the target, the features, the input, the split, and what it refuses."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from automl import data, sniff
+from automl.document import parse
+from automl.errors import DataError
+from automl.sniff import table
+
+RNG = np.random.default_rng(0)
+
+
+def csv(path: Path, names: str, rows: int = 30, last: str = "label", labels: str = "abc") -> Path:
+    """Writes columns of numbers, named letter by letter, and a last one of labels."""
+    lines = [",".join([*names, last])]
+    lines += [
+        ",".join([*RNG.normal(size=len(names)).round(3).astype(str), labels[i % len(labels)]]) for i in range(rows)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def npz(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def refusal(path: Path, *args: str | None) -> str:
+    with pytest.raises(DataError) as caught:
+        sniff.look(path, *args)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# --- tables
+
+
+@pytest.mark.parametrize(
+    ("header", "target", "why"),
+    [
+        ("a,b,Class", "Class", "by its name"),
+        ("y,a,label", "label", "by its name"),
+        ("a,target,b", "target", "by its name"),
+        ("a,b,kind", "kind", "the last column"),
+    ],
+)
+def test_the_target_is_known_by_its_name_or_is_the_last(tmp_path, header, target, why):
+    rows = [f"{i},{i % 2},{i % 3}" for i in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join([header, *rows]) + "\n")
+    found = sniff.look(tmp_path / "t.csv")
+    assert found.fields["target"] == target
+    assert why in found.why["target"]
+    assert sniff.look(tmp_path / "t.csv", header.split(",")[1]).fields["target"] == header.split(",")[1]
+
+
+def test_a_row_is_a_series_and_what_is_no_number_is_left_out(tmp_path):
+    rows = [f"{i},2020-01-01,{i}.5,,{i},{'xy'[i % 2]}" for i in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join([",when,a,b,c,label", *rows]) + "\n")
+    found = sniff.look(tmp_path)
+    assert (found.kind, found.input, found.shape) == ("csv", "series", (3, 1))
+    assert found.fields["columns"] == ["a", "b", "c"]
+    assert found.left_out == ["", "when"]
+    assert found.classes == {"x": 10, "y": 10}
+    assert (found.values, found.missing, found.steps) == (60, 20, (3, 3))
+
+
+def test_a_table_is_read_in_pieces(tmp_path, monkeypatch):
+    rows = [f"{i},{i % 7 or ''},{'' if i > 20 else i},{i % 3}" for i in range(1, 31)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,label", *rows]) + "\n")
+    whole = sniff.look(tmp_path / "t.csv").facts
+    monkeypatch.setattr(table, "CELLS", 16)
+    assert sniff.look(tmp_path / "t.csv").facts == whole
+    assert whole["steps"] == [1, 3]
+    assert whole["missing_values"] == 2  # of b, where c is there: what ends a series is padding
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,label", *rows, "1,2,?,0", "1,oops,3,0"]) + "\n")
+    assert "received 'oops' in row 32" in refusal(tmp_path / "t.csv")
+
+
+def test_square_pixels_are_an_image(tmp_path):
+    header = ",".join(["label", *(f"pixel{i}" for i in range(12))])
+    rows = [",".join([str(i % 2), *map(str, range(12))]) for i in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join([header, *rows]) + "\n")
+    assert sniff.look(tmp_path / "t.csv").shape == (2, 2, 3)
+    assert sniff.look(tmp_path / "t.csv", None, "series").shape == (12, 1)
+    assert sniff.look(csv(tmp_path / "four.csv", "abcd"), None, "image").shape == (2, 2, 1)
+    assert "received 5 feature columns" in refusal(csv(tmp_path / "five.csv", "abcde"), None, "image")
+
+
+def test_a_test_table_beside_it_is_the_test_part(tmp_path):
+    path = csv(tmp_path / "my_train.csv", "abc")
+    csv(tmp_path / "my_test.csv", "abc", rows=12)
+    found = sniff.look(tmp_path)
+    assert found.path == path
+    assert found.sizes == {"train": 24, "val": 6, "test": 12}
+    assert found.split == {"val": 0.2, "seed": 0}
+    (tmp_path / "my_test.csv").write_text("a,b,c\n1,2,3\n")
+    found = sniff.look(tmp_path)
+    assert "test" not in found.fields
+    assert "my_test.csv is not used" in found.why["split"]
+    assert found.split == {"val": 0.2, "test": 0.2, "seed": 0}
+
+
+def test_other_separators(tmp_path):
+    text = csv(tmp_path / "t.csv", "abc").read_text()
+    (tmp_path / "t.tsv").write_text(text.replace(",", "\t"))
+    assert sniff.look(tmp_path / "t.tsv").fields["separator"] == "\t"
+    (tmp_path / "t.csv").write_text(text.replace(",", ";"))
+    assert sniff.look(tmp_path / "t.csv").fields["separator"] == ";"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty"),
+        ("a,b,y\n", "holds no examples"),
+        ("a\n1\n", "has a single column"),
+        ("1,2,0\n3,4,1\n", "has no header line"),
+        ("a,b,y\n1,2\n", "wrong number of values"),
+        ("a,b,y\n" + "1,2,x\n" * 9, "every example is of class 'x'"),
+        ("a,b,y\nu,v,0\nw,x,1\n", "no column beside the target 'y' holds numbers to learn from"),
+        ("a,b,y\n" + "1,2,0.5\n1,2,1.5\n" * 9, "the target 'y' is a number to predict"),
+        ("a,b,n\n" + "".join(f"1,2,{i}\n" for i in range(50)), "50 different numbers in 50 examples. There is no task"),
+        ("a,b,y\n" + "1,2,u\n" * 9 + "1,2,v\n", "class 'v' is too rare"),
+        ("a,b,y\n1,2,u\n1,2,\n", "row 2 has no target"),
+        ("a,b,y\n1,2,u\n,NA,v\n", "row 2 holds no number"),
+        ("a,b,y\n1,2,u\n1,1e99,v\n", "row 2 holds no number, or an infinite one"),
+    ],
+)
+def test_tables_that_are_refused(tmp_path, text, told):
+    (tmp_path / "t.csv").write_text(text)
+    message = refusal(tmp_path / "t.csv")
+    assert message.startswith(str(tmp_path / "t.csv"))
+    assert told in message
+
+
+def test_a_target_that_is_not_there(tmp_path):
+    assert "Did you mean 'label'?" in refusal(csv(tmp_path / "t.csv", "ab"), "lable")
+
+
+# --- arrays
+
+
+@pytest.mark.parametrize(
+    ("x", "seen"),
+    [
+        (RNG.normal(size=(30, 9)), ("series", (9, 1))),
+        (RNG.normal(size=(30, 9, 2)), ("series", (9, 2))),
+        (RNG.normal(size=(30, 9, 9)), ("image", (9, 9, 1))),
+        (RNG.integers(0, 255, (30, 9, 5), dtype=np.uint8), ("image", (9, 5, 1))),
+        (RNG.normal(size=(30, 9, 9, 3)), ("image", (9, 9, 3))),
+    ],
+)
+def test_the_rank_decides_the_input(tmp_path, x, seen):
+    found = sniff.look(npz(tmp_path / "t.npz", x=x, y=np.arange(30) % 2))
+    assert (found.input, found.shape) == seen
+    assert found.fields == {}
+
+
+def test_arrays_of_other_names_and_parts(tmp_path):
+    x, y = RNG.normal(size=(30, 9)), np.array(["a", "b"])[np.arange(30) % 2]
+    found = sniff.look(npz(tmp_path / "t.npz", X_train=x, labels_train=y, X_test=x, labels_test=y, more=x))
+    assert found.fields == {"x": "X", "y": "labels"}
+    assert found.sizes == {"train": 24, "val": 6, "test": 30}
+    found = sniff.look(npz(tmp_path / "t.npz", x=x, kind=y, y=np.ones(30)), "kind")
+    assert found.fields == {"x": "x", "y": "kind"}
+    assert found.classes == {"a": 15, "b": 15}
+
+
+def test_gaps_and_lengths_of_series(tmp_path):
+    x = np.ones((20, 10, 2))
+    x[0, 6:] = np.nan  # padding
+    x[1, 2, 1] = np.nan  # a gap
+    found = sniff.look(npz(tmp_path / "t.npz", x=x, y=np.arange(20) % 2))
+    assert (found.steps, found.missing, found.values) == ((6, 10), 1, 2 * (6 + 19 * 10))
+    assert "6 to 10 steps" in found.told
+    x[3] = np.nan
+    assert "example 3 holds no number" in refusal(npz(tmp_path / "t.npz", x=x, y=np.arange(20) % 2))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"foo": np.ones((9, 3)), "y": np.ones(9)}, "which array holds the examples cannot be told"),
+        ({"x": np.ones((9, 3)), "bar": np.ones(9)}, "which array holds the targets cannot be told"),
+        ({"x": np.ones((9, 3, 32, 32)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
+        ({"x": np.ones((9, 2, 2, 2, 2)), "y": np.arange(9) % 2}, "neither series nor images"),
+        ({"x": np.ones((9, 3)), "y": np.eye(9)}, "Expected one label per example"),
+        ({"x": np.ones((9, 3)), "y": np.array([{}] * 9)}, "never loaded because they can run code"),
+        ({"x": np.ones((9, 3)), "y": np.linspace(0, 1, 9)}, "There is no task for regression yet"),
+    ],
+)
+def test_archives_that_are_refused(tmp_path, arrays, told):
+    assert told in refusal(npz(tmp_path / "t.npz", **arrays))
+
+
+def test_what_is_no_archive(tmp_path):
+    (tmp_path / "t.npz").write_text("no")
+    assert str(tmp_path / "t.npz") in refusal(tmp_path / "t.npz")
+
+
+# --- files and folders
+
+
+def test_toys_of_the_sources_are_found(tmp_path):
+    for kind in ("csv", "npz", "idx", "ts"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        data.registry.get(kind).toy(folder)
+        found = sniff.look(folder)
+        assert found.kind == kind
+        assert found.name == (kind if kind == "idx" else "toy")
+        one = min(folder.iterdir())
+        assert sniff.look(one).facts == found.facts
+
+
+def test_series_without_a_test_file(tmp_path):
+    data.registry.get("ts").toy(tmp_path)
+    (tmp_path / "toy_TEST.ts").unlink()
+    found = sniff.look(tmp_path / "toy_TRAIN.ts")
+    assert found.fields["name"] == "toy_TRAIN"
+    assert found.split.keys() == {"val", "test", "seed"}
+    assert "names its targets itself" in refusal(tmp_path, "label")
+
+
+def test_paths_that_hold_nothing(tmp_path):
+    csv(tmp_path / "sensors.csv", "ab")
+    assert "Did you mean 'sensors.csv'?" in refusal(tmp_path / "sensor.csv")
+    csv(tmp_path / "more.csv", "ab")
+    assert "holds 2 data sets. Expected one; received more.csv, sensors.csv" in refusal(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "received an empty folder" in refusal(tmp_path / "empty")
+    (tmp_path / "t.parquet").touch()
+    assert "no source reads .parquet files" in refusal(tmp_path / "t.parquet")
+
+
+def test_pictures_are_not_read_yet(tmp_path):
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    (tmp_path / "pets" / "cat" / "1.JPG").touch()
+    for path in (tmp_path / "pets", tmp_path / "pets" / "cat" / "1.JPG"):
+        message = refusal(path)
+        assert "no source reads image files yet" in message
+        assert "numpy.savez('images.npz', x=images, y=labels)" in message
+
+
+# --- the plan and the documents
+
+
+def test_many_classes_of_few_examples_need_larger_parts(tmp_path):
+    labels = "abcdefghij"
+    assert sniff.look(csv(tmp_path / "t.csv", "abc", rows=60, labels=labels)).split["val"] == 0.2
+    found = sniff.look(csv(tmp_path / "t.csv", "abc", rows=40, labels=labels))
+    assert found.split == {"val": 0.25, "test": 0.25, "seed": 0}
+    assert "larger than 0.2" in sniff.data.write(found, tmp_path, "automl")
+
+
+def test_a_large_set_is_limited(tmp_path):
+    def facts(count: int) -> tuple[dict[str, int], dict[str, int]]:
+        for name, values in (("images", struct.pack(">HBB3I", 0, 8, 3, count, 1, 2)), ("labels", b"\0\0\x08\1")):
+            body = (
+                bytes(2 * count) if name == "images" else struct.pack(">I", count) + bytes(i % 4 for i in range(count))
+            )
+            (tmp_path / f"train-{name}-idx{3 if name == 'images' else 1}-ubyte").write_bytes(values + body)
+        found = sniff.look(tmp_path)
+        return found.limit, found.sizes
+
+    assert facts(30_000) == ({}, {"train": 18_000, "val": 6_000, "test": 6_000})
+    assert facts(60_000) == ({"train": 10_000, "val": 2_500}, {"train": 10_000, "val": 2_500, "test": 12_000})
+
+
+def test_uneven_classes_are_weighed_and_scored_so(tmp_path):
+    found = sniff.look(csv(tmp_path / "t.csv", "abc", rows=60, labels="aaaaab"))
+    assert "class_weights: balanced" in sniff.data.write(found, tmp_path, "automl")
+    assert parse(sniff.space.write(found, "automl"), "t").data["search"]["objective"] == "val_f1"
+    found = sniff.look(csv(tmp_path / "t.csv", "abc", rows=60))
+    assert parse(sniff.data.write(found, tmp_path, "automl"), "t").data["task"] == "classification"
+
+
+def blocks(path: Path) -> list[str]:
+    model = parse(sniff.space.write(sniff.look(path), "automl"), "t").data["model"]
+    return [block if isinstance(block, str) else next(iter(block)) for block in model]
+
+
+def test_the_family_and_the_depth_follow_the_shape(tmp_path):
+    y = np.arange(20) % 2
+    assert blocks(npz(tmp_path / "t.npz", x=np.ones((20, 30, 1)), y=y)) == ["recurrent", "dense"]
+    assert blocks(npz(tmp_path / "t.npz", x=np.ones((20, 500, 1)), y=y)) == ["conv"] * 3 + ["global_pool", "dense"]
+    assert blocks(npz(tmp_path / "t.npz", x=np.ones((20, 3, 3, 1)), y=y)) == ["conv"] * 2 + ["flatten", "dense"]
+    assert blocks(npz(tmp_path / "t.npz", x=np.ones((20, 32, 32, 1)), y=y)) == ["conv"] * 3 + ["flatten", "dense"]
+
+
+def test_odd_names_stay_in_their_place(tmp_path):
+    path = tmp_path / "my: set #1.csv"
+    rows = [f"{i},{i},{'#no' if i % 2 else 'y: [e'}" for i in range(20)]
+    path.write_text("\n".join(['"a: b","# c\nd","{y}"', *rows]) + "\n")
+    found = sniff.look(path)
+    assert found.name == "my_set_1"
+    document = parse(sniff.data.write(found, tmp_path, "automl"), "t").data
+    assert document["source"]["csv"]["target"] == "{y}"
+    assert document["source"]["csv"]["file"] == path.name
+
+
+def test_paths_are_relative_below_the_document_alone(tmp_path):
+    (tmp_path / "sets").mkdir()
+    found = sniff.look(csv(tmp_path / "sets" / "t.csv", "ab"))
+
+    def file(folder: Path) -> str:
+        return parse(sniff.data.write(found, folder, "automl"), "t").data["source"]["csv"]["file"]
+
+    assert file(tmp_path) == "sets/t.csv"
+    assert file(tmp_path / "elsewhere") == str(tmp_path / "sets" / "t.csv")
+
+
+REAL = [
+    ("GunPoint", 2, "conv"),
+    ("ArrowHead", 3, "conv"),
+    ("ItalyPowerDemand", 2, "recurrent"),
+    ("JapaneseVowels", 9, "recurrent"),
+]
+
+
+@pytest.mark.parametrize(("name", "classes", "family"), REAL)
+def test_real_series(automl_data, name, classes, family):
+    folder = automl_data / "ucr_uea" / name
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    found = sniff.look(folder / f"{name}_TRAIN.ts")
+    assert (found.kind, found.name, len(found.classes)) == ("ts", name, classes)
+    assert "test" in found.labels
+    assert blocks(folder)[0] == family

@@ -47,7 +47,7 @@ def text(kind: DocumentKind) -> str:
     else:
         # Its file names it, unless it does so itself.
         root = defs["DataDocument"] | {"required": [key for key in defs["DataDocument"]["required"] if key != "name"]}
-    used = sorted(reached(root, defs), key=str.lower)
+    used = sorted(reached(root, defs), key=lambda name: (name.lower(), name))
     return laid_out({"$schema": DIALECT, **root, "$defs": {name: defs[name] for name in used}}) + "\n"
 
 

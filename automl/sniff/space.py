@@ -135,8 +135,9 @@ def _sizes(found: Found) -> dict[str, object]:
     tier = sum(examples >= bound for bound in (500, 5_000))
     low, high = (8, 12, 16)[tier], ((16, 32, 48) if found.input == "image" else (32, 48, 64))[tier]
     batch = 8 if examples < 300 else 16 if examples < 2_000 else 32 if examples < 20_000 else 64
-    # Some 3,000 steps of the optimizer, whatever the size of the set.
-    epochs = min(100, max(15, math.ceil(3_000 * batch / examples)))
+    # Some 3,000 steps of the optimizer, whatever the size of the set; early stopping waits a fifth of them, because
+    # batch normalisation needs hundreds of steps until its averages serve in validation.
+    epochs = min(200, max(15, math.ceil(3_000 * batch / examples)))
     # Down to some 4 pixels, or some 32 steps.
     halvings = min(5, max(0, int(math.log2(side)) - (2 if found.input == "image" else 5)))
     flat = 2 * high * math.prod(max(1, length >> halvings) for length in found.shape[:-1])
@@ -157,7 +158,7 @@ def _sizes(found: Found) -> dict[str, object]:
         if flat <= 8_192
         else "global_pool  # flattened it would be too wide",
         "epochs": epochs,
-        "patience": max(4, epochs // 6),
+        "patience": max(4, epochs // 5),
         "batch": batch,
         "batches": 2 * batch,
         "why_batch": f"{math.ceil(examples / batch):,} or {math.ceil(examples / batch / 2):,} steps an epoch",

@@ -78,10 +78,12 @@ class Conv(Weighted):
         dilation = per_axis(self.dilation, "dilation", len(spatial))
         if max(stride) > 1 and max(dilation) > 1:
             raise Infeasible(f"stride {self.stride} with dilation {self.dilation}. Expected one of the two to be 1")
-        # With `same` padding too: a kernel longer than its input has taps that never meet data.
+        # With `same` padding a 3x3 kernel may see a single pixel, as in the last stage of a ResNet on small images; one
+        # that reaches further past the edges has more taps that never meet data than it needs.
         reach = tuple(1 + (taps - 1) * gap for taps, gap in zip(kernel, dilation, strict=True))
         name = "kernel_size" if max(dilation) == 1 else "kernel_size with its dilation"
-        require_fit(name, reach, spatial)
+        if self.padding == "valid" or any(taps > 2 * side + 1 for taps, side in zip(reach, spatial, strict=True)):
+            require_fit(name, reach, spatial)
         layer = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(spatial)]
         x = layer(
             self.filters,

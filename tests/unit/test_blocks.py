@@ -49,6 +49,7 @@ def steps(count=8, channels=2, kind="feature_map", padded=True):
         ({"pool": "avg", "pool_size": [1, 3], "dropout": 0.1}, (8, 2, 32)),
         ({"dilation": 2, "padding": "valid"}, (4, 2, 32)),
         ({"kernel_size": 6}, (8, 6, 32)),
+        ({"kernel_size": 13}, (8, 6, 32)),
     ],
 )
 def test_conv_shapes(fields, shape):
@@ -58,7 +59,7 @@ def test_conv_shapes(fields, shape):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kernel_size": 7}, "kernel_size 7x7 is larger than its input 8x6"),
+        ({"kernel_size": 14}, "kernel_size 14x14 is larger than its input 8x6"),
         ({"kernel_size": 7, "padding": "valid"}, "kernel_size 7x7 is larger than its input 8x6"),
         ({"dilation": 3, "padding": "valid"}, "kernel_size with its dilation 7x7 is larger"),
         ({"pool": "max", "pool_size": 7}, "pool_size 7x7 is larger than its input 8x6"),

@@ -100,7 +100,7 @@ def test_a_layer_of_any_rank_hands_on_what_the_next_block_wants():
             r"model\[1\] conv: takes a feature map, but model\[0\] dense gives a vector. Put it before",
         ),
         (["flatten", "recurrent"], r"model\[1\] recurrent: takes a sequence, but model\[0\] flatten gives a vector"),
-        ([{"conv": {"kernel_size": 9}}], r"model\[0\] conv: kernel_size 9 is larger than its input 8"),
+        ([{"conv": {"kernel_size": 19}}], r"model\[0\] conv: kernel_size 19 is larger than its input 8"),
         ([{"conv": {"pool": "max", "repeat": 9}}], r"model\[0\] conv: (kernel|pool)_size . is larger than its input"),
         ([{"Conv2D": {"filters": 2, "kernel_size": 3}}], r"model\[0\] Conv2D: .*expected min_ndim=4"),
         ([{"MaxPooling1D": {"pool_size": 9}}], r"model\[0\] MaxPooling1D: "),

@@ -11,10 +11,10 @@ from automl.records import DataSpec
 
 TEXT = """
 model:
-  - conv: {filters: {values: [2, 4]}, kernel_size: {values: [3, 9]}, pool: max}
+  - conv: {filters: {values: [2, 4]}, kernel_size: {values: [3, 21]}, pool: max}
   - dense: {repeat: {min: 0, max: 1}, units: {min: 2, max: 9}}
 training: {epochs: 9, batch_size: {values: [8, 16]}}
-search: {algorithm: ALGORITHM, seed: 3, constraints: [conv.filters * conv.kernel_size < 36]}
+search: {algorithm: ALGORITHM, seed: 3, constraints: [conv.filters * conv.kernel_size < 50]}
 """
 DATA = DataSpec("", "d", "", "image", "classification", (6, 6, 1), {"train": 100}, ("a", "b"), {"scale": "none"})
 
@@ -70,10 +70,10 @@ def test_what_cannot_be_built_says_why():
     assert fits.anatomy.macs == 36 * 18 + 4
     assert (fits.epochs, fits.batch_size) == (9, 8)
     large = plan.built(
-        read(), {"conv.filters": 2, "conv.kernel_size": 9, "dense.repeat": 0, "training.batch_size": 8}, DATA
+        read(), {"conv.filters": 2, "conv.kernel_size": 21, "dense.repeat": 0, "training.batch_size": 8}, DATA
     )
     assert large.anatomy is None
-    assert "kernel_size 9x9 is larger than its input 6x6" in large.problem
+    assert "kernel_size 21x21 is larger than its input 6x6" in large.problem
 
 
 def sample(macs, epochs=10, batch_size=10, steps=0):

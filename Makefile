@@ -44,7 +44,7 @@ demo: $(CORE_STAMP)
 	@echo "See every trial in the browser:  $(BIN)/automl ui"
 
 test: $(DEV_STAMP)
-	$(SETTINGS) $(BIN)/python -m pytest
+	$(SETTINGS) $(BIN)/python -m pytest -n 2
 
 test-fast: $(DEV_STAMP)
 	$(SETTINGS) $(BIN)/python -m pytest -m "not slow" -n 2

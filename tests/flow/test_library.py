@@ -1,0 +1,224 @@
+"""Every shipped space: it is what its paper says, its trials are documents again, and it trains."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import searches
+
+from automl import dataset, document, experiment, launch, model, shelf, structure
+from automl.dataset import DataDocument
+from automl.document import Document
+from automl.errors import Infeasible
+from automl.launch import Options
+from automl.loop import Watcher
+from automl.records import DataSpec, TrialRequest
+from automl.trial import run_trial
+
+NAMES = shelf.names(shelf.SPACES)
+SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 227)
+
+
+def head(name: str) -> str:
+    return next(line for line in shelf.find(shelf.SPACES, name).read_text().splitlines() if "automl search" in line)
+
+
+def input_of(name: str) -> str:
+    """What the space is for: the input of the data set that its first lines name."""
+    data = re.search(r"--data (\w+)", head(name))[1]
+    return (
+        DataDocument.model_validate({"name": data, **document.read(shelf.find(shelf.DATASETS, data)).data})
+        .model_dump()["input"]
+        .popitem()[0]
+    )
+
+
+def spec(name: str, size: int, channels: int = 1, classes: int = 3, folder: str = "") -> DataSpec:
+    image = input_of(name) == "image"
+    shape = (size, size, channels) if image else (size, channels)
+    values = [0.0] * channels, [1.0] * channels
+    stem = {"scale": "none", "mean": values[0], "offset": values[0], "width": values[1], "padded": False}
+    return DataSpec(
+        folder, "toy", "0" * 64, input_of(name), "classification", shape, {}, tuple(map(str, range(classes))), stem
+    )
+
+
+def draws(read: experiment.Experiment, count: int) -> list[dict]:
+    generator = random.Random(0)
+    found = []
+    while len(found) < count:
+        values = read.space.draw(generator)
+        if read.space.legal(values):
+            found.append(values)
+    return found
+
+
+def again(resolved: dict) -> experiment.Experiment:
+    """What a user gets who loads a trial.yaml."""
+    return experiment.check(document.parse(document.dump(resolved), "trial.yaml"), "trial", layers=False)
+
+
+def smallest(name: str, resolved: dict) -> DataSpec:
+    """The smallest input that the trial can be built for."""
+    for size in SIZES:
+        try:
+            model.build(resolved, spec(name, size))
+        except Infeasible:
+            continue
+        return spec(name, size)
+    raise AssertionError(f"{name} fits no input up to {SIZES[-1]}: {resolved}")
+
+
+# --- papers
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "size", "channels", "classes", "weights"),
+    [
+        # LeCun et al. 1998, table of section II.B, with full connections in C3: 156 + 2,416 + 48,120 + 10,164 + 850.
+        ("lenet", {}, 28, 1, 10, 61_706),
+        # Krizhevsky et al. 2012, without the split over two GPUs; as counted layer by layer in Keras and Caffe ports.
+        ("alexnet", {}, 227, 3, 1000, 62_378_344),
+        # Simonyan & Zisserman 2014, table 2 (133, 138 and 144 million); exact in keras.applications.VGG16 and VGG19.
+        ("vgg", {}, 224, 3, 1000, 138_357_544),
+        ("vgg", {"stage3.conv.repeat": 4, "stage4.conv.repeat": 4, "stage5.conv.repeat": 4}, 224, 3, 1000, 143_667_240),
+        # torchvision's vgg11: 132,863,336.
+        (
+            "vgg",
+            {**{f"stage{i}.conv.repeat": 1 for i in (1, 2)}, **{f"stage{i}.conv.repeat": 2 for i in (3, 4, 5)}},
+            224,
+            3,
+            1000,
+            132_863_336,
+        ),
+        # He et al. 2015; exact in torchvision.models.resnet18, 34, 50 and 101.
+        ("resnet", {}, 224, 3, 1000, 11_689_512),
+        (
+            "resnet",
+            {"units.basic.stage1.repeat": 3, "units.basic.stage2.repeat": 4, "units.basic.stage3.repeat": 6}
+            | {"units.basic.stage4.repeat": 3},
+            224,
+            3,
+            1000,
+            21_797_672,
+        ),
+        ("resnet", {"units": "bottleneck"}, 224, 3, 1000, 25_557_032),
+        ("resnet", {"units": "bottleneck", "units.bottleneck.stage3.repeat": 23}, 224, 3, 1000, 44_549_160),
+    ],
+)
+@pytest.mark.slow
+def test_a_classic_has_the_weights_of_its_paper(name, given, size, channels, classes, weights):
+    import keras
+
+    read = experiment.load(name)
+    resolved = read.space.resolve(read.space.defaults(given))
+    built = model.build(resolved, spec(name, size, channels, classes))
+    trainable = sum(int(np.prod(weight.shape)) for weight in built.trainable_weights)
+    assert trainable == weights
+    keras.utils.clear_session()
+
+
+# --- trials are documents again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trial_is_the_same_document_again(name):
+    read = experiment.load(name)
+    points = draws(read, 200)
+    assert len({read.space.key(values) for values in points}) > 20
+    for values in points:
+        resolved = read.trial(values, seed=7)
+        loaded = again(resolved)
+        assert loaded.space.params == ()
+        assert json.dumps(loaded.trial({})) == json.dumps(resolved)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trial_builds_the_same_model_again(name):
+    import keras
+
+    def config(resolved: dict, data: DataSpec) -> str:
+        # Keras numbers the layers it names itself; a worker begins each trial so.
+        keras.utils.clear_session()
+        return json.dumps(model.build(resolved, data).get_config())
+
+    read = experiment.load(name)
+    for values in draws(read, 5):
+        resolved = read.trial(values, seed=7)
+        data = smallest(name, resolved)
+        assert config(again(resolved).trial({}), data) == config(resolved, data)
+
+
+def toy(name: str, size: int, folder: Path) -> DataDocument:
+    """Noise with three classes, 24 examples in all, in a file."""
+    rng = np.random.default_rng(0)
+    shape = (size, size, 1) if input_of(name) == "image" else (size, 1)
+    y = np.arange(24) % 3
+    np.savez(folder / "toy.npz", x=(rng.normal(size=(24, *shape)) + y.reshape(-1, *[1] * len(shape))), y=y)
+    return DataDocument.model_validate(
+        {
+            "name": "toy",
+            "source": {"npz": {"file": str(folder / "toy.npz")}},
+            "input": input_of(name),
+            "task": "classification",
+        }
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trial_trains_the_same_again(name, tmp_path):
+    read = experiment.load(name, options=["training.epochs=1"])
+    resolved = read.trial(draws(read, 1)[0], seed=7)
+    size = smallest(name, resolved).shape[0]
+    data = dataset.prepare(toy(name, size, tmp_path), tmp_path / "data")
+    resolved["data"] = {"task": "classification"}
+    losses = []
+    for text in (
+        resolved,
+        {**again({k: v for k, v in resolved.items() if k != "data"}).trial({}), "data": resolved["data"]},
+    ):
+        request = TrialRequest(1, 1, text, 7, data, str(tmp_path), "val_loss", "min", epochs=1)
+        reports = []
+        result = run_trial(request, reports.append)
+        assert result.outcome == "completed", result
+        losses.append(reports[0].metrics["loss"])
+    assert round(losses[0], 6) == round(losses[1], 6)
+
+
+# --- every file runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_two_trials_run(name, tmp_path, home):
+    """The space at its lightest: the same keys, each choice and range cut down to what a CPU trains in a moment."""
+    read = experiment.load(name, options=["training.epochs=1", "search.trials=2", "search.algorithm=random"])
+    size = smallest(name, read.space.resolve(read.space.defaults())).shape[0]
+    data = toy(name, size, tmp_path).model_dump(mode="json", exclude_none=True)
+    written = Document({**read.document.data, "data": data}, read.document.name, read.document.marks)
+    summary = launch.start(experiment.check(written, name), Options(home=home), Watcher())
+    assert sum(summary.trials.values()) == 2
+    assert summary.trials["failed"] == 0
+    assert summary.best is not None
+    assert "test_accuracy" in summary.best["test"]
+    history = searches.replay(home / "searches" / summary.search_id)
+    assert all(read.space.legal(trial.asked.values) for trial in history.trials.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_tells_how_it_is_run_and_what_it_reached(name):
+    text = shelf.find(shelf.SPACES, name).read_text()
+    assert re.match(r"# yaml-language-server: \$schema=\S+\n# automl search " + name + r" --data \w+", text)
+    assert re.search(r"\d+ (s|min) on 2 cores.*test accuracy 0\.\d+", head(name)), "say its time and its score"
+    read = experiment.load(name)
+    assert read.document.data["description"]
+    assert structure.normalised(read.document) == read.document

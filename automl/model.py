@@ -9,6 +9,7 @@ from automl import inputs, optimizers, tasks
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
 from automl.errors import ConfigError, Infeasible, Problem
+from automl.losses import Loss
 from automl.optimizers import Optimizer
 from automl.records import DataSpec
 from automl.tasks import Task
@@ -28,6 +29,14 @@ class Training(Protocol):
     @property
     def clipvalue(self) -> float | None:
         """Largest absolute value of a gradient's element."""
+
+    @property
+    def global_clipnorm(self) -> float | None:
+        """Largest L2 norm of all gradients together."""
+
+    @property
+    def loss(self) -> Loss | None:
+        """What training makes small; None for the task's own."""
 
 
 def build(document: Mapping[str, Any], data: DataSpec) -> Any:
@@ -60,10 +69,14 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
 
 
 def compile_model(model: Any, training: Training, task: Task, data: DataSpec) -> None:
-    """Gives a model its optimizer, loss and metrics."""
-    optimizer = optimizers.build(training.optimizer, training.clipnorm, training.clipvalue)
+    """Gives a model its optimizer, loss and metrics.
+
+    Raises:
+        Infeasible: The loss does not fit the task, or the Keras installed has no such optimizer.
+    """
+    optimizer = optimizers.build(training.optimizer, training.clipnorm, training.clipvalue, training.global_clipnorm)
     # Plain metrics, not weighted ones: class weights shape the training, and must not change what is measured.
-    model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.keras_metrics(data))
+    model.compile(optimizer=optimizer, loss=task.loss(training.loss), metrics=task.keras_metrics(data))
 
 
 def blocks_of(model: Sequence[Any]) -> list[Block]:

@@ -8,9 +8,11 @@ from typing import Annotated
 from pydantic import Field, JsonValue, model_validator
 
 from automl import oracles
+from automl.losses import LOSSES, Loss
 from automl.optimizers import OPTIMIZERS, Optimizer
 from automl.oracles import Algorithm
 from automl.registry import Family, Member
+from automl.schedules import SCHEDULES, Schedule
 
 DEFAULT_TRIALS = 20
 """Trials of a search that is given neither a number of them nor a time."""
@@ -31,15 +33,23 @@ class Training(Member):
     optimizer: Annotated[Optimizer, Family(OPTIMIZERS)] = Field(
         default_factory=lambda: OPTIMIZERS.read("adam"), description="Optimizer and its arguments"
     )
+    schedule: Annotated[Schedule, Family(SCHEDULES)] = Field(
+        default_factory=lambda: SCHEDULES.read("constant"), description="How the learning rate goes over the epochs"
+    )
+    loss: Annotated[Loss, Family(LOSSES)] | None = Field(
+        None, description="Loss of training and of val_loss; null: the task's own, which test_loss always is"
+    )
     clipnorm: float | None = Field(None, gt=0, description="Clip each gradient to this norm")
     clipvalue: float | None = Field(None, gt=0, description="Clip each gradient element to this absolute value")
+    global_clipnorm: float | None = Field(None, gt=0, description="Clip all gradients together to this norm")
     early_stopping: EarlyStopping | None = Field(None, description="When to end early; null: never")
     seed: int | None = Field(None, ge=0, lt=2**32, description="Seed of the trial; null: from the search's seed")
 
     @model_validator(mode="after")
     def _clips_once(self) -> Training:
-        if self.clipnorm is not None and self.clipvalue is not None:
-            raise ValueError("clipnorm and clipvalue exclude each other: Keras takes one of them")
+        given = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other: Keras takes one of them")
         return self
 
 

@@ -49,7 +49,11 @@ def run_trial(request: TrialRequest, report: Callable[[Report], None]) -> TrialR
 
 
 def run_test(request: TestRequest, report: Callable[[Report], None]) -> TestResult:
-    """Evaluates a saved model on the test part, with every metric of its task."""
+    """Evaluates a saved model on the test part, with every metric of its task.
+
+    `test_loss` is the task's own, plain loss, whatever the trial was trained with: it compares trials, as `val_loss`,
+    the trial's own, may not.
+    """
     del report
     try:
         task = _task(request.document)
@@ -87,29 +91,46 @@ def _train(request: TrialRequest, report: Callable[[Report], None]) -> dict[str,
         validation_data=Feed(data, "val", task, training.batch_size),
         initial_epoch=request.initial_epoch,
         epochs=request.epochs,
-        callbacks=[train.clock(), recorder, *_callbacks(training, request)],
+        # The recorder reads what those before it log, and takes the weights they leave.
+        callbacks=[train.clock(), *_course(training, request), recorder, *_stopping(training, request)],
         shuffle=False,
         verbose=0,
     )
     facts = recorder.facts() | {"parameters": network.count_params()}
     if facts["outcome"] == "completed":
-        facts |= _save(network, recorder, request)
+        facts |= _save(network, recorder, request, averaged=training.optimizer.use_ema)
     return facts
 
 
-def _save(network: Any, recorder: Any, request: TrialRequest) -> dict[str, Any]:
+def _save(network: Any, recorder: Any, request: TrialRequest, *, averaged: bool) -> dict[str, Any]:
     """Writes the state after the last epoch, if somebody may go on from it, and the model of the best epoch."""
     folder = Path(request.folder)
     saved: dict[str, Any] = {}
     if request.keep_checkpoint:
-        network.save_weights(folder / CHECKPOINT)
+        if not averaged:  # else it was written as the last epoch ended
+            network.save_weights(folder / CHECKPOINT)
         saved["checkpoint"] = str(folder / CHECKPOINT)
     network.set_weights(recorder.best_weights)
     saved["model"] = str(export.registry.read("keras").write(network, folder))
     return saved
 
 
-def _callbacks(training: Training, request: TrialRequest) -> list[Any]:
+def _course(training: Training, request: TrialRequest) -> list[Any]:
+    """Returns what sets the learning rate, and what puts the weights' running mean in their place to be measured."""
+    import keras
+
+    course = training.schedule.callbacks(
+        training.optimizer.learning_rate, training.epochs, request.objective, request.direction
+    )
+    if training.optimizer.use_ema:
+        if request.keep_checkpoint:
+            # Before the mean takes their place: who goes on from here needs the weights themselves.
+            course.append(keras.callbacks.ModelCheckpoint(Path(request.folder) / CHECKPOINT, save_weights_only=True))
+        course.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    return course
+
+
+def _stopping(training: Training, request: TrialRequest) -> list[Any]:
     import keras
 
     if training.early_stopping is None:

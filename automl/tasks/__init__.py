@@ -6,7 +6,9 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from automl.errors import Infeasible
 from automl.flow import Flow, Kind
+from automl.losses import LOSSES, Loss
 from automl.records import DataSpec, Direction, Part
 from automl.registry import Member, Registry
 
@@ -17,12 +19,14 @@ if TYPE_CHECKING:
 class Task(Member):
     """What is learned: everything about targets, from the source's raw ones to the figures in the record.
 
-    `metrics` maps each legal metric (as it stands in the logs, without `val_`) to its direction.
+    `metrics` maps each legal metric (as it stands in the logs, without `val_`) to its direction; `losses` names those
+    that fit, the task's own first.
     """
 
     takes: ClassVar[Kind]
     metrics: ClassVar[Mapping[str, Direction]]
     default_objective: ClassVar[str]
+    losses: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def classes(self, y: np.ndarray) -> tuple[str, ...]:
@@ -48,9 +52,24 @@ class Task(Member):
     def head(self, flow: Flow, data: DataSpec) -> Any:
         """Builds the output tensor on a flow of kind `takes`."""
 
-    @abstractmethod
-    def loss(self) -> Any:
-        """Returns a fresh Keras loss."""
+    def loss(self, declared: Loss | None = None) -> Any:
+        """Returns a fresh Keras loss.
+
+        Args:
+            declared: The one to train with; None for the task's own, plain one, which every test is measured with.
+
+        Raises:
+            Infeasible: It does not fit the task.
+        """
+        fitting = {LOSSES.get(name): name for name in self.losses}
+        if declared is None:
+            declared = LOSSES.read(self.losses[0])
+        if type(declared) not in fitting:
+            received = next(name for name in LOSSES if LOSSES.get(name) is type(declared))
+            task = type(self).__name__.lower()
+            expected = ", ".join(fitting.values())
+            raise Infeasible(f"training.loss: {received} does not fit {task}. Expected one of {expected}")
+        return declared.build()
 
     @abstractmethod
     def keras_metrics(self, data: DataSpec) -> list[Any]:

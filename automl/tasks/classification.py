@@ -23,7 +23,8 @@ class Classification(Task):
     """One class per example; the head gives a probability to every class, two classes included.
 
     Metrics: `accuracy`; `f1`, the mean over classes of the harmonic mean of precision and recall; `auc`, the mean over
-    the classes that occur of the area under the ROC curve of one against the rest; `loss`, cross-entropy in nats.
+    the classes that occur of the area under the ROC curve of one against the rest; `loss`, what `training.loss`
+    declares for `loss` and `val_loss`, but always plain cross-entropy in nats for `test_loss`, which compares trials.
 
     Input:
         `(batch, features) float32`.
@@ -35,6 +36,7 @@ class Classification(Task):
     takes: ClassVar[Kind] = "vector"
     metrics: ClassVar[Mapping[str, Direction]] = {"accuracy": "max", "f1": "max", "auc": "max", "loss": "min"}
     default_objective: ClassVar[str] = "val_accuracy"
+    losses: ClassVar[tuple[str, ...]] = ("crossentropy", "focal")
 
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="Weight of an example in the training loss: 1, or inverse to its class's frequency."
@@ -97,12 +99,6 @@ class Classification(Task):
 
         # float32 whatever the precision of the layers before: a softmax in half precision loses small probabilities.
         return keras.layers.Dense(len(data.classes), "softmax", dtype="float32", name="probabilities")(flow.x)
-
-    def loss(self) -> Any:
-        """Returns cross-entropy on one-hot (or soft) targets."""
-        import keras
-
-        return keras.losses.CategoricalCrossentropy()
 
     def keras_metrics(self, data: DataSpec) -> list[Any]:
         """Returns accuracy, F1 and AUC."""

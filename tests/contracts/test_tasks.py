@@ -1,13 +1,13 @@
 """Every task: targets there and back, a head, a loss, metrics in its own table, toy data that can be learned."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from automl import inputs, model, tasks
-from automl.optimizers import OPTIMIZERS
+from automl.errors import Infeasible
+from automl.losses import LOSSES
 from automl.records import DataSpec
+from automl.sections import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -19,6 +19,21 @@ def test_declares_itself(name):
     assert all(info.description for info in task.model_fields.values())
     assert task.default_objective.removeprefix("val_") in task.metrics
     assert set(task.metrics.values()) <= {"max", "min"}
+    assert set(task.losses) <= set(LOSSES)
+
+
+@pytest.mark.parametrize("name", tasks.registry.names())
+def test_builds_the_losses_that_fit_and_refuses_others(name):
+    task = tasks.registry.read(name)
+    own = LOSSES.get(task.losses[0])
+    assert type(task.loss()).__name__ == own.keras_class
+    for loss in task.losses:
+        assert type(task.loss(LOSSES.read(loss))).__name__ == LOSSES.get(loss).keras_class
+    picky = type("Picky", (type(task),), {"losses": task.losses[:1]})()
+    for loss in set(LOSSES) - set(picky.losses):
+        message = f"^training.loss: {loss} does not fit picky. Expected one of {task.losses[0]}$"
+        with pytest.raises(Infeasible, match=message):
+            picky.loss(LOSSES.read(loss))
 
 
 @pytest.mark.parametrize("reader", inputs.registry.names())
@@ -34,8 +49,8 @@ def test_learns_its_toy_data(name, reader):
     data = DataSpec("", "toy", "", reader, name, x.shape[1:], {}, classes, entrance.fit(x))
     keras.utils.set_random_seed(0)
     network = model.build({"model": [{"conv": {"filters": 8}}, {"dense": {"units": 16}}]}, data)
-    optimizer = OPTIMIZERS.read({"adam": {"learning_rate": 0.02}})
-    model.compile_model(network, SimpleNamespace(optimizer=optimizer, clipnorm=1.0, clipvalue=None), task, data)
+    training = Training(optimizer={"adam": {"learning_rate": 0.02}}, clipnorm=1.0)
+    model.compile_model(network, training, task, data)
     logs = network.fit(x, task.encode(y, classes), epochs=12, batch_size=24, verbose=0).history
     assert set(logs) == set(task.metrics)
     assert np.isfinite([values[-1] for values in logs.values()]).all()

@@ -1,13 +1,31 @@
-"""Optimizers: fields are Keras's arguments with Keras's defaults."""
+"""Optimizers: fields are Keras's arguments with Keras's defaults, and none of Keras's optimizers is left out."""
 
 import inspect
+import types
+from itertools import combinations
 from typing import Annotated
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from automl.optimizers import OPTIMIZERS, Optimizer, build
+from automl.errors import Infeasible
+from automl.optimizers import OPTIMIZERS, Adam, Optimizer, build
 from automl.registry import Family, UnknownName
+from automl.sections import Training
+
+
+def test_every_optimizer_of_keras_is_there():
+    import keras
+
+    # The base, and two that hold other optimizers, declared by objects rather than literals.
+    holders = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer"}
+    theirs = {
+        name
+        for name, kind in vars(keras.optimizers).items()
+        if inspect.isclass(kind) and issubclass(kind, keras.optimizers.Optimizer) and name not in holders
+    }
+    assert {name: OPTIMIZERS.get(name).keras_class for name in OPTIMIZERS} == {name.lower(): name for name in theirs}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
@@ -19,17 +37,42 @@ def test_fields_are_keras_arguments_with_keras_defaults(name):
     for field, info in member.model_fields.items():
         assert info.default == arguments[field].default, field
         assert info.description
-    # Nothing that shapes a step is left out, so a search can reach all of it.
-    common = {"clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency"}
-    common |= {"loss_scale_factor", "gradient_accumulation_steps", "name", "kwargs"}
-    assert set(arguments) - common == set(member.model_fields)
+    # Nothing that shapes a step is left out. Clips are fields of `training`; models are trained in float32, unscaled.
+    elsewhere = {"clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor", "name", "kwargs"}
+    assert set(arguments) - elsewhere == set(member.model_fields)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
-def test_builds(name):
-    optimizer = build(OPTIMIZERS.read({name: {"learning_rate": 0.5}}), clipnorm=1.5)
+def test_builds_and_steps(name):
+    import keras
+
+    optimizer = build(OPTIMIZERS.read({name: {"learning_rate": 0.5, "use_ema": True}}), clipnorm=1.5)
     assert float(optimizer.learning_rate) == 0.5
     assert optimizer.clipnorm == 1.5
+    weights = keras.Variable(np.ones((3, 2), "float32"))
+    optimizer.apply([keras.ops.convert_to_tensor(np.arange(1, 7, dtype="float32").reshape(3, 2))], [weights])
+    stepped = keras.ops.convert_to_numpy(weights)
+    assert np.isfinite(stepped).all()
+    assert (stepped < 1.0).any()
+
+
+@pytest.mark.parametrize("clip", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_clips_reach_keras(clip):
+    assert getattr(build(OPTIMIZERS.read("adam"), **{clip: 0.5}), clip) == 0.5
+
+
+def test_clips_exclude_each_other():
+    for pair in combinations(("clipnorm", "clipvalue", "global_clipnorm"), 2):
+        with pytest.raises(ValidationError, match=f"{' and '.join(pair)} exclude each other: Keras takes one of them"):
+            Training(**dict.fromkeys(pair, 1.0))
+
+
+def test_an_optimizer_newer_than_the_keras_installed_says_so(monkeypatch):
+    import keras
+
+    monkeypatch.setattr(keras, "optimizers", types.SimpleNamespace())
+    with pytest.raises(Infeasible, match=r"^training.optimizer: Keras [\d.]+ has no Adam\. Upgrade Keras to use it$"):
+        build(Adam())
 
 
 def test_reads_a_bare_name_and_refuses_the_rest():

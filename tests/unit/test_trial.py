@@ -68,6 +68,10 @@ def metrics_of(told: list[Report]) -> list[dict[str, float]]:
     return [{key: round(value, 6) for key, value in report.metrics.items()} for report in told]
 
 
+def rates(told: list[Report]) -> list[float]:
+    return [round(report.metrics["learning_rate"], 6) for report in told]
+
+
 def evaluate(result: TrialResult, data: DataSpec, part: str = "val") -> dict[str, float]:
     task = tasks.registry.read("classification")
     model = keras.saving.load_model(result.model, compile=False)
@@ -81,7 +85,7 @@ def test_a_trial_reports_every_epoch_and_ends_with_its_best(ask: Ask) -> None:
     assert [report.epoch for report in told] == [1, 2, 3]
     assert {(report.trial, report.attempt) for report in told} == {(7, 2)} == {(result.trial, result.attempt)}
     names = {"loss", "accuracy", "f1", "auc"}
-    assert told[0].metrics.keys() == names | {f"val_{name}" for name in names}
+    assert told[0].metrics.keys() == names | {f"val_{name}" for name in names} | {"learning_rate"}
     assert result.score == max(report.metrics["val_accuracy"] for report in told)
     assert result.best_epoch is not None
     assert result.metrics == told[result.best_epoch - 1].metrics
@@ -124,6 +128,55 @@ def test_the_same_seed_is_the_same_trial(ask: Ask) -> None:
     assert metrics_of(first) != metrics_of(other)
 
 
+def test_the_rate_is_a_metric_and_goes_on_where_the_epoch_stands(ask: Ask) -> None:
+    """A rung of a longer training, then the rest: the rates are those of the document's epochs."""
+    cosine = document(epochs=4, schedule={"cosine": {"warmup": 1}})
+    first, begun = run(ask(1, document=cosine, epochs=2, keep_checkpoint=True))
+    second, rest = run(ask(2, document=cosine, epochs=4, initial_epoch=2, start_from=first.checkpoint))
+    assert second.outcome == "completed", second.traceback
+    assert rates([*begun, *rest]) == [0.05, 0.1, 0.075, 0.025]
+    assert second.best_epoch is not None
+    assert second.metrics["learning_rate"] == rest[second.best_epoch - 3].metrics["learning_rate"]
+
+
+def test_a_plateau_goes_on_at_the_rate_it_came_to(ask: Ask) -> None:
+    plateau = document(epochs=4, schedule={"reduce_on_plateau": {"patience": 1, "factor": 0.5, "min_delta": 9.0}})
+    first, begun = run(ask(1, document=plateau, epochs=3, keep_checkpoint=True))
+    _, rest = run(ask(2, document=plateau, epochs=4, initial_epoch=3, start_from=first.checkpoint))
+    assert rates([*begun, *rest]) == [0.1, 0.1, 0.05, 0.025]
+
+
+@pytest.mark.slow
+def test_the_mean_of_the_weights_is_what_is_measured_and_kept(ask: Ask, data: DataSpec) -> None:
+    averaging = {"sgd": {"learning_rate": 0.5, "use_ema": True, "ema_momentum": 0.9}}
+    given = {"document": document(averaging), "objective": "val_loss", "direction": "min", "epochs": 4}
+    result, whole = run(ask(1, **given))
+    assert evaluate(result, data)["loss"] == pytest.approx(result.score, abs=1e-6)
+    _, plain = run(ask(2, **given | {"document": document({"sgd": {"learning_rate": 0.5}})}))
+    for mean, own in zip(whole, plain, strict=True):
+        # Keras swaps the two by sums, which costs the last digit.
+        assert mean.metrics["loss"] == pytest.approx(own.metrics["loss"], rel=1e-5)
+        assert mean.metrics["val_loss"] != pytest.approx(own.metrics["val_loss"], rel=1e-2)
+    # Another trial goes on from the weights, not from their mean.
+    first, begun = run(ask(3, **given | {"epochs": 2, "keep_checkpoint": True}))
+    _, rest = run(ask(4, **given | {"initial_epoch": 2, "start_from": first.checkpoint}))
+    for again, before in zip([*begun, *rest], whole, strict=True):
+        assert again.metrics == pytest.approx(before.metrics, rel=1e-4)
+
+
+def test_a_loss_of_its_own_is_trained_and_validated_and_not_tested_with(ask: Ask, data: DataSpec) -> None:
+    smoothed = document(loss={"crossentropy": {"label_smoothing": 0.5}})
+    result, told = run(ask(document=smoothed, epochs=1))
+    assert result.model is not None
+    task, model = tasks.registry.read("classification"), keras.saving.load_model(result.model, compile=False)
+    model.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.5))
+    found = model.evaluate(Feed(data, "val", task, 16), verbose=0)
+    assert told[0].metrics["val_loss"] == pytest.approx(found, abs=1e-6)
+    assert evaluate(result, data)["loss"] != pytest.approx(found, abs=1e-2)
+    tested = run_test(TestRequest(1, 1, smoothed, data, result.model), ignore)
+    assert tested.metrics["test_loss"] == pytest.approx(evaluate(result, data, "test")["loss"], abs=1e-6)
+
+
 def test_an_error_is_an_outcome_with_its_traceback(ask: Ask) -> None:
     def refuse(report: Report) -> None:
         raise OSError("disk full\nsecond line")
@@ -145,7 +198,7 @@ def test_a_document_that_cannot_be_read_is_an_error_too(ask: Ask) -> None:
 
 
 def test_what_cannot_be_built_is_infeasible(ask: Ask) -> None:
-    blocks = [{"conv": {"filters": 1, "kernel_size": 3}}, "flatten"]
+    blocks = [{"conv": {"filters": 1, "kernel_size": 3, "padding": "valid"}}, "flatten"]
     result, told = run(ask(document={**document(), "model": blocks}))
     assert result.outcome == "infeasible"
     assert "kernel_size 3x3 is larger than its input 2x2" in (result.message or "")

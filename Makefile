@@ -1,9 +1,9 @@
 # make demo   search a small CNN on the digits, from nothing but Python 3.11+ and pip
 # make test   set up what the tests need and run them all
-# make test-fast | lint | clean
+# make test-fast | lint | results | clean
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint clean
+.PHONY: help demo test test-fast lint results clean
 SHELL := /bin/sh
 
 # The interpreter that makes the environment: PYTHON when given, else the first one that is new enough.
@@ -54,6 +54,10 @@ lint: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The rows of docs/results.md that are missing: about an hour on 2 cores.
+results: $(CORE_STAMP)
+	$(SETTINGS) $(BIN)/python benchmarks/results.py
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

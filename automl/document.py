@@ -18,7 +18,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
+from ruamel.yaml.events import (
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    NodeEvent,
+)
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import SafeRepresenter
 
@@ -134,16 +140,25 @@ def _refuse_excess(text: str, name: str) -> None:
 
     Aliases are counted once here; what they stand for is counted when the tree is walked.
     """
-    depth = nodes = 0
+    nodes = 0
+    # For each open collection, how many nodes it has so far; None for a list. In a mapping, every other one is a key.
+    inside: list[int | None] = []
     for event in YAML(typ="safe", pure=True).parse(io.StringIO(text)):
         where = f"{name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
         if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
             # `%YAML 1.1` would make `off` a boolean.
             line, received = next((n, line) for n, line in enumerate(text.splitlines(), 1) if line.startswith("%"))
             raise ConfigError(Problem(f"{name}:{line}:1", "directives are not allowed", "YAML 1.2", received))
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if isinstance(event, NodeEvent) and inside and inside[-1] is not None:
+            if isinstance(event, CollectionStartEvent) and inside[-1] % 2 == 0:
+                raise ConfigError(Problem(where, "a key is not a string", "a name", "a list or a mapping"))
+            inside[-1] += 1
+        if isinstance(event, CollectionStartEvent):
+            inside.append(0 if isinstance(event, MappingStartEvent) else None)
+        elif isinstance(event, CollectionEndEvent):
+            inside.pop()
         nodes += isinstance(event, NodeEvent)
-        if depth > MAX_DEPTH:
+        if len(inside) > MAX_DEPTH:
             raise ConfigError(Problem(where, "the document nests too deep", f"at most {MAX_DEPTH} levels"))
         if nodes > MAX_NODES:
             raise ConfigError(Problem(where, "the document is too large", f"at most {MAX_NODES} keys and values"))
@@ -215,9 +230,11 @@ class _Plain:
                 line, column = node.lc.key(key) if key in places else (node.lc.line, node.lc.col)
                 where = f"{self.name}:{line + 1}:{column + 1}"
                 raise ConfigError(Problem(where, "a key is not a string", "a name", shorten(key), "Quote the key"))
+            # A key with an anchor is a subclass of text, which the writer does not know.
+            word = str(key)
             if key in places:
-                self._mark((*path, key), node.lc.key(key))
-            yield key, value
+                self._mark((*path, word), node.lc.key(key))
+            yield word, value
 
     def _scalar(self, node: Any, path: Path_) -> Any:
         if node is None or isinstance(node, bool):

@@ -126,6 +126,9 @@ class Checker:
         if annotation is Chain:
             self.blocks(node, path)
         elif _item(annotation) is Chain and isinstance(node, list):
+            least = next((m.min_length for m in annotation.__metadata__ if hasattr(m, "min_length")), 0)
+            if len(node) < least:
+                self.problems.add(path, f"{last(path)} holds too few lists", f"{least} at least", str(len(node)))
             for index, branch in enumerate(node):
                 self.blocks(branch, (*path, index))
         elif isinstance(node, Leaf):

@@ -283,3 +283,15 @@ def test_a_dump_is_pleasant_to_read():
 @pytest.mark.parametrize("text", ["?0", "?", "- a", "a: b", "#x", "null", "1e3", " a ", "a ", "x #y", "[", "é", "on"])
 def test_strings_that_look_like_syntax_are_quoted(text):
     assert parse(dump({"values": [text, [text]], "key": text}), "x").data == {"values": [text, [text]], "key": text}
+
+
+@pytest.mark.parametrize("text", ["[[[]]]: 3", "{a: 1, {b: 2}: 3}", "- ? [a]\n  : b"])
+def test_a_key_that_is_no_text_is_refused(text):
+    with pytest.raises(ConfigError, match=r"f:1:\d+: a key is not a string"):
+        parse(text, "f")
+
+
+def test_a_key_with_an_anchor_is_plain_text():
+    found = parse("{a: 1, &x b: 8, c: *x}", "f")
+    assert [type(key) for key in found.data] == [str, str, str]
+    assert parse(dump(found.data), "f").data == {"a": 1, "b": 8, "c": "b"}

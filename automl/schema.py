@@ -7,14 +7,13 @@ against the member it names. Pydantic says what is wrong, this file says where.
 from __future__ import annotations
 
 import json
-import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
 
+from automl.annotations import annotated, is_null, item_of, mark_of, member_of, wants
 from automl.blocks import Block, registry
 from automl.blocks._chain import Chain
 from automl.blocks._layer import check, is_layer_name
@@ -114,18 +113,18 @@ class Checker:
                 hint = did_you_mean(key, fields)
                 self.problems.add((*path, key), f"unknown key {key!r}", _one_of(fields, "one of"), hint=hint)
             else:
-                self.value(_annotated(fields[key]), value, (*path, key))
+                self.value(annotated(fields[key]), value, (*path, key))
         for name, info in fields.items():
             if info.is_required() and name not in tree:
                 self.problems.add(path, f"{name} is missing", hint=f"Add {name}: {info.description or ''}".rstrip(": "))
 
     def value(self, annotation: Any, node: Any, path: Path_) -> None:
         """Checks one value, literal or searched, against its annotation."""
-        family = _find(annotation, Family)
-        nested = _find_member(annotation)
+        family = mark_of(annotation, Family)
+        nested = member_of(annotation)
         if annotation is Chain:
             self.blocks(node, path)
-        elif _item(annotation) is Chain and isinstance(node, list):
+        elif item_of(annotation) is Chain and isinstance(node, list):
             least = next((m.min_length for m in annotation.__metadata__ if hasattr(m, "min_length")), 0)
             if len(node) < least:
                 self.problems.add(path, f"{last(path)} holds too few lists", f"{least} at least", str(len(node)))
@@ -145,7 +144,7 @@ class Checker:
             # A domain here was either refused by the grammar already, or stands where nothing is searched.
             if not self.told(path):
                 self.problems.add(path, f"{last(path)} cannot be searched", "a literal", shorten(node))
-        elif family is not None:
+        elif family is not None and not is_null(annotation, node):
             self.declaration(family, node, path)
         elif nested is not None and node is not None:
             self.member(nested, node, path)
@@ -157,16 +156,16 @@ class Checker:
     def leaf(self, annotation: Any, param: Param, family: Family | None, path: Path_) -> None:
         """Checks what a domain may become."""
         domain = param.domain
-        if isinstance(domain, Range) and domain.whole and _wants(annotation, float, int):
+        if isinstance(domain, Range) and domain.whole and wants(annotation, float, int):
             self.floats.append(param.name)
             domain = domain.as_float()
         candidates = _candidates(domain, path)
-        if isinstance(domain, Range) and not domain.whole and _wants(annotation, int, float):
+        if isinstance(domain, Range) and not domain.whole and wants(annotation, int, float):
             # One number with decimals makes a range one of decimals: that number is the mistake, not the others.
             written = self.written(path) or {}
             candidates = [(v, (*path, key)) for key, v in written.items() if isinstance(v, float)] or candidates
         for value, at in candidates:
-            if family is not None:
+            if family is not None and not is_null(annotation, value):
                 self.declaration(family, value, at)
             else:
                 self.literal(annotation, value, at)
@@ -233,40 +232,6 @@ class Checker:
 
 def _one_of(names: Iterable[str], what: str) -> str:
     return f"{what} {', '.join(names)}" if names else "no fields"
-
-
-def _annotated(info: FieldInfo) -> Any:
-    """Returns a field's type with the constraints pydantic took off it."""
-    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """Returns the type and everything inside its `Annotated` and unions."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return [part for inner in get_args(annotation) for part in _parts(inner)]
-    if origin in (Union, types.UnionType):
-        return [part for inner in get_args(annotation) for part in _parts(inner)]
-    return [annotation]
-
-
-def _find(annotation: Any, kind: type[Family]) -> Family | None:
-    return next((part for part in _parts(annotation) if isinstance(part, kind)), None)
-
-
-def _find_member(annotation: Any) -> type[Member] | None:
-    return next((p for p in _parts(annotation) if isinstance(p, type) and issubclass(p, Member)), None)
-
-
-def _item(annotation: Any) -> Any:
-    """Returns what a tuple of any length holds; None for anything else."""
-    inner = next((part for part in _parts(annotation) if get_origin(part) is tuple), None)
-    return None if inner is None else get_args(inner)[0]
-
-
-def _wants(annotation: Any, this: type, not_that: type) -> bool:
-    parts = _parts(annotation)
-    return this in parts and not_that not in parts
 
 
 def _holds_leaf(node: Any) -> bool:

@@ -185,7 +185,7 @@ def resolved_again(trial: dict) -> experiment.Experiment:
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-@pytest.mark.parametrize("name", ["own", *shelf.names(shelf.SPACES)])
+@pytest.mark.parametrize("name", ["own", "cnn", "rnn"])  # tests/flow/test_library.py draws from all of them
 def test_a_trial_is_the_same_experiment_with_literals_only(name, data):
     read = check(SPACE) if name == "own" else experiment.load(name, "digits")
 
@@ -198,7 +198,7 @@ def test_a_trial_is_the_same_experiment_with_literals_only(name, data):
     assert again.space.params == ()
     assert again.trial({}) == trial
     assert (again.objective, again.direction) == (read.objective, read.direction)
-    assert again.search == read.search
+    assert again.search == read.search.model_copy(update={"constraints": [], "start": []})
     assert experiment.training(trial).seed == 5
     if read.data is not None:
         assert again.data == read.data.model_copy(update={"digest": "a" * 64})

@@ -1,15 +1,14 @@
 """Models from documents: expansion, joints, refusals, and independence of padding."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from automl import inputs, model, tasks
 from automl.errors import ConfigError, Infeasible
-from automl.optimizers import OPTIMIZERS
 from automl.records import DataSpec
+from automl.sections import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -118,7 +117,7 @@ def test_compile_model():
     data = spec((8, 2))
     network = model.build({"model": ["dense"]}, data)
     task = tasks.registry.read("classification")
-    training = SimpleNamespace(optimizer=OPTIMIZERS.read({"sgd": {"momentum": 0.5}}), clipnorm=None, clipvalue=0.5)
+    training = Training.model_validate({"optimizer": {"sgd": {"momentum": 0.5}}, "clipvalue": 0.5})
     model.compile_model(network, training, task, data)
     assert network.optimizer.momentum == 0.5
     assert network.optimizer.clipvalue == 0.5

@@ -218,3 +218,18 @@ def test_a_wrong_domain_is_told_once():
     assert problems("model: [{dense: {units: {min: 9, max: 3}}}]") == [
         "f.yaml:1:26: min is above max. Expected at most 3; received 9."
     ]
+
+
+@pytest.mark.parametrize("loss", ["null", "{values: [null, focal]}", "focal", "{crossentropy: {label_smoothing: 0.1}}"])
+def test_a_declaration_may_be_null_where_null_may_stand(loss):
+    from automl import experiment
+
+    read = experiment.check(parse(f"model: [flatten]\ntraining: {{loss: {loss}}}", "f.yaml"), "f")
+    assert read.space.tree["training"]["loss"] != "wrong"
+
+
+def test_a_declaration_may_not_be_null_elsewhere():
+    from automl import experiment
+
+    with pytest.raises(ConfigError, match="optimizer must be one name"):
+        experiment.check(parse("model: [flatten]\ntraining: {optimizer: null}", "f.yaml"), "f")

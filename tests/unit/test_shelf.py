@@ -67,7 +67,7 @@ def test_a_path_that_leads_nowhere(args, said, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "start", "end"),
     [
-        ((SPACES, "cmn"), "SPACE: no search space is called 'cmn'. Expected one of ", "Did you mean 'cnn'?"),
+        ((SPACES, "lenett"), "SPACE: no search space is called 'lenett'. Expected one of ", "Did you mean 'lenet'?"),
         ((DATASETS, "dgits"), "data: no data set is called 'dgits'. Expected one of ", "Did you mean 'digits'?"),
         ((DATASETS, "dgits", "--data"), "--data: no data set is called 'dgits'. ", "Did you mean 'digits'?"),
         ((DATASETS, "zzz"), "data: no data set is called 'zzz'. ", "or the path of a YAML file."),

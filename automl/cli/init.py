@@ -17,14 +17,7 @@ from automl.cli import _output
 @click.option("--input", "wanted", type=click.Choice(["image", "series"]), help="What the examples are; else guessed.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder to write into.")
 @click.option("--force", is_flag=True, help="Overwrite the two files.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the result.",
-)
+@_output.object_option
 def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bool, output: str) -> None:
     r"""Look at DATA, a file or a folder, and write a data document and a search space for it.
 

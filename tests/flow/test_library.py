@@ -205,7 +205,7 @@ def test_two_trials_run(name, tmp_path, home):
     size = smallest(name, read.space.resolve(read.space.defaults())).shape[0]
     data = toy(name, size, tmp_path).model_dump(mode="json", exclude_none=True)
     written = Document({**read.document.data, "data": data}, read.document.name, read.document.marks)
-    summary = launch.start(experiment.check(written, name), Options(home=home), Watcher())
+    summary = launch.start(experiment.check(written, name), Options(home=home, inline=True), Watcher())
     assert sum(summary.trials.values()) == 2
     assert summary.trials["failed"] == 0
     assert summary.best is not None

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from automl.flow import Flow, Kind
 from automl.registry import Member, Registry
+from automl.shapes import Shape, Unknown
 
 KINDS: tuple[Kind, ...] = ("feature_map", "sequence", "vector")
 
@@ -75,6 +76,20 @@ class Block(Member):
         Raises:
             Infeasible: The block does not fit its input.
         """
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:
+        """Returns the shape of what `__call__` would give; imports no Keras.
+
+        Args:
+            shape: What comes in; its kind is one of `accepts()`.
+            wanted: The kind the next block takes.
+
+        Raises:
+            Infeasible: The block does not fit its input, in the same words as when it is built.
+            Unknown: It cannot be told: a block that leaves this method out.
+        """
+        del shape, wanted
+        raise Unknown(type(self).__name__)
 
     def accepts(self) -> tuple[Kind, ...]:
         """Returns the kinds this very block takes; fewer than `takes` where that depends on its fields."""

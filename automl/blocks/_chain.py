@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
@@ -18,6 +20,10 @@ from automl.blocks.global_pool import GlobalPool
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
 from automl.registry import UnknownName
+from automl.shapes import Shape, Unknown
+
+Passing = TypeVar("Passing", Flow, Shape)
+"""What runs through a chain: the flow itself, or its shape alone."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +88,55 @@ class Chain:
         Raises:
             Infeasible: A block does not fit what comes before it; the message names its place.
         """
+
+        def added(block: Block, flow: Flow, wanted: Kind) -> Flow:
+            own = block.model_copy(update={"name": f"{prefix}-{block.name}"}) if prefix else block
+            return own(flow, wanted)
+
+        return self._through(flow, ends, before, after, added, JOINTS)
+
+    def shape(self, shape: Shape, ends: tuple[Kind, ...], before: str, after: str) -> Shape:
+        """Returns the shape that `connect` would end in; imports no Keras.
+
+        Args:
+            shape: What comes in.
+            ends: The kinds that whatever follows takes.
+            before: What gave the flow, for messages.
+            after: What follows, for messages.
+
+        Raises:
+            Infeasible: A block does not fit what comes before it, in the same words as when it is built.
+            Unknown: All blocks fit up to one that does not tell its shape, a Keras layer by class name.
+        """
+        told = len(list(takewhile(_tells, self.blocks)))
+        if told == len(self.blocks):
+            return self._through(shape, ends, before, after, _shaped, SHAPE_JOINTS)
+        known = Chain(self.places[:told], self.blocks[:told])
+        # Which of its kinds a block gives depends on what follows, and that is not known here.
+        while known.blocks and len(known.gives()) > 1:
+            known = Chain(known.places[:-1], known.blocks[:-1])
+        if known.blocks:
+            known._through(shape, known.gives(), before, after, _shaped, SHAPE_JOINTS)
+        raise Unknown(self.places[told])
+
+    def _through(
+        self,
+        flow: Passing,
+        ends: tuple[Kind, ...],
+        before: str,
+        after: str,
+        add: Callable[[Block, Passing, Kind], Passing],
+        joints: Mapping[tuple[Kind, Kind], Callable[[Passing], Passing]],
+    ) -> Passing:
+        """Leads a flow through the blocks and the joints between them."""
         accepted = [_guarded(place, b.accepts) for place, b in zip(self.places, self.blocks, strict=True)]
         accepted.append(ends)
         for index, (place, block) in enumerate(zip(self.places, self.blocks, strict=True)):
-            own = block.model_copy(update={"name": f"{prefix}-{block.name}"}) if prefix else block
-            flow = _guarded(place, lambda: joined(flow, accepted[index], before))  # noqa: B023 - called at once
+            flow = _guarded(place, lambda: joined(flow, accepted[index], before, joints))  # noqa: B023 - called at once
             wanted = self._wanted(index, accepted)
-            flow = _guarded(place, lambda: own(flow, wanted))  # noqa: B023 - called at once
+            flow = _guarded(place, lambda: add(block, flow, wanted))  # noqa: B023 - called at once
             before = place
-        return _guarded(after, lambda: joined(flow, ends, before))
+        return _guarded(after, lambda: joined(flow, ends, before, joints))
 
     def _wanted(self, index: int, accepted: Sequence[tuple[Kind, ...]]) -> Kind:
         """Returns which of its kinds a block is to give: the one that the next block, or what follows, reads.
@@ -115,7 +161,28 @@ def _block(kind: str, fields: dict[str, Any]) -> Block:
     return registry.get(kind).model_validate(fields)
 
 
-def joined(flow: Flow, kinds: tuple[Kind, ...], before: str) -> Flow:
+def _shaped(block: Block, shape: Shape, wanted: Kind) -> Shape:
+    return block.shape(shape, wanted)
+
+
+def _tells(block: Block) -> bool:
+    """Tells whether a block knows its shape without Keras, and all that it holds does."""
+    return type(block).shape is not Block.shape and all(_tells(inner) for inner in _held(block))
+
+
+def _held(block: Block) -> Iterator[Block]:
+    for value in vars(block).values():
+        for chain in value if isinstance(value, tuple) else (value,):
+            if isinstance(chain, Chain):
+                yield from chain.blocks
+
+
+def joined(
+    flow: Passing,
+    kinds: tuple[Kind, ...],
+    before: str,
+    joints: Mapping[tuple[Kind, Kind], Callable[[Passing], Passing]],
+) -> Passing:
     """Returns the flow as one of the kinds.
 
     Raises:
@@ -124,8 +191,8 @@ def joined(flow: Flow, kinds: tuple[Kind, ...], before: str) -> Flow:
     if flow.kind in kinds:
         return flow
     for kind in kinds:
-        if (flow.kind, kind) in JOINTS:
-            return JOINTS[flow.kind, kind](flow)
+        if (flow.kind, kind) in joints:
+            return joints[flow.kind, kind](flow)
     wanted = " or ".join(kinds).replace("_", " ")
     raise Infeasible(
         f"takes a {wanted}, but {before} gives a {flow.kind}. "
@@ -150,6 +217,19 @@ JOINTS: dict[tuple[Kind, Kind], Callable[[Flow], Flow]] = {
     ("sequence", "vector"): lambda flow: Flatten()(flow, "vector"),
 }
 """How a flow of one kind becomes another. What is missing is refused: a vector has no order to read."""
+
+
+def _rows_shape(shape: Shape) -> Shape:
+    return Shape("sequence", (shape.sides[0], math.prod(shape.sides[1:])))
+
+
+SHAPE_JOINTS: dict[tuple[Kind, Kind], Callable[[Shape], Shape]] = {
+    ("feature_map", "sequence"): _rows_shape,
+    ("feature_map", "vector"): lambda shape: GlobalPool().shape(shape, "vector"),
+    ("sequence", "feature_map"): lambda shape: Shape("feature_map", shape.sides),
+    ("sequence", "vector"): lambda shape: Flatten().shape(shape, "vector"),
+}
+"""What each joint makes of a shape."""
 
 
 def _guarded(place: str, connect: Callable[[], Any]) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automl.blocks import Activation
+from automl.blocks import Activation, Block
 from automl.blocks._valid import zeroed
 from automl.blocks.conv import Conv, Norm
 from automl.blocks.dense import Dense
 from automl.errors import Infeasible
 from automl.flow import Flow
+from automl.shapes import Shape
 
 
 def add_shortcut(
@@ -38,32 +39,44 @@ def add_shortcut(
     """
     import keras
 
-    shortcut = _projected(start, end, norm, name and f"{name}-shortcut", projection or {})
-    if shortcut.shape[1:] != end.x.shape[1:]:
-        raise Infeasible(
-            f"a shortcut of shape {_shape(start.x)} cannot be added to {_shape(end.x)}. "
-            "Use padding: same, and strides that divide the size"
-        )
-    x = keras.layers.Add(name=name and f"{name}-sum")([shortcut, end.x])
+    before, after = _shape(start), _shape(end)
+    shortcut, block = start, _projection(before, after, norm, projection or {})
+    if block is not None:
+        block = block.model_copy(update={"name": name and f"{name}-shortcut"})
+        shortcut = block(Flow(start.x, block.takes[0], start.valid), block.yields[0])
+    _require_sum(before, _shape(shortcut), after)
+    x = keras.layers.Add(name=name and f"{name}-sum")([shortcut.x, end.x])
     if activation != "linear":
         x = keras.layers.Activation(activation, name=name and f"{name}-activation")(x)
     return Flow(zeroed(x, end.valid), end.kind, end.valid)
 
 
-def _projected(start: Flow, end: Flow, norm: Norm, name: str | None, fields: Mapping[str, Any]) -> Any:
-    """Returns the start in the shape of the end: as it is where it fits, else by a convolution of kernel 1."""
-    if start.x.shape[1:] == end.x.shape[1:]:
-        return start.x
-    channels = end.x.shape[-1]
+def shape_with_shortcut(start: Shape, end: Shape, norm: Norm, projection: Mapping[str, Any] | None = None) -> Shape:
+    """Returns the shape behind `add_shortcut`; raises as it does."""
+    block = _projection(start, end, norm, projection or {})
+    shortcut = start if block is None else block.shape(Shape(block.takes[0], start.sides), block.yields[0])
+    _require_sum(start, shortcut, end)
+    return end
+
+
+def _projection(start: Shape, end: Shape, norm: Norm, fields: Mapping[str, Any]) -> Block | None:
+    """Returns what turns the start into the shape of the end: nothing where it fits, else a convolution of kernel 1."""
+    if start.sides == end.sides:
+        return None
     if end.kind == "vector":
         # A vector's features stand in no order that groups could follow.
-        dense = Dense(units=channels, activation="linear", norm="none" if norm == "group" else norm)
-        return dense.model_copy(update={"name": name})(start, "vector").x
-    pairs = zip(start.x.shape[1:-1], end.x.shape[1:-1], strict=True)
+        return Dense(units=end.channels, activation="linear", norm="none" if norm == "group" else norm)
+    pairs = zip(start.spatial, end.spatial, strict=True)
     fitting = {"stride": [-(-before // after) for before, after in pairs], **fields}
-    conv = Conv(filters=channels, kernel_size=1, activation="linear", norm=norm, **fitting)
-    return conv.model_copy(update={"name": name})(Flow(start.x, "feature_map", start.valid), "feature_map").x
+    return Conv(filters=end.channels, kernel_size=1, activation="linear", norm=norm, **fitting)
 
 
-def _shape(x: Any) -> str:
-    return "x".join(map(str, x.shape[1:]))
+def _require_sum(start: Shape, shortcut: Shape, end: Shape) -> None:
+    if shortcut.sides != end.sides:
+        raise Infeasible(
+            f"a shortcut of shape {start} cannot be added to {end}. Use padding: same, and strides that divide the size"
+        )
+
+
+def _shape(flow: Flow) -> Shape:
+    return Shape(flow.kind, tuple(flow.x.shape[1:]))

@@ -12,6 +12,7 @@ from automl.blocks._weights import Weighted
 from automl.blocks.pool import Pool, per_axis, require_fit
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
+from automl.shapes import Shape, slid
 
 Norm = Literal["none", "batch", "layer", "group"]
 NormGroups = Annotated[
@@ -63,16 +64,25 @@ class Conv(Weighted):
             x = keras.layers.Activation(self.activation, name=self.label("activation"))(x)
         flow = Flow(x, "feature_map", flow.valid)
         if self.pool != "none":
-            pool = Pool(kind=self.pool, size=self.pool_size).model_copy(update={"name": self.label("pool")})
-            flow = pool.pooled(flow, "pool_size")
+            flow = self._pool().model_copy(update={"name": self.label("pool")}).pooled(flow, "pool_size")
         if not self.dropout:
             return flow
         return Flow(keras.layers.Dropout(self.dropout, name=self.label("dropout"))(flow.x), flow.kind, flow.valid)
 
-    def _convolve(self, flow: Flow) -> Flow:
-        import keras
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
+        """Returns the shape it gives."""
+        _, stride, _, reach = self._taps(shape.spatial)
+        if self.norm == "group":
+            self._require_equal_groups()
+        spatial = slid(shape.spatial, reach, stride, self.padding)
+        shape = Shape("feature_map", (*spatial, self.filters))
+        return shape if self.pool == "none" else self._pool().pooled_shape(shape, "pool_size")
 
-        spatial = tuple(flow.x.shape[1:-1])
+    def _pool(self) -> Pool:
+        return Pool.model_validate({"kind": self.pool, "size": self.pool_size})
+
+    def _taps(self, spatial: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Returns kernel, stride, dilation and reach for each axis."""
         kernel = per_axis(self.kernel_size, "kernel_size", len(spatial))
         stride = per_axis(self.stride, "stride", len(spatial))
         dilation = per_axis(self.dilation, "dilation", len(spatial))
@@ -84,7 +94,13 @@ class Conv(Weighted):
         name = "kernel_size" if max(dilation) == 1 else "kernel_size with its dilation"
         if self.padding == "valid" or any(taps > 2 * side + 1 for taps, side in zip(reach, spatial, strict=True)):
             require_fit(name, reach, spatial)
-        layer = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(spatial)]
+        return kernel, stride, dilation, reach
+
+    def _convolve(self, flow: Flow) -> Flow:
+        import keras
+
+        kernel, stride, dilation, _ = self._taps(tuple(flow.x.shape[1:-1]))
+        layer = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(kernel)]
         x = layer(
             self.filters,
             kernel,
@@ -111,15 +127,18 @@ class Conv(Weighted):
             return self._group_normalise(flow)
         return flow.x
 
-    def _group_normalise(self, flow: Flow) -> Any:
-        import keras
-        from keras import ops
-
+    def _require_equal_groups(self) -> None:
         if self.filters % self.norm_groups:
             raise Infeasible(
                 f"norm_groups {self.norm_groups} does not divide the filters {self.filters}. "
                 "Choose filters that are a multiple of it, or another norm_groups"
             )
+
+    def _group_normalise(self, flow: Flow) -> Any:
+        import keras
+        from keras import ops
+
+        self._require_equal_groups()
         if flow.valid is None:
             return keras.layers.GroupNormalization(self.norm_groups, name=self.label("norm"))(flow.x)
         # Keras's layer knows no mask, and padding would move mean and variance.

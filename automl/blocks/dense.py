@@ -9,6 +9,7 @@ from pydantic import Field
 from automl.blocks import Activation
 from automl.blocks._weights import Weighted
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class Dense(Weighted):
@@ -48,3 +49,7 @@ class Dense(Weighted):
         if self.dropout:
             x = layers.Dropout(self.dropout, name=self.label("dropout"))(x)
         return Flow(x, "vector")
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
+        """Returns the shape it gives."""
+        return Shape("vector", (self.units,))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from automl.blocks import KINDS, Block
 from automl.blocks._valid import zeroed
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class Flatten(Block):
@@ -27,3 +29,7 @@ class Flatten(Block):
         import keras
 
         return Flow(keras.layers.Flatten(name=self.label())(zeroed(flow.x, flow.valid)), "vector")
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
+        """Returns the shape it gives."""
+        return Shape("vector", (math.prod(shape.sides),))

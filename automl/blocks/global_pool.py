@@ -9,6 +9,7 @@ from pydantic import Field
 from automl.blocks import Block
 from automl.blocks._valid import max_over_steps, mean_over_steps
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class GlobalPool(Block):
@@ -42,3 +43,7 @@ class GlobalPool(Block):
             ("max", 4): layers.GlobalMaxPooling2D,
         }[self.kind, len(flow.x.shape)]
         return Flow(layer(name=self.label())(flow.x), "vector")
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
+        """Returns the shape it gives."""
+        return Shape("vector", (shape.channels,))

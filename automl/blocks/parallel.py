@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -11,6 +13,7 @@ from automl.blocks._chain import JOINTS, Chain
 from automl.blocks._valid import zeroed
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class Parallel(Block):
@@ -52,19 +55,39 @@ class Parallel(Block):
         ends = []
         for number, branch in enumerate(self.branches, start=1):
             prefix = f"{self.name or 'branch'}-{number}"
-            try:
+            with _told_of(number):
                 ends.append(branch.connect(flow, (wanted,), before="the input", after="merge", prefix=prefix))
-            except Infeasible as error:
-                raise Infeasible(f"branch {number}: {error}") from error
-        shapes = [end.x.shape[1:] if self.merge == "add" else end.x.shape[1:-1] for end in ends]
-        if any(shape != shapes[0] for shape in shapes):
-            found = " and ".join("x".join(map(str, end.x.shape[1:])) for end in ends)
-            what = "shapes" if self.merge == "add" else "sizes"
-            raise Infeasible(f"the branches end in different {what}, {found}. Give them the same strides and padding")
+        self._require_alike([Shape(wanted, tuple(end.x.shape[1:])) for end in ends])
         layer = keras.layers.Add if self.merge == "add" else keras.layers.Concatenate
         valid = next((end.valid for end in ends if end.valid is not None), None)
         x = layer(name=self.label("merge"))([end.x for end in ends])
         return Flow(zeroed(x, valid), wanted, valid)
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:
+        """Returns the shape behind the merge."""
+        ends = []
+        for number, branch in enumerate(self.branches, start=1):
+            with _told_of(number):
+                ends.append(branch.shape(shape, (wanted,), before="the input", after="merge"))
+        self._require_alike(ends)
+        channels = ends[0].channels if self.merge == "add" else sum(end.channels for end in ends)
+        return Shape(wanted, (*ends[0].spatial, channels))
+
+    def _require_alike(self, ends: list[Shape]) -> None:
+        sides = [end.sides if self.merge == "add" else end.spatial for end in ends]
+        if any(own != sides[0] for own in sides):
+            what = "shapes" if self.merge == "add" else "sizes"
+            found = " and ".join(map(str, ends))
+            raise Infeasible(f"the branches end in different {what}, {found}. Give them the same strides and padding")
+
+
+@contextmanager
+def _told_of(number: int) -> Iterator[None]:
+    """Says in which branch a block does not fit."""
+    try:
+        yield
+    except Infeasible as error:
+        raise Infeasible(f"branch {number}: {error}") from error
 
 
 def _leads(kind: Kind, kinds: tuple[Kind, ...]) -> bool:

@@ -10,6 +10,7 @@ from automl.blocks import Block, Sides
 from automl.blocks._valid import every_nth, zeroed
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
+from automl.shapes import Shape, slid
 
 
 class Pool(Block):
@@ -41,6 +42,15 @@ class Pool(Block):
         """Adds the block to a feature map."""
         return self.pooled(flow)
 
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
+        """Returns the shape it gives."""
+        return self.pooled_shape(shape)
+
+    def pooled_shape(self, shape: Shape, field: str = "size") -> Shape:
+        """Returns the shape behind `pooled`."""
+        size, stride = self._window(shape.spatial, field)
+        return Shape("feature_map", (*slid(shape.spatial, size, stride, self.padding), shape.channels))
+
     def pooled(self, flow: Flow, field: str = "size") -> Flow:
         """Adds the pooling to a feature map.
 
@@ -53,10 +63,7 @@ class Pool(Block):
         """
         from keras import ops
 
-        spatial = tuple(flow.x.shape[1:-1])
-        size = per_axis(self.size, field, len(spatial))
-        stride = size if self.stride is None else per_axis(self.stride, "stride", len(spatial))
-        require_fit(field, size, spatial)
+        size, stride = self._window(tuple(flow.x.shape[1:-1]), field)
         if flow.valid is None:
             return Flow(self._layer(size, stride, self.label())(flow.x), "feature_map")
         # The first step of a window is the one that says whether the output step is valid, so it holds data then.
@@ -69,6 +76,13 @@ class Pool(Block):
             x = ops.divide(x, ops.maximum(share, 0.5 / size[0]))
         valid = every_nth(flow.valid, stride[0], x.shape[1])
         return Flow(zeroed(x, valid), "feature_map", valid)
+
+    def _window(self, spatial: tuple[int, ...], field: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Returns the size and the stride for each axis."""
+        size = per_axis(self.size, field, len(spatial))
+        stride = size if self.stride is None else per_axis(self.stride, "stride", len(spatial))
+        require_fit(field, size, spatial)
+        return size, stride
 
     def _layer(self, size: tuple[int, ...], stride: tuple[int, ...], name: str | None = None) -> Any:
         import keras

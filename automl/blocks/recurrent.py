@@ -10,6 +10,7 @@ from automl.blocks import Activation
 from automl.blocks._valid import keras_mask, zeroed
 from automl.blocks._weights import Weighted
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class Recurrent(Weighted):
@@ -52,6 +53,11 @@ class Recurrent(Weighted):
             layer = keras.layers.Bidirectional(layer, merge_mode="concat", name=self.label())
         x = layer(flow.x, **keras_mask(flow.valid))
         return Flow(zeroed(x, flow.valid), "sequence", flow.valid) if whole else Flow(x, "vector")
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:
+        """Returns the shape it gives."""
+        features = self.units * (2 if self.bidirectional else 1)
+        return Shape("sequence", (*shape.spatial, features)) if wanted == "sequence" else Shape("vector", (features,))
 
     def _layer(self, whole: bool) -> Any:
         import keras

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from automl.blocks import KINDS, Activation, Block
 from automl.blocks._chain import Chain
-from automl.blocks._shortcut import add_shortcut
+from automl.blocks._shortcut import add_shortcut, shape_with_shortcut
 from automl.blocks.conv import Norm
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class Residual(Block):
@@ -48,3 +49,8 @@ class Residual(Block):
         """Adds the blocks and their shortcut to a flow."""
         end = self.blocks.connect(flow, (flow.kind,), before="the residual's input", after="sum", prefix=self.name)
         return add_shortcut(flow, end, self.norm, self.activation, self.name)
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - gives the kind it got
+        """Returns the shape that the last block gives."""
+        end = self.blocks.shape(shape, (shape.kind,), before="the residual's input", after="sum")
+        return shape_with_shortcut(shape, end, self.norm)

@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from automl.blocks import Activation, OnlyWith, Sides
-from automl.blocks._shortcut import add_shortcut
+from automl.blocks._shortcut import add_shortcut, shape_with_shortcut
 from automl.blocks._weights import Weighted
 from automl.blocks.conv import Conv, Norm, NormGroups
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class ResidualUnit(Weighted):
@@ -52,15 +53,28 @@ class ResidualUnit(Weighted):
 
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:
         """Adds the unit to a feature map."""
-        shared = {"norm_groups": self.norm_groups, **self.weights()}
         end = flow
-        for number, own in enumerate(self._convolutions(), start=1):
-            conv = Conv(norm=self.norm, **{**shared, "filters": self.filters, **own})
+        for number, conv in enumerate(self._convolutions(), start=1):
             end = conv.model_copy(update={"name": self.label(f"conv{number}")})(end, wanted)
-        projection = {**shared, "stride": self.stride}
-        return add_shortcut(flow, end, self.norm, self.activation, self.name, projection)
+        return add_shortcut(flow, end, self.norm, self.activation, self.name, self._projection())
 
-    def _convolutions(self) -> list[dict[str, Any]]:
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:
+        """Returns the shape behind the sum."""
+        end = shape
+        for conv in self._convolutions():
+            end = conv.shape(end, wanted)
+        return shape_with_shortcut(shape, end, self.norm, self._projection())
+
+    def _shared(self) -> dict[str, Any]:
+        return {"norm_groups": self.norm_groups, **self.weights()}
+
+    def _projection(self) -> dict[str, Any]:
+        return {**self._shared(), "stride": self.stride}
+
+    def _convolutions(self) -> list[Conv]:
+        return [Conv(norm=self.norm, **{**self._shared(), "filters": self.filters, **own}) for own in self._fields()]
+
+    def _fields(self) -> list[dict[str, Any]]:
         """Returns the fields of each convolution."""
         moving = {"kernel_size": self.kernel_size, "stride": self.stride, "activation": self.activation}
         before_last = {"dropout": self.dropout}

@@ -9,6 +9,7 @@ from pydantic import Field
 from automl.blocks import KINDS, Block
 from automl.blocks._chain import Chain
 from automl.flow import Flow, Kind
+from automl.shapes import Shape
 
 
 class Stack(Block):
@@ -40,6 +41,13 @@ class Stack(Block):
 
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:
         """Adds the blocks to a flow."""
-        # Whatever comes out is fine: the list around joins it to what follows. The wanted kind stands first.
-        ends = (wanted, *(kind for kind in KINDS if kind != wanted))
-        return self.blocks.connect(flow, ends, before="the stack's input", after="end", prefix=self.name)
+        return self.blocks.connect(flow, _ends(wanted), before="the stack's input", after="end", prefix=self.name)
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:
+        """Returns the shape that the last block gives."""
+        return self.blocks.shape(shape, _ends(wanted), before="the stack's input", after="end")
+
+
+def _ends(wanted: Kind) -> tuple[Kind, ...]:
+    # Whatever comes out is fine: the list around joins it to what follows. The wanted kind stands first.
+    return (wanted, *(kind for kind in KINDS if kind != wanted))

@@ -1,8 +1,7 @@
-"""`spaces`, `datasets`, `blocks`, `schema`, `validate`: what there is to search with, and how to write it right."""
+"""`spaces`, `datasets`, `blocks`, `schema`: what there is to search with, and how it is written."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -126,31 +125,3 @@ def schema(kind: DocumentKind, to: IO[str]) -> None:
     from automl import editor
 
     to.write(editor.text(kind))
-
-
-@click.command()
-@click.argument("space")
-@click.option("--data", help="Name or file of the data set to check with it.")
-@click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document first.")
-@_output.option
-def validate(space: str, data: str | None, options: tuple[str, ...], output: str) -> None:
-    """Check the document SPACE: its YAML, its keys and types, its domains. Reads no data."""
-    from automl import experiment
-
-    read = experiment.load(space, data, options)
-    size = read.space.size()
-    facts = {
-        "space": read.name,
-        "file": str(Path(read.document.name)),
-        "parameters": len(read.space.params),
-        "configurations": "endless" if size is None else size,
-        "objective": f"{read.objective} ({read.direction})",
-        "data": read.data.name if read.data else None,
-    }
-    if output == "table":
-        click.echo("  ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
-        click.echo("The document is valid.")
-    elif output == "csv":
-        _output.emit([facts], output)
-    else:
-        _output.emit_object(facts, output)

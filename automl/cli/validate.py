@@ -1,0 +1,77 @@
+"""`validate`: what is wrong with a document, and what is unwise in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from automl.cli import _output
+
+if TYPE_CHECKING:
+    from automl.experiment import Experiment
+    from automl.shapes import Shape
+
+
+@click.command()
+@click.argument("space")
+@click.option("--data", help="Name or file of the data set to check with it.")
+@click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document first.")
+@click.option("--input", "shape", metavar="HxWxC", help="Shape of an example, as 28x28x1 or 150x1.")
+@click.option("--strict", is_flag=True, help="Take what is unwise for wrong: end with exit code 2.")
+@_output.option
+def validate(
+    space: str, data: str | None, options: tuple[str, ...], shape: str | None, strict: bool, output: str
+) -> None:
+    """Check the document SPACE: its YAML, its keys and types, its domains. Reads no data.
+
+    Warns of what is right but unwise: domains, fields and constraints that do nothing, ranges that contradict their
+    step or scale, slow recurrent layers, scores that do not compare; with --input, or data whose document tells its
+    shape, of trials that cannot be built. `automl plan` checks against the real data.
+    """
+    from automl import experiment, lint
+    from automl.errors import ConfigError
+
+    read = experiment.load(space, data, options)
+    found = lint.findings(read, _shape(read, shape))
+    size = read.space.size()
+    facts = {
+        "space": read.name,
+        "file": str(Path(read.document.name)),
+        "parameters": len(read.space.params),
+        "configurations": "endless" if size is None else size,
+        "objective": f"{read.objective} ({read.direction})",
+        "data": read.data.name if read.data else None,
+    }
+    if output == "table":
+        click.echo("  ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
+        click.echo("The document is valid.")
+    elif output == "csv":
+        _output.emit([facts], output)
+    else:
+        _output.emit_object({**facts, "findings": [vars(each) for each in found]}, output)
+    if strict and found:
+        raise ConfigError([each.problem() for each in found])
+    for each in found:
+        click.echo(str(each), err=True)
+
+
+def _shape(read: Experiment, given: str | None) -> Shape | None:
+    """Returns the shape of an example, as given or as the data document tells it."""
+    from automl import shapes
+    from automl.dataset import registered_name
+    from automl.errors import ConfigError, Problem
+
+    if given is not None:
+        try:
+            return shapes.read(given)
+        except ValueError as error:
+            expected = "height x width x channels, as 28x28x1, or steps x channels, as 150x1"
+            raise ConfigError(Problem("--input", "not a shape", expected, given)) from error
+    told = getattr(read.data.source, "shape", None) if read.data else None
+    if read.data is None or told is None:
+        return None
+    # An input adds the axis of a single channel where it is missing.
+    axes = 3 if registered_name(read.data.input) == "image" else 2
+    return shapes.of_example((*told, 1)[:axes]) if len(told) in (axes - 1, axes) else None

@@ -1,0 +1,89 @@
+"""Checks of what makes trials slow, or their scores worth little."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from automl.blocks import registry
+from automl.errors import shorten
+from automl.experiment import training
+from automl.lint._case import Case, Finding
+from automl.oracles.hyperband import Hyperband
+
+CUDNN_CELLS = ("lstm", "gru")
+LOSS_FIELDS = ("l1", "l2")
+
+
+def off_cudnn(case: Case) -> Iterator[Finding]:
+    """An LSTM or GRU that leaves the cuDNN path."""
+    for place in case.blocks:
+        if place.model is not registry.get("recurrent"):
+            continue
+        for field, kept, hint in (
+            ("recurrent_dropout", 0, "Use dropout, or none"),
+            ("activation", "tanh", "Keep tanh"),
+        ):
+            gone = [value for value in case.values(place, field) if value != kept]
+            cells = [cell for cell in CUDNN_CELLS if cell in case.beside(place, field, "cell")]
+            if gone and cells:
+                told = f"{field} may be {shorten(gone[-1])}, which takes {' and '.join(cells)} off the cuDNN path"
+                yield case.finding((*place.path, field), told, "On a GPU such a layer is several times slower", hint)
+
+
+def batch_of_one(case: Case) -> Iterator[Finding]:
+    """Batch normalisation over batches of a single example."""
+    section = case.training[0]
+    if min(case.values(section, "batch_size")) > 1:
+        return
+    for place in case.blocks:
+        # Beside a list of blocks, `norm` is about a shortcut, which need not have weights.
+        own = "norm" in place.model.model_fields and "blocks" not in place.model.model_fields
+        if place.kind == "BatchNormalization" or (own and "batch" in case.values(place, "norm")):
+            what = "batch_size may be 1 beside batch normalisation"
+            why = "The mean and the variance of a single example say nothing of the others"
+            hint = "Start batch_size at 2 or more, or use norm: layer"
+            yield case.finding((*section.path, "batch_size"), what, why, hint)
+            return
+
+
+def losses_that_differ(case: Case) -> Iterator[Finding]:
+    """Scores by `val_loss` while what is in the loss is searched."""
+    if case.read.objective != "val_loss":
+        return
+    for param in case.params:
+        in_loss = param.path[:2] == ("training", "loss") or (param.path[0] == "model" and param.path[-1] in LOSS_FIELDS)
+        if in_loss and param.domain.size != 1:
+            what = f"{param.name} is searched while the objective is val_loss"
+            why = "It is part of that loss, so the scores of two trials do not compare"
+            hint = "Fix it, or score by another metric, as val_accuracy"
+            yield case.finding(param.path, what, why, hint)
+
+
+def rungs_too_short(case: Case) -> Iterator[Finding]:
+    """Hyperband without epochs or trials to share out."""
+    search, space = case.read.search, case.read.space
+    if not isinstance(search.algorithm, Hyperband):
+        return
+    factor, epochs = search.algorithm.factor, training(space.resolve(space.defaults())).epochs
+    if epochs < factor:
+        what = f"hyperband has {epochs} epochs to share out, fewer than its factor {factor}"
+        why = "There is a single rung, so no trial ever goes on: it is a random search"
+        hint = f"Train {factor} epochs or more, or use algorithm: random"
+        yield case.finding(("search", "algorithm"), what, why, hint)
+        return
+    first = first_rung(epochs, factor)
+    if search.most_trials is not None and search.most_trials < first:
+        what = f"hyperband has {search.most_trials} trials, fewer than the {first} of its first rung"
+        why = "No trial ever goes on, and each has the fewest epochs"
+        hint = f"Give it more than {first} trials, fewer epochs to share out, or a time in place of trials"
+        yield case.finding(("search", "trials"), what, why, hint)
+
+
+def first_rung(epochs: int, factor: int) -> int:
+    """Returns how many trials Keras Tuner's hyperband starts before any goes on; asked without importing it."""
+    brackets = 0
+    left = float(epochs)
+    while left >= 1:
+        left, brackets = left / factor, brackets + 1
+    return math.ceil(math.ceil(1 + math.log(epochs, factor)) / brackets * factor ** (brackets - 1))

@@ -1,0 +1,67 @@
+"""Shapes of flows without Keras: what each block makes of a size, for checks before anything is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from automl.flow import Kind
+
+Padding = Literal["same", "valid"]
+
+_WRITTEN = re.compile(r"[1-9]\d*(x[1-9]\d*){1,2}")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large a flow is.
+
+    Args:
+        kind: How it is to be read.
+        sides: All axes but the batch, channels last: `(height, width, channels)`, `(steps, channels)`, `(features,)`.
+    """
+
+    kind: Kind
+    sides: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return "x".join(map(str, self.sides))
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """The sides without the channels."""
+        return self.sides[:-1]
+
+    @property
+    def channels(self) -> int:
+        """The last side."""
+        return self.sides[-1]
+
+
+class Unknown(Exception):  # noqa: N818 - what the shape is, as the message says it
+    """The shape behind a block cannot be told without building it."""
+
+
+def of_example(sides: Sequence[int]) -> Shape:
+    """Returns the shape behind the stem: of an image with three sides, of a series with two."""
+    return Shape("feature_map" if len(sides) == 3 else "sequence", tuple(sides))
+
+
+def read(text: str) -> Shape:
+    """Reads the shape of an example: `28x28x1` of images, `150x1` of series.
+
+    Raises:
+        ValueError: The text is no such shape.
+    """
+    if not _WRITTEN.fullmatch(text):
+        raise ValueError(f"{text!r} is no shape")
+    return of_example([int(side) for side in text.split("x")])
+
+
+def slid(spatial: Sequence[int], window: Sequence[int], stride: Sequence[int], padding: Padding) -> tuple[int, ...]:
+    """Returns the sides behind a window that slides over them; it fits, or `padding` is `same`."""
+    if padding == "same":
+        return tuple(-(-side // step) for side, step in zip(spatial, stride, strict=True))
+    return tuple((side - size) // step + 1 for side, size, step in zip(spatial, window, stride, strict=True))

@@ -1,0 +1,170 @@
+"""Shapes told without Keras are those of the models that are built."""
+
+import random
+
+import pytest
+
+from automl import blocks, experiment, model, shapes, shelf
+from automl.blocks import KINDS, Block
+from automl.blocks._chain import JOINTS, SHAPE_JOINTS, Chain
+from automl.errors import Infeasible
+from automl.flow import Flow
+from automl.records import DataSpec
+from automl.shapes import Shape, Unknown
+
+SIDES = {"feature_map": [(6, 4), (6, 5, 4), (1, 3), (1, 2, 3)], "sequence": [(6, 4), (1, 3)], "vector": [(5,)]}
+TRIALS = 24
+"""Of each shipped space."""
+
+
+def required(kind):
+    fields = blocks.registry.get(kind).model_fields
+    return {key: info.examples[0] for key, info in fields.items() if info.is_required()}
+
+
+def outcome(give):
+    """What a chain gives: kind and sides, or why not."""
+    try:
+        found = give()
+    except Infeasible as error:
+        return str(error)
+    return (found.kind, found.sides if isinstance(found, Shape) else tuple(found.x.shape[1:]))
+
+
+def both(items, shape, ends):
+    import keras
+
+    def built():
+        return Chain.read(items, "model").connect(Flow(keras.Input(shape.sides), shape.kind), ends, "the input", "head")
+
+    told = outcome(lambda: Chain.read(items, "model").shape(shape, ends, "the input", "head"))
+    assert told == outcome(built)
+    return told
+
+
+@pytest.mark.parametrize("name", blocks.registry.names())
+def test_every_block_tells_the_shape_that_it_gives(name):
+    assert blocks.registry.get(name).shape is not Block.shape
+    found = [
+        both([{name: required(name)}], Shape(kind, sides), (wanted,))
+        for kind in KINDS
+        for sides in SIDES[kind]
+        for wanted in KINDS
+    ]
+    assert any(isinstance(each, tuple) for each in found)
+
+
+CONVS = [
+    {"kernel_size": 3, "padding": "valid"},
+    {"kernel_size": 3, "padding": "valid", "stride": 2},
+    {"kernel_size": 4, "stride": 3},
+    {"kernel_size": [2, 5], "padding": "valid"},
+    {"kernel_size": 12},
+    {"dilation": 2, "padding": "valid"},
+    {"dilation": 2, "stride": 2},
+    {"pool": "max"},
+    {"pool": "avg", "pool_size": 7},
+    {"norm": "group", "filters": 12},
+    {"norm": "group", "filters": 12, "norm_groups": 3, "stride": [1, 2]},
+]
+LISTS = [
+    *([{"conv": fields}] for fields in CONVS),
+    [{"pool": {"size": 3, "stride": 2}}, {"pool": {"size": 2, "padding": "same"}}],
+    [{"pool": {"size": 3, "stride": 2, "padding": "same"}}, "recurrent"],
+    [{"recurrent": {"repeat": 2, "units": 5, "bidirectional": True}}, "conv", {"global_pool": {"kind": "max"}}],
+    ["dense", "conv"],
+    [{"residual": {"blocks": [{"conv": {"filters": 8, "stride": 2}}, {"conv": {"filters": 8}}]}}],
+    [{"residual": {"blocks": [{"conv": {"filters": 8, "padding": "valid", "stride": 2}}], "norm": "group"}}],
+    [{"residual": {"blocks": [{"conv": {"filters": 6}}], "norm": "group"}}],
+    [{"residual": {"blocks": ["dense"], "norm": "group"}}],
+    [{"residual": {"blocks": [{"recurrent": {"units": 7}}]}}],
+    [{"residual": {"blocks": []}}],
+    [{"residual_unit": {"kind": "bottleneck", "filters": 8, "stride": 2, "norm": "group"}}],
+    [{"residual_unit": {"repeat": 2, "filters": 8, "kernel_size": 5, "stride": {"each": [2, 1]}}}],
+    [{"stack": {"repeat": 2, "blocks": [{"conv": {"filters": 3}}, {"pool": {"size": 2}}]}}],
+    [{"stack": {"blocks": []}}, "dense"],
+    [{"parallel": {"branches": [[], [{"conv": {"stride": 2}}]]}}],
+    [{"parallel": {"branches": [["global_pool"], ["flatten"]]}}],
+    [{"parallel": {"branches": [[{"conv": {"filters": 4}}], [{"conv": {"filters": 5}}]], "merge": "add"}}],
+    [{"parallel": {"branches": [["recurrent"], [{"conv": {"filters": 4}}]]}}, "conv"],
+    [{"parallel": {"branches": [[{"conv": {"kernel_size": 9}}], ["conv"]]}}],
+]
+
+
+@pytest.mark.parametrize("items", LISTS, ids=str)
+def test_a_list_of_blocks_ends_where_its_model_does(items):
+    for kind in KINDS:
+        for sides in SIDES[kind]:
+            both(items, Shape(kind, sides), ("vector",))
+
+
+def test_the_same_joints_are_there_for_shapes():
+    assert set(SHAPE_JOINTS) == set(JOINTS)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"SpatialDropout1D": {"rate": 0.2}}],
+        ["conv", {"LayerNormalization": {}}, {"conv": {"kernel_size": 99}}],
+        ["recurrent", {"stack": {"blocks": [{"residual": {"blocks": [{"LayerNormalization": {}}]}}]}}],
+    ],
+    ids=str,
+)
+def test_nothing_is_told_behind_a_keras_layer(items):
+    with pytest.raises(Unknown):
+        Chain.read(items).shape(Shape("feature_map", (6, 4)), ("vector",), "the input", "head")
+
+
+def test_what_does_not_fit_before_a_keras_layer_is_told():
+    items = [{"conv": {"kernel_size": 99}}, {"LayerNormalization": {}}]
+    with pytest.raises(Infeasible, match="kernel_size 99 is larger than its input 6"):
+        Chain.read(items).shape(Shape("feature_map", (6, 4)), ("vector",), "the input", "head")
+
+
+def test_reads_a_written_shape():
+    assert shapes.read("28x14x3") == Shape("feature_map", (28, 14, 3))
+    assert shapes.read("150x2") == Shape("sequence", (150, 2))
+    assert str(shapes.read("28x14x3")) == "28x14x3"
+    for text in ("28", "0x1", "28x28x1x1", "28 x 28", ""):
+        with pytest.raises(ValueError, match="is no shape"):
+            shapes.read(text)
+
+
+def spec(sides):
+    zeros, ones = [0.0] * sides[-1], [1.0] * sides[-1]
+    stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False}
+    name = "image" if len(sides) == 3 else "series"
+    return DataSpec("", "toy", "", name, "classification", sides, {}, ("a", "b", "c"), stem)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", shelf.names(shelf.SPACES))
+def test_trials_of_a_shipped_space_end_where_their_models_do(name):
+    import keras
+
+    def built():
+        # The joints stand before the head, the model's last layer.
+        return model.build(resolved, spec(sides)).layers[-1].input.shape[1:]
+
+    def told():
+        shape = shapes.of_example(sides)
+        before = "the image" if len(sides) == 3 else "the series"
+        return Chain.read(resolved["model"], "model").shape(shape, ("vector",), before, "head").sides
+
+    def tried(give):
+        try:
+            return tuple(give())
+        except Infeasible as error:
+            return str(error)
+
+    read, generator = experiment.load(name), random.Random(0)
+    found = []
+    for _ in range(TRIALS):
+        resolved = read.space.resolve(read.space.draw(generator))
+        side = generator.choice((1, 3, 7, 8, 12, 20, 28))
+        sides = generator.choice(((side, side + 1, 3), (side, 2)))
+        keras.utils.clear_session(free_memory=False)
+        assert tried(told) == tried(built)
+        found.append(tried(told))
+    assert any(isinstance(each, tuple) for each in found)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from automl.errors import ConfigError, Problem
 from automl.flow import Kind
 
 Padding = Literal["same", "valid"]
@@ -49,14 +50,15 @@ def of_example(sides: Sequence[int]) -> Shape:
     return Shape("feature_map" if len(sides) == 3 else "sequence", tuple(sides))
 
 
-def read(text: str) -> Shape:
+def read(text: str, where: str = "--input") -> Shape:
     """Reads the shape of an example: `28x28x1` of images, `150x1` of series.
 
     Raises:
-        ValueError: The text is no such shape.
+        ConfigError: The text is no such shape; `where` says in the message who gave it.
     """
     if not _WRITTEN.fullmatch(text):
-        raise ValueError(f"{text!r} is no shape")
+        expected = "height x width x channels, as 28x28x1, or steps x channels, as 150x1"
+        raise ConfigError(Problem(where, "not a shape", expected, text))
     return of_example([int(side) for side in text.split("x")])
 
 

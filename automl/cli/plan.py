@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -69,17 +68,13 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
 
 def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
     """Prepares the data, or makes up a description of some that has the shape asked for."""
-    from automl import dataset
-    from automl.errors import ConfigError, Problem
+    from automl import dataset, shapes
     from automl.records import DataSpec
 
     if not given["shape"]:
         assert read.data is not None
         return dataset.prepare(read.data, folder, given["data_root"])
-    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){1,2}", given["shape"]):
-        expected = "height x width x channels, as 28x28x1, or steps x channels, as 150x1"
-        raise ConfigError(Problem("--input", "not a shape", expected, given["shape"]))
-    shape = tuple(map(int, given["shape"].split("x")))
+    shape = shapes.read(given["shape"]).sides
     image, zeros, ones = len(shape) == 3, [0.0] * shape[-1], [1.0] * shape[-1]
     stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False}
     classes = tuple(map(str, range(given["classes"])))

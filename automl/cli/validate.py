@@ -61,14 +61,9 @@ def _shape(read: Experiment, given: str | None) -> Shape | None:
     """Returns the shape of an example, as given or as the data document tells it."""
     from automl import shapes
     from automl.dataset import registered_name
-    from automl.errors import ConfigError, Problem
 
     if given is not None:
-        try:
-            return shapes.read(given)
-        except ValueError as error:
-            expected = "height x width x channels, as 28x28x1, or steps x channels, as 150x1"
-            raise ConfigError(Problem("--input", "not a shape", expected, given)) from error
+        return shapes.read(given)
     told = getattr(read.data.source, "shape", None) if read.data else None
     if read.data is None or told is None:
         return None

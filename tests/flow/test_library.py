@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import searches
 
-from automl import dataset, document, experiment, launch, model, shelf, structure
+from automl import dataset, document, experiment, launch, lint, model, shapes, shelf, structure
+from automl.blocks._chain import Chain
 from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible
@@ -65,12 +66,14 @@ def again(resolved: dict) -> experiment.Experiment:
 
 def smallest(name: str, resolved: dict) -> DataSpec:
     """The smallest input that the trial can be built for."""
+    chain = Chain.read(resolved["model"], "model")
     for size in SIZES:
+        data = spec(name, size)
         try:
-            model.build(resolved, spec(name, size))
+            chain.shape(shapes.of_example(data.shape), ("vector",), "the input", "head")
         except Infeasible:
             continue
-        return spec(name, size)
+        return data
     raise AssertionError(f"{name} fits no input up to {SIZES[-1]}: {resolved}")
 
 
@@ -222,3 +225,4 @@ def test_a_file_tells_how_it_is_run_and_what_it_reached(name):
     read = experiment.load(name)
     assert read.document.data["description"]
     assert structure.normalised(read.document) == read.document
+    assert lint.findings(read) == []

@@ -7,7 +7,7 @@ import pytest
 from automl import blocks, experiment, model, shapes, shelf
 from automl.blocks import KINDS, Block
 from automl.blocks._chain import JOINTS, SHAPE_JOINTS, Chain
-from automl.errors import Infeasible
+from automl.errors import ConfigError, Infeasible
 from automl.flow import Flow
 from automl.records import DataSpec
 from automl.shapes import Shape, Unknown
@@ -127,7 +127,7 @@ def test_reads_a_written_shape():
     assert shapes.read("150x2") == Shape("sequence", (150, 2))
     assert str(shapes.read("28x14x3")) == "28x14x3"
     for text in ("28", "0x1", "28x28x1x1", "28 x 28", ""):
-        with pytest.raises(ValueError, match="is no shape"):
+        with pytest.raises(ConfigError, match="not a shape"):
             shapes.read(text)
 
 

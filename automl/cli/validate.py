@@ -46,7 +46,8 @@ def validate(
     }
     if output == "table":
         click.echo("  ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
-        click.echo("The document is valid.")
+        if not (strict and found):
+            click.echo("The document is valid.")
     elif output == "csv":
         _output.emit([facts], output)
     else:

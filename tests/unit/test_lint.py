@@ -388,6 +388,7 @@ def test_findings_are_errors_when_strict(unwise):
     result = run(str(unwise), "--strict")
     assert result.exit_code == 2
     assert result.stderr.startswith(f"Error: {unwise}:1:16: pool_size never matters")
+    assert "valid" not in result.stdout
     assert run("lenet", "--strict").exit_code == 0
 
 

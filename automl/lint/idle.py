@@ -13,7 +13,7 @@ from automl.lint._case import Case, Finding, Place
 NEEDS = {"nesterov": "momentum", "ema_momentum": "use_ema", "ema_overwrite_frequency": "use_ema"}
 """Fields of optimizers that do nothing while another one is 0 or false."""
 EPOCHS = {
-    "patience": (1, "it never ends"),
+    "patience": (1, "it never runs out"),
     "warmup": (0, "the rate never rises to its full value"),
     "boundaries": (0, "the last one is never reached"),
 }

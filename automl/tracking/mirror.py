@@ -205,6 +205,7 @@ class Tracker:
         test: Mapping[str, float],
         trials_done: int,
         time_ms: int,
+        planned: Mapping[str, float] | None = None,
     ) -> None:
         """Ends the search's run.
 
@@ -214,13 +215,15 @@ class Tracker:
             test: The winner's metrics on the test part, by their bare names; written as `test_NAME`.
             trials_done: Trials ended: the step of the test metrics; a continued search adds those of its new winner.
             time_ms: When, since 1970.
+            planned: What the search took and what was predicted, in seconds, by the names of the metrics.
         """
 
         def end() -> None:
             for number, rank in ranks.items():
                 self._family.trial(number, time_ms).write(tags={"automl.rank": rank})
             parent = self._family.parent()
-            points = [Point(f"test_{key}", value, trials_done, time_ms) for key, value in test.items()]
+            metrics = {f"test_{key}": value for key, value in test.items()} | dict(planned or {})
+            points = [Point(key, value, trials_done, time_ms) for key, value in metrics.items()]
             parent.write(tags={"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}, points=points)
             self._family.api.set_terminated(parent.run_id, status, end_time=time_ms)
 

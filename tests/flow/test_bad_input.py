@@ -495,7 +495,7 @@ def test_every_mistake_of_a_document_is_told_at_once_in_its_order():
     ]
 
 
-@pytest.mark.parametrize("many", ["[" * 900_000, "{a: " * 200_000, "- " * 500_000, "? " * 500_000])
+@pytest.mark.parametrize("many", ["[" * 900_000, "{a: " * 200_000, "- " * 500_000])
 def test_a_deep_file_is_refused_soon(many):
     write(many)
     started = time.process_time()
@@ -573,9 +573,9 @@ def test_an_unknown_option_is_refused():
         ("validate ./t.yaml", "./t.yaml: no such file. Did you mean 's.yaml'?"),
         ("validate ./", "./: this is a folder. Expected a YAML file."),
         (
-            "validate cn",
+            "validate cnnn",
             (
-                "SPACE: no search space is called 'cn'. Expected one of <SPACES>, or the path of a YAML file. "
+                "SPACE: no search space is called 'cnnn'. Expected one of <SPACES>, or the path of a YAML file. "
                 "Did you mean 'cnn'?"
             ),
         ),

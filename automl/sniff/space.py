@@ -16,14 +16,14 @@ _IMAGE = """
 model:
   - conv:
       name: stem
-      filters: {min: $low, max: $high, log: true}  # $why_size
+      filters: {min: $low, max: $high}  # $why_size
       kernel_size: $kernels  # how much of its neighbourhood a pixel sees
       norm: {values: [batch, none]}  # batch lets larger learning rates through
 $stem_pool
   - conv:
       name: body
       repeat: {min: 1, max: 2}  # depth
-      filters: {min: $wide, max: $wider, log: true, each: true}  # each repeat has its own
+      filters: {min: $wide, max: $wider, each: true}  # each repeat has its own
       kernel_size: $kernel  # small: depth and pooling widen the view
       norm: batch  # as above
       dropout: {min: 0.0, max: 0.3, step: 0.1, default: 0.1}  # against learning by heart

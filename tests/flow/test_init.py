@@ -67,7 +67,7 @@ def test_the_pair_is_valid_and_the_data_is_prepared_as_told(kind, tmp_path):
     data_file, space_file = facts["written"]
     assert Path(space_file).read_text().splitlines()[0] == f"# {facts['command']}"
     assert shlex.split(facts["command"]) == ["automl", "search", space_file, "--data", data_file]
-    checked = run("validate", space_file, "--data", data_file)
+    checked = run("validate", space_file, "--data", data_file, "--strict")
     assert checked.exit_code == 0, checked.stderr
 
     read = experiment.load(space_file, data_file)

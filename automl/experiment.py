@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from automl import document, grammar, oracles, overrides, shelf, structure, tasks
 from automl.dataset import DataDocument
 from automl.document import Document
-from automl.errors import did_you_mean
+from automl.errors import Infeasible, did_you_mean
 from automl.nodes import Values
 from automl.problems import Problems
 from automl.records import Direction
@@ -140,8 +140,21 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
 
 
 def training(resolved: Mapping[str, Any]) -> Training:
-    """Builds the training section of a resolved trial document."""
-    return Training.model_validate(resolved.get("training") or {})
+    """Builds the training section of a resolved trial document.
+
+    Raises:
+        Infeasible: Each of its values is legal, but not all of them together.
+    """
+    try:
+        return Training.model_validate(resolved.get("training") or {})
+    except ValidationError as error:
+        raise Infeasible(f"training: {_said(error.errors()[0])}") from error
+
+
+def epochs(resolved: Mapping[str, Any]) -> int:
+    """Returns the epochs that a resolved trial document trains for, whether or not the rest of it can be built."""
+    declared_epochs: int | None = (resolved.get("training") or {}).get("epochs")
+    return declared_epochs or Training.model_fields["epochs"].get_default()
 
 
 def _rooted(content: dict[str, Any], path: Path, kind: str) -> dict[str, Any]:
@@ -190,11 +203,15 @@ def _build(model: type[Member], value: Any, problems: Problems, path: tuple[str,
         return model.model_validate(value or {})
     except ValidationError as error:
         for entry in error.errors():
-            message = entry["msg"].removeprefix("Value error, ").rstrip(".")
-            problems.add((*path, *entry["loc"]), message)
+            problems.add((*path, *entry["loc"]), _said(entry))
     except (ValueError, TypeError) as error:
         problems.add(path, str(error).rstrip("."))
     return None
+
+
+def _said(entry: Any) -> str:
+    """Returns what pydantic says, as a part of a sentence of ours."""
+    return str(entry["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def _search(read: Document) -> dict[str, Any]:

@@ -179,7 +179,7 @@ class Loop:
         folder = trial_folder(self.folder, asked.number)
         folder.mkdir(parents=True, exist_ok=True)
         resolved = self.resolved(asked)
-        epochs = asked.epochs or experiment.training(resolved).epochs
+        epochs = asked.epochs or experiment.epochs(resolved)
         parent = None if asked.parent is None else trial_folder(self.folder, asked.parent) / CHECKPOINT
         started = Started(asked.number, attempt, now_ms())
         self.journal.append(started)

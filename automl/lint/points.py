@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from pydantic import ValidationError
-
 from automl import experiment
-from automl.errors import shorten
+from automl.errors import Infeasible, shorten
 from automl.lint._case import Case, Finding, ends
 from automl.nodes import resolve
 from automl.points import CONSTRAINTS, START
@@ -80,8 +78,8 @@ def refused(case: Case) -> Iterator[Finding]:
     for values in case.trials:
         try:
             experiment.training({"training": resolve(tree, values)})
-        except ValidationError as error:
-            reasons[error.errors()[0]["msg"].removeprefix("Value error, ").rstrip(".")] += 1
+        except Infeasible as error:
+            reasons[str(error).removeprefix("training: ")] += 1
     for reason, count in reasons.items():
         # Where the first of the fields stands that the reason names.
         path = ("training", *[field for field in tree if field in reason.split()][:1])

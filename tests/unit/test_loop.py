@@ -16,7 +16,7 @@ from automl.journal import Finished, Header, Journal, replay
 from automl.loop import Loop, Watcher, trial_seed
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Report, TrialRequest, TrialResult, WorkerLost
-from automl.trial import CHECKPOINT
+from automl.trial import CHECKPOINT, run_trial
 from automl.winner import counts
 
 SPACE = """
@@ -220,6 +220,17 @@ def test_checkpoints_are_kept_for_algorithms_that_go_on(table: Lay) -> None:
     executor = Script(lambda r: scored(r, 0.5))
     table(SPACE.replace("seed: 7", "seed: 7, algorithm: hyperband")).lay(Proposals(asks(1)), executor).search()
     assert executor.requests[0].keep_checkpoint
+
+
+def test_a_trial_whose_values_exclude_each_other_is_submitted_as_any_other(table: Lay) -> None:
+    text = SPACE.replace("epochs: 3", "epochs: 3, clipnorm: {values: [null, 1.0]}, clipvalue: {values: [null, 1.0]}")
+    executor = Script(lambda r: [run_trial(r, lambda report: None)])
+    clash = {"conv.filters": 1, "training.clipnorm": 1.0, "training.clipvalue": 1.0}
+    laid = table(text).lay(Proposals([Ask(1, clash)]), executor)
+    laid.search()
+    assert executor.requests[0].epochs == 3
+    assert laid.results[1].outcome == "infeasible"
+    assert laid.results[1].message == ("training: clipnorm and clipvalue exclude each other: Keras takes one of them")
 
 
 def test_a_seed_of_the_documents_own_stays(table: Lay) -> None:

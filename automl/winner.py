@@ -81,13 +81,11 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
     test_metrics = described["test"] if described else {}
     loop.journal.append(Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary)))
     bare = {name.removeprefix("test_"): value for name, value in test_metrics.items()}
-    planned = predicted and {
-        "search_s": wall_s,
-        "search_planned_low_s": predicted.low_s,
-        "search_planned_high_s": predicted.high_s,
-    }
-    status_there = "FINISHED" if best else "FAILED"
-    tracker.finish(loop.ranks(), status_there, bare, len(loop.results), time_ms, planned)
+    planned = None
+    if predicted is not None:
+        within = {"search_planned_low_s": predicted.low_s, "search_planned_high_s": predicted.high_s}
+        planned = {"search_s": wall_s, **within}
+    tracker.finish(loop.ranks(), "FINISHED" if best else "FAILED", bare, len(loop.results), time_ms, planned)
     tracker.close()
     return summary
 

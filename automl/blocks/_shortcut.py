@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from automl.blocks import Activation, Block
+from automl.blocks._norm import Norm
 from automl.blocks._valid import zeroed
-from automl.blocks.conv import Conv, Norm
+from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.errors import Infeasible
 from automl.flow import Flow
@@ -65,7 +66,8 @@ def _projection(start: Shape, end: Shape, norm: Norm, fields: Mapping[str, Any])
         return None
     if end.kind == "vector":
         # A vector's features stand in no order that groups could follow.
-        return Dense(units=end.channels, activation="linear", norm="none" if norm == "group" else norm)
+        kept = {"norm_momentum": fields["norm_momentum"]} if "norm_momentum" in fields else {}
+        return Dense(units=end.channels, activation="linear", norm="none" if norm == "group" else norm, **kept)
     pairs = zip(start.spatial, end.spatial, strict=True)
     fitting = {"stride": [-(-before // after) for before, after in pairs], **fields}
     return Conv(filters=end.channels, kernel_size=1, activation="linear", norm=norm, **fitting)

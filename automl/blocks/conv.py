@@ -7,19 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from automl.blocks import Activation, OnlyWith, Sides
+from automl.blocks._norm import Norm, NormGroups, NormMomentum
 from automl.blocks._valid import batch_norm_mask, every_nth, zeroed
 from automl.blocks._weights import Weighted
 from automl.blocks.pool import Pool, per_axis, require_fit
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
 from automl.shapes import Shape, slid
-
-Norm = Literal["none", "batch", "layer", "group"]
-NormGroups = Annotated[
-    int,
-    OnlyWith("norm", ("group",)),
-    Field(ge=1, le=8192, description="Groups of channels that norm: group makes equal shares of."),
-]
 
 
 class Conv(Weighted):
@@ -48,6 +42,7 @@ class Conv(Weighted):
     activation: Activation = Field("relu", description="Activation behind convolution and normalisation.")
     norm: Norm = Field("none", description="Normalisation before the activation.")
     norm_groups: NormGroups = 8
+    norm_momentum: NormMomentum = 0.99
     pool: Literal["none", "max", "avg"] = Field("none", description="Pooling behind the activation.")
     pool_size: Annotated[Sides, OnlyWith("pool", ("max", "avg"))] = Field(
         2, description="Steps or pixels pooled into one, without overlap; read when pool is set."
@@ -119,8 +114,8 @@ class Conv(Weighted):
 
         layers = keras.layers
         if self.norm == "batch":
-            x = layers.BatchNormalization(name=self.label("norm"))(flow.x, **batch_norm_mask(flow.x, flow.valid))
-            return zeroed(x, flow.valid)
+            norm = layers.BatchNormalization(momentum=self.norm_momentum, name=self.label("norm"))
+            return zeroed(norm(flow.x, **batch_norm_mask(flow.x, flow.valid)), flow.valid)
         if self.norm == "layer":
             return layers.LayerNormalization(name=self.label("norm"))(flow.x)
         if self.norm == "group":

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from automl.blocks import Activation
+from automl.blocks._norm import NormMomentum
 from automl.blocks._weights import Weighted
 from automl.flow import Flow, Kind
 from automl.shapes import Shape
@@ -30,6 +31,7 @@ class Dense(Weighted):
     units: int = Field(64, ge=1, le=65536, description="Outputs.")
     activation: Activation = Field("relu", description="Activation behind the normalisation.")
     norm: Literal["none", "batch", "layer"] = Field("none", description="Normalisation before the activation.")
+    norm_momentum: NormMomentum = 0.99
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the outputs dropped in training.")
 
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - yields one kind
@@ -41,7 +43,7 @@ class Dense(Weighted):
         bias = self.norm != "batch"
         x = layers.Dense(self.units, use_bias=bias, name=self.label(), **self.kernel_arguments())(flow.x)
         if self.norm == "batch":
-            x = layers.BatchNormalization(name=self.label("norm"))(x)
+            x = layers.BatchNormalization(momentum=self.norm_momentum, name=self.label("norm"))(x)
         elif self.norm == "layer":
             x = layers.LayerNormalization(name=self.label("norm"))(x)
         if self.activation != "linear":

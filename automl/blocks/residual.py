@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from automl.blocks import KINDS, Activation, Block
 from automl.blocks._chain import Chain
+from automl.blocks._norm import Norm, NormGroups, NormMomentum
 from automl.blocks._shortcut import add_shortcut, shape_with_shortcut
-from automl.blocks.conv import Norm
 from automl.flow import Flow, Kind
 from automl.shapes import Shape
 
@@ -35,6 +35,8 @@ class Residual(Block):
         description="The list of blocks that the shortcut leads round.", examples=[[{"conv": {"filters": 4}}]]
     )
     norm: Norm = Field("batch", description="Normalisation of the shortcut, where it is a convolution.")
+    norm_groups: NormGroups = 8
+    norm_momentum: NormMomentum = 0.99
     activation: Activation = Field("relu", description="Activation behind the sum.")
 
     def accepts(self) -> tuple[Kind, ...]:
@@ -48,9 +50,12 @@ class Residual(Block):
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - gives the kind it got
         """Adds the blocks and their shortcut to a flow."""
         end = self.blocks.connect(flow, (flow.kind,), before="the residual's input", after="sum", prefix=self.name)
-        return add_shortcut(flow, end, self.norm, self.activation, self.name)
+        return add_shortcut(flow, end, self.norm, self.activation, self.name, self._projection())
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - gives the kind it got
         """Returns the shape that the last block gives."""
         end = self.blocks.shape(shape, (shape.kind,), before="the residual's input", after="sum")
-        return shape_with_shortcut(shape, end, self.norm)
+        return shape_with_shortcut(shape, end, self.norm, self._projection())
+
+    def _projection(self) -> dict[str, Any]:
+        return {"norm_groups": self.norm_groups, "norm_momentum": self.norm_momentum}

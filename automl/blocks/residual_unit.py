@@ -7,9 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from automl.blocks import Activation, OnlyWith, Sides
+from automl.blocks._norm import Norm, NormGroups, NormMomentum
 from automl.blocks._shortcut import add_shortcut, shape_with_shortcut
 from automl.blocks._weights import Weighted
-from automl.blocks.conv import Conv, Norm, NormGroups
+from automl.blocks.conv import Conv
 from automl.flow import Flow, Kind
 from automl.shapes import Shape
 
@@ -46,6 +47,7 @@ class ResidualUnit(Weighted):
     )
     norm: Norm = Field("batch", description="Normalisation behind each convolution, the shortcut's too.")
     norm_groups: NormGroups = 8
+    norm_momentum: NormMomentum = 0.99
     activation: Activation = Field("relu", description="Activation behind each convolution and behind the sum.")
     dropout: float = Field(
         0.0, ge=0.0, lt=1.0, description="Share dropped in training of what the last convolution reads."
@@ -66,7 +68,7 @@ class ResidualUnit(Weighted):
         return shape_with_shortcut(shape, end, self.norm, self._projection())
 
     def _shared(self) -> dict[str, Any]:
-        return {"norm_groups": self.norm_groups, **self.weights()}
+        return {"norm_groups": self.norm_groups, "norm_momentum": self.norm_momentum, **self.weights()}
 
     def _projection(self) -> dict[str, Any]:
         return {**self._shared(), "stride": self.stride}

@@ -19,6 +19,7 @@ model:
       filters: {min: $low, max: $high}  # $why_size
       kernel_size: $kernels  # how much of its neighbourhood a pixel sees
       norm: {values: [batch, none]}  # batch lets larger learning rates through
+      norm_momentum: 0.9  # its averages, which validation reads, are there after some 30 steps
 $stem_pool
   - conv:
       name: body
@@ -26,6 +27,7 @@ $stem_pool
       filters: {min: $wide, max: $wider, each: true}  # each repeat has its own
       kernel_size: $kernel  # small: depth and pooling widen the view
       norm: batch  # as above
+      norm_momentum: 0.9
       dropout: {min: 0.0, max: 0.3, step: 0.1, default: 0.1}  # against learning by heart
 $reduce
   - $join
@@ -42,6 +44,7 @@ model:
       filters: {min: $low, max: $high, log: true}  # $why_size
       kernel_size: {values: [5, 7, 9]}  # steps that are seen at once
       norm: batch  # scales of layers stay alike: larger learning rates
+      norm_momentum: 0.9  # its averages, which validation reads, are there after some 30 steps
 $stem_pool
   - conv:
       name: body
@@ -49,6 +52,7 @@ $stem_pool
       filters: {min: $wide, max: $wider, log: true, each: true}  # each repeat has its own
       kernel_size: {values: [3, 5]}  # poolings before it make it see far
       norm: batch  # as above
+      norm_momentum: 0.9
       dropout: {min: 0.0, max: 0.3, step: 0.1, default: 0.1}  # against learning by heart
 $reduce
   - global_pool: {kind: {values: [avg, max]}}  # one number per filter, padding left out
@@ -93,6 +97,7 @@ _REDUCE = """  - conv:
       filters: $wider  # the most of any layer: its map is the smallest
       kernel_size: $kernel
       norm: batch  # as above
+      norm_momentum: 0.9
       pool: max  # the strongest of each neighbourhood"""
 
 
@@ -135,8 +140,7 @@ def _sizes(found: Found) -> dict[str, object]:
     tier = sum(examples >= bound for bound in (500, 5_000))
     low, high = (8, 12, 16)[tier], ((16, 32, 48) if found.input == "image" else (32, 48, 64))[tier]
     batch = 8 if examples < 300 else 16 if examples < 2_000 else 32 if examples < 20_000 else 64
-    # Some 3,000 steps of the optimizer, whatever the size of the set; early stopping waits a fifth of them, because
-    # batch normalisation needs hundreds of steps until its averages serve in validation.
+    # Some 3,000 steps of the optimizer, whatever the size of the set; early stopping waits a fifth of them.
     epochs = min(200, max(15, math.ceil(3_000 * batch / examples)))
     # Down to some 4 pixels, or some 32 steps.
     halvings = min(5, max(0, int(math.log2(side)) - (2 if found.input == "image" else 5)))

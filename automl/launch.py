@@ -71,7 +71,9 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         DataError: The data is missing or does not fit; nothing is left behind.
         SearchError: The search cannot go on.
         Interrupted: Ctrl-C.
+        MissingExtra: The algorithm needs what is not installed.
     """
+    read.search.algorithm.require()
     machine = environment.machine(_workers(read, options), options.backend)
     environment.become_driver(machine.backend)
     assert read.data is not None

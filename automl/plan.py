@@ -107,13 +107,14 @@ def built(read: Experiment, values: dict[str, Any], data: DataSpec, epochs: int 
     import keras
 
     resolved = read.trial(values)
-    training = experiments.training(resolved)
     keras.utils.clear_session(free_memory=False)
+    if epochs is None:
+        epochs = experiments.epochs(resolved)
     try:
-        found, problem = anatomy(model.build(resolved, data)), None
+        training = experiments.training(resolved)
+        return Sample(values, epochs, training.batch_size, anatomy(model.build(resolved, data)))
     except Infeasible as error:
-        found, problem = None, str(error)
-    return Sample(values, training.epochs if epochs is None else epochs, training.batch_size, found, problem)
+        return Sample(values, epochs, 1, None, str(error))
 
 
 def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--data", help="Name or file of the data set; else the document's own.")
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
-@click.option("--algorithm", help="Search algorithm: random, grid, bayesian, hyperband.")
+@click.option("--algorithm", help="Search algorithm: bayesian, tpe, gp, random, grid, hyperband.")
 @click.option("--seed", type=int, help="Seed of the search.")
 @click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document.")
 @click.option(

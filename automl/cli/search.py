@@ -29,7 +29,7 @@ _root = click.option(
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
 @click.option("--time", help="Stop starting trials after this time: 90s, 30m, 1h30m.")
 @_workers
-@click.option("--algorithm", help="Search algorithm: random, grid, bayesian, hyperband.")
+@click.option("--algorithm", help="Search algorithm: bayesian, tpe, gp, random, grid, hyperband.")
 @click.option("--seed", type=int, help="Seed of the search.")
 @click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document.")
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")

@@ -124,6 +124,13 @@ class Algorithm(Member):
     continues_trials: ClassVar[bool] = False
     max_workers: ClassVar[int | None] = None
 
+    def require(self) -> None:
+        """Checks that what the algorithm needs beside the core is installed; most need nothing.
+
+        Raises:
+            MissingExtra: It is not.
+        """
+
     @abstractmethod
     def oracle(self, brief: Brief) -> Any:
         """Builds the Keras Tuner oracle: a class of `keras_tuner` with `automl.oracles._seeded.Seeded` before it."""
@@ -141,9 +148,11 @@ class Proposer:
 
     Raises:
         SearchError: The algorithm cannot serve this search.
+        MissingExtra: It needs what is not installed.
     """
 
     def __init__(self, algorithm: Algorithm, brief: Brief) -> None:
+        algorithm.require()
         self.algorithm = algorithm
         self._space = brief.space
         self._owner = threading.get_ident()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from automl.oracles import Algorithm, Brief
-from automl.oracles._seeded import Seeded, proposal
+from automl.oracles._modelled import InitialPoints, Modelled, tamed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +29,6 @@ WIDTHS = (0.1, 0.02)
 RESTARTS = 2
 """Further starts when the Gaussian process's length scale is fitted; Keras Tuner takes 20, at seconds an ask."""
 
-MOST_INITIAL_POINTS = 10
-"""Keras Tuner draws three random points a parameter first: 36 trials with 12 parameters."""
-
 
 class Bayesian(Algorithm):
     """Fits a Gaussian process to the scores so far and tries the point with the best lower confidence bound.
@@ -39,11 +36,7 @@ class Bayesian(Algorithm):
     Source: https://www.cse.wustl.edu/~garnett/cse515t/spring_2015/files/lecture_notes/12.pdf
     """
 
-    initial_points: int | None = Field(
-        None,
-        ge=1,
-        description="Scored random trials before the model is used; 3 a parameter, at most 10, if not given.",
-    )
+    initial_points: InitialPoints = None
     beta: float = Field(2.6, ge=0.0, description="How much the unknown attracts: 0 trusts the model's mean alone.")
     alpha: float = Field(1e-4, gt=0.0, description="Noise of the scores, as a part of their variance.")
 
@@ -54,29 +47,24 @@ class Bayesian(Algorithm):
         class BayesianOracle(_Candidates, BayesianOptimizationOracle):
             """Keras Tuner's Gaussian process; the candidates, the seeds and the running trials are ours."""
 
-        initial = self.initial_points or max(1, min(3 * len(brief.space.params), MOST_INITIAL_POINTS))
-        return BayesianOracle(brief, num_initial_points=initial, beta=self.beta, alpha=self.alpha)
+        return BayesianOracle(brief, self.initial_points, beta=self.beta, alpha=self.alpha)
 
 
-class _Candidates(Seeded):
+class _Candidates(Modelled):
     """Chooses among candidates instead of descending from 50 starts: cheaper, and a point seen can be passed over."""
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002 - Keras Tuner's signature
-        generator = self.generator()
-        scored = [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
-        if len(scored) < self.num_initial_points or not self.space.params or self.started() is not None:
-            return proposal(self.draw(generator))
+    def chosen(self, scored: Sequence[Any], generator: np.random.Generator) -> dict[str, Any] | None:
+        """Returns the new candidate with the best lower confidence bound; None when no candidate is new."""
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         # More BLAS threads than free cores made one ask take minutes; one thread also keeps proposals reproducible.
         with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            chosen = self.best_candidate(scored, generator)
-        return proposal(chosen or self.draw(generator))
+            return self.best_candidate(scored, generator)
 
     def best_candidate(self, scored: Sequence[Any], generator: np.random.Generator) -> dict[str, Any] | None:
-        """Returns the new candidate with the best lower confidence bound; None when no candidate is new."""
+        """Fits the model and ranks the candidates by it."""
         import numpy as np
 
         # Always a minimisation.
@@ -123,17 +111,3 @@ class _Candidates(Seeded):
     def vector(self, coded: dict[str, Any]) -> list[float]:
         """Returns a point's place in the unit cube; an inactive parameter stands at its default, as in Keras Tuner."""
         return [p.value_to_prob(coded.get(p.name, p.default)) for p in self.hyperparameters.space]
-
-
-def tamed(y: np.ndarray) -> np.ndarray:
-    """Caps costs far above the rest: one exploding loss would flatten all others, or overflow when squared.
-
-    Args:
-        y: Costs, less is better.
-    """
-    import numpy as np
-
-    y = np.clip(y, -1e30, 1e30)
-    best, middle = float(np.min(y)), float(np.median(y))
-    # The cap lies ten times as far above the median as the best lies below: seldom touched by ordinary scores.
-    return np.minimum(y, middle + 10 * (middle - best)) if middle > best else y

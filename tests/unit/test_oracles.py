@@ -9,13 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from automl.document import parse
-from automl.errors import SearchError
+from automl.errors import MissingExtra, SearchError
 from automl.grammar import read
-from automl.oracles import WAIT, Ask, Brief, Done, Proposer, registry
-from automl.oracles.bayesian import Bayesian, tamed
+from automl.oracles import WAIT, Ask, Brief, Done, Proposer, _sampled, registry
+from automl.oracles._modelled import tamed
+from automl.oracles.bayesian import Bayesian
+from automl.oracles.gp import Gp
 from automl.oracles.grid import Grid
 from automl.oracles.hyperband import Hyperband
 from automl.oracles.random import Random
+from automl.oracles.tpe import Tpe
 from automl.problems import Problems
 
 
@@ -120,14 +123,16 @@ def best_of(algorithm, direction, seed, trials=25):
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])
-def test_bayesian_finds_more_than_random(direction):
-    guided = [best_of(Bayesian(), direction, seed) for seed in range(2)]
-    blind = [best_of(Random(), direction, seed) for seed in range(2)]
-    assert np.mean(guided) < 0.2 * np.mean(blind)
+@pytest.mark.parametrize(("algorithm", "share"), [(Bayesian(), 0.2), (Tpe(), 0.5)])
+def test_a_model_finds_more_than_random(algorithm, share, direction):
+    guided = [best_of(algorithm, direction, seed, 40) for seed in range(2)]
+    blind = [best_of(Random(), direction, seed, 40) for seed in range(2)]
+    assert np.mean(guided) < share * np.mean(blind)
 
 
-def test_bayesian_draws_at_random_until_enough_trials_have_a_score():
-    plain, guided = propose(Random()), propose(Bayesian(initial_points=3))
+@pytest.mark.parametrize("algorithm", [Bayesian(initial_points=3), Tpe(initial_points=3)])
+def test_a_model_draws_at_random_until_enough_trials_have_a_score(algorithm):
+    plain, guided = propose(Random()), propose(algorithm)
     for number in range(1, 9):
         assert plain.ask().values == guided.ask().values
         guided.tell(number, 0.1 * number if number in (2, 5) else None)
@@ -137,10 +142,32 @@ def test_bayesian_draws_at_random_until_enough_trials_have_a_score():
     assert plain.ask().values != guided.ask().values  # three
 
 
-def test_the_initial_points_are_capped():
-    assert propose(Bayesian())._oracle.num_initial_points == 9
+@pytest.mark.parametrize("algorithm", [Bayesian(), Tpe()])
+def test_the_initial_points_are_capped(algorithm):
+    assert propose(algorithm)._oracle.initial_points == 9
     many = space_of("{" + ", ".join(f"p{i}: {{min: 1, max: 9}}" for i in range(12)) + "}")
-    assert propose(Bayesian(), many)._oracle.num_initial_points == 10
+    assert propose(algorithm, many)._oracle.initial_points == 10
+
+
+def test_a_sampler_sees_the_best_quarter_and_the_newest_of_many_trials(monkeypatch):
+    monkeypatch.setattr(_sampled, "MOST_SEEN", 8)
+    proposer = propose(Tpe(), direction="max")
+    for number in range(1, 21):
+        proposer.tell(proposer.ask().number, 100.0 if number in (2, 5) else 0.01 * number)
+    running = proposer.ask()
+    scored = [trial for trial in proposer._oracle.trials.values() if trial.status == "COMPLETED"]
+    seen = proposer._oracle._frozen(scored)
+    costs = [trial.value for trial in seen if trial.state.is_finished()]
+    assert costs[:2] == pytest.approx([-100.0, -100.0], rel=0.99)  # tamed: far above the rest
+    assert costs[2:] == pytest.approx([-0.01 * number for number in range(15, 21)])
+    assert seen[-1].params == proposer._oracle.space.encode(running.values)
+    assert not seen[-1].state.is_finished()
+
+
+def test_what_is_not_installed_is_said_before_a_search_begins(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"search.algorithm: gp needs .* pip install 'automl\[torch\]'"):
+        propose(Gp())
 
 
 def test_running_trials_repel_the_next_proposals():

@@ -1,0 +1,120 @@
+"""What the oracles on Optuna's samplers share: a study made anew for each ask, of what the sampler may see."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from automl.oracles._modelled import Modelled, tamed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
+
+MOST_SEEN = 1_000
+"""Finished trials a sampler sees at most: an ask would grow with each (27 ms at 1,000, 120 ms at 5,000; TPE)."""
+
+MOST_TRIES = 30
+"""Suggestions an ask makes until one is new and legal; then it draws."""
+
+
+class Sampled(Modelled):
+    """Chooses as an Optuna sampler does, told the history anew at each ask: a resume finds nothing to restore."""
+
+    @cached_property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """What each parameter's code is drawn from, by name."""
+        return {parameter.name: _distribution(parameter) for parameter in self.hyperparameters.space}
+
+    @abstractmethod
+    def sampler(self, seed: int) -> BaseSampler:
+        """Returns a fresh sampler."""
+
+    def chosen(self, scored: Sequence[Any], generator: np.random.Generator) -> dict[str, Any] | None:
+        """Returns the first suggestion that is new and legal.
+
+        A refused suggestion stays in the study as a trial that runs, which keeps the next one away from it.
+        """
+        import optuna
+
+        with _quiet():
+            study = optuna.create_study(sampler=self.sampler(int(generator.integers(2**31))))
+            study.add_trials(self._frozen(scored))
+            for _ in range(MOST_TRIES):
+                coded = self._suggested(study)
+                if self.is_new(coded):
+                    return coded
+        return None
+
+    def _frozen(self, scored: Sequence[Any]) -> list[FrozenTrial]:
+        """Returns what the sampler sees: of many trials the best quarter and the newest, and those that run."""
+        import numpy as np
+        from optuna.trial import TrialState
+
+        sign = -1.0 if self.objective.direction == "max" else 1.0
+        costs = tamed(np.array([sign * trial.score for trial in scored]))
+        seen: Sequence[int] = range(len(scored))
+        if len(scored) > MOST_SEEN:
+            best = np.argsort(costs, kind="stable")[: MOST_SEEN // 4]
+            rest = sorted(set(seen) - set(best.tolist()))[-(MOST_SEEN - len(best)) :]
+            seen = sorted([*best.tolist(), *rest])
+        told = [self._trial(scored[index], TrialState.COMPLETE, float(costs[index])) for index in seen]
+        running = [trial for trial in self.trials.values() if trial.status == "RUNNING"]
+        return told + [self._trial(trial, TrialState.RUNNING) for trial in running]
+
+    def _trial(self, trial: Any, state: Any, cost: float | None = None) -> FrozenTrial:
+        from optuna.trial import create_trial
+
+        coded = {name: v for name, v in trial.hyperparameters.values.items() if name in self.space.by_name}
+        known = {name: self.distributions[name] for name in coded}
+        return create_trial(state=state, value=cost, params=coded, distributions=known)
+
+    def _suggested(self, study: Study) -> dict[str, Any]:
+        """Asks for the active parameters alone, parents first."""
+        trial, coded = study.ask(), dict[str, Any]()
+        for parameter in self.hyperparameters.space:
+            if all(condition.is_active(coded) for condition in parameter.conditions):
+                coded[parameter.name] = _suggest(trial, parameter.name, self.distributions[parameter.name])
+        return coded
+
+
+def _distribution(parameter: Any) -> BaseDistribution:
+    """Returns what the codes of a Keras Tuner parameter are drawn from."""
+    from keras_tuner.engine import hyperparameters as hp_types
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(parameter, hp_types.Choice):
+        return CategoricalDistribution(parameter.values)
+    kind = IntDistribution if isinstance(parameter, hp_types.Int) else FloatDistribution
+    return kind(parameter.min_value, parameter.max_value, log=parameter.sampling == "log")
+
+
+def _suggest(trial: Trial, name: str, distribution: Any) -> Any:
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    suggest = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
+    return suggest(name, distribution.low, distribution.high, log=distribution.log)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Optuna from telling of every study, and of features that may still change: our pin holds them."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

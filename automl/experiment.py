@@ -148,7 +148,10 @@ def training(resolved: Mapping[str, Any]) -> Training:
     try:
         return Training.model_validate(resolved.get("training") or {})
     except ValidationError as error:
-        raise Infeasible(f"training: {_said(error.errors()[0])}") from error
+        first = error.errors()[0]
+        if first["loc"]:  # a single wrong leaf, which no checked document has
+            raise
+        raise Infeasible(f"training: {_said(first)}") from error
 
 
 def epochs(resolved: Mapping[str, Any]) -> int:

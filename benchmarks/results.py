@@ -80,7 +80,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
             for space in SPACES
         ]
         lines.append(f"| {title} | {' | '.join(cells)} | {PUBLISHED[data][0]} | {PUBLISHED[data][1]} |")
-    lines += ["", "Each cell is reproduced by its command; seconds on 2 cores of a CPU:", "", "```"]
+    lines += ["", "Each cell is reproduced by its command. Seconds on 2 cores, with other work beside:", "", "```"]
     for name, row in rows.items():
         lines.append(f"automl {' '.join(command(*name.split('/')))}    # {row['wall_s']} s, val_loss {row['val_loss']}")
     return "\n".join([*lines, "```", ""])

@@ -44,10 +44,10 @@ demo: $(CORE_STAMP)
 	@echo "See every trial in the browser:  $(BIN)/automl ui"
 
 test: $(DEV_STAMP)
-	$(SETTINGS) $(BIN)/python -m pytest -n 2
+	$(SETTINGS) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(DEV_STAMP)
-	$(SETTINGS) $(BIN)/python -m pytest -m "not slow" -n 2
+	$(SETTINGS) $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

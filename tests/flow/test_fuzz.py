@@ -69,7 +69,7 @@ def mutated(text: str, generator: random.Random) -> str:
         lines = text.split("\n")
         at = generator.randrange(len(lines))
         place = generator.randrange(len(text) + 1)
-        kind = generator.randrange(8)
+        kind = generator.randrange(12)
         if kind == 0:
             text = text[:place] + text[place + 1 :]
         elif kind == 1:
@@ -83,9 +83,12 @@ def mutated(text: str, generator: random.Random) -> str:
         elif kind == 5:
             text = "\n".join([*lines[:at], lines[at].removeprefix("  "), *lines[at + 1 :]])
         else:
-            words = list(re.finditer(r"[\w.]+", text))
+            # From 8 on, one number for another: mistakes of meaning more than of form.
+            words = list(re.finditer(r"[\w.]+" if kind < 8 else r"\b\d[\d.e-]*", text))
+            if not words:
+                continue
             one, other = generator.choice(words), generator.choice(words)
-            new = other[0] if kind == 6 else generator.choice(SPICE)
+            new = generator.choice(SPICE) if kind == 7 else other[0]
             text = text[: one.start()] + new + text[one.end() :]
     return text
 

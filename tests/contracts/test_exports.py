@@ -9,7 +9,7 @@ import pytest
 from automl import export, inputs, model, tasks
 from automl.records import DataSpec
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 
 CNN = [{"conv": {"filters": 4, "norm": "batch", "pool": "max"}}, "flatten", {"dense": {"units": 4, "dropout": 0.1}}]
 RNN = [

@@ -214,6 +214,7 @@ def test_different_seeds_share_no_proposal(name, nested):
         assert not proposals[a] & proposals[b]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 3])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_resumed_search_goes_on_as_the_uninterrupted_one(name, at_once, nested):
@@ -399,6 +400,7 @@ search:
 FEWER_ASKS = {"bayesian": 60, "tpe": 80, "gp": 40}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_rules_and_conditions_hold_in_every_proposal(name, tmp_path):
     space = space_of(RULED)

@@ -15,6 +15,9 @@ from automl.feed import Feed
 from automl.records import DataSpec, Report, TestRequest, TrialRequest, TrialResult
 from automl.trial import CHECKPOINT, run_test, run_trial
 
+# Nearly all train a model.
+pytestmark = pytest.mark.slow
+
 SGD = {"sgd": {"learning_rate": 0.1, "momentum": 0.9}}
 
 
@@ -121,7 +124,6 @@ def test_early_stopping_ends_a_trial_and_keeps_its_best(ask: Ask, data: DataSpec
     assert evaluate(result, data)["loss"] == pytest.approx(result.score, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_the_same_seed_is_the_same_trial(ask: Ask) -> None:
     first, second, other = (run(ask(number, seed=seed))[1] for number, seed in ((1, 5), (2, 5), (3, 6)))
     assert metrics_of(first) == metrics_of(second)
@@ -146,7 +148,6 @@ def test_a_plateau_goes_on_at_the_rate_it_came_to(ask: Ask) -> None:
     assert rates([*begun, *rest]) == [0.1, 0.1, 0.05, 0.025]
 
 
-@pytest.mark.slow
 def test_the_mean_of_the_weights_is_what_is_measured_and_kept(ask: Ask, data: DataSpec) -> None:
     averaging = {"sgd": {"learning_rate": 0.5, "use_ema": True, "ema_momentum": 0.9}}
     given = {"document": document(averaging), "objective": "val_loss", "direction": "min", "epochs": 4}
@@ -217,7 +218,6 @@ def test_a_loss_that_is_no_number_is_a_diverged_trial(ask: Ask) -> None:
     assert not list(Path(ask().folder).iterdir())
 
 
-@pytest.mark.slow
 def test_class_weights_change_the_training_and_not_what_is_measured(ask: Ask, data: DataSpec) -> None:
     plain, told = run(ask(1, epochs=5))
     balanced, told_balanced = run(
@@ -233,7 +233,6 @@ def test_class_weights_change_the_training_and_not_what_is_measured(ask: Ask, da
     assert rare[1] > rare[0] + 0.05
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [{"adam": {"learning_rate": 0.01}}, SGD], ids=["adam", "momentum"])
 def test_a_trial_goes_on_from_another_as_if_it_had_not_stopped(ask: Ask, optimizer: Any) -> None:
     """Needs the optimizer's state and the order of the data of the right epochs; no layer here draws numbers."""
@@ -290,7 +289,6 @@ def test_a_test_that_fails_says_why(ask: Ask, data: DataSpec, tmp_path: Path) ->
     assert "Traceback" in (tested.traceback or "")
 
 
-@pytest.mark.slow
 def test_trials_of_one_worker_leave_nothing_to_each_other(ask: Ask) -> None:
     """The second trial of a process is what it would have been as the first."""
     alone = metrics_of(run(ask(1, seed=9))[1])

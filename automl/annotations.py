@@ -25,9 +25,9 @@ def parts(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def mark_of(annotation: Any, kind: type[Family]) -> Family | None:
+def family_of(annotation: Any) -> Family | None:
     """Returns the registry that a field's value is declared from; None for a plain field."""
-    return next((part for part in parts(annotation) if isinstance(part, kind)), None)
+    return next((part for part in parts(annotation) if isinstance(part, Family)), None)
 
 
 def member_of(annotation: Any) -> type[Member] | None:

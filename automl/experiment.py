@@ -15,6 +15,7 @@ from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible, did_you_mean
 from automl.nodes import Values
+from automl.oracles import Brief
 from automl.problems import Problems
 from automl.records import Direction
 from automl.registry import Member, UnknownName, declared
@@ -46,6 +47,11 @@ class Experiment:
     data: DataDocument | None
     objective: str
     direction: Direction
+
+    def brief(self) -> Brief:
+        """Returns what the search algorithm is told."""
+        full = epochs(self.space.resolve(self.space.defaults()))
+        return Brief(self.space, self.direction, self.search.seed, full)
 
     def trial(self, values: Values, seed: int | None = None, digest: str | None = None) -> dict[str, Any]:
         """Returns the document of one trial: the same experiment with literals only, which runs again as it is.

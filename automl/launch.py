@@ -22,7 +22,7 @@ from automl.executors.processes import Processes
 from automl.experiment import Experiment
 from automl.journal import Header, History, Journal, Lock, Resumed, now_ms, replay
 from automl.loop import Loop, Watcher
-from automl.oracles import Brief, Past, Proposer
+from automl.oracles import Past, Proposer
 from automl.records import DataSpec
 from automl.tracking import DatasetInput, Tracker, store
 from automl.trial import run_trial
@@ -198,9 +198,7 @@ def _drive(
                 watcher.say(f"{dataset.registered_name(read.search.algorithm)} runs {machine.workers} trial at a time")
             done = sum(trial.ended is not None for trial in history.trials.values())
             watcher.search_started(folder.name, read.search.most_trials, done)
-            epochs = experiment.training(read.space.resolve(read.space.defaults())).epochs
-            brief = Brief(space=read.space, direction=read.direction, seed=read.search.seed, epochs=epochs)
-            proposer = Proposer(read.search.algorithm, brief)
+            proposer = Proposer(read.search.algorithm, read.brief())
             proposer.restore([Past(**past) for past in history.past()], history.state)
             loop = Loop(
                 read, data, folder, journal, history, proposer, executor, tracker, watcher, run, interrupts.check

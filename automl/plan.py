@@ -24,7 +24,7 @@ from automl import model, tasks
 from automl.anatomy import Anatomy, anatomy
 from automl.errors import Infeasible
 from automl.experiment import Experiment
-from automl.oracles import WAIT, Ask, Brief, Done, Proposer
+from automl.oracles import WAIT, Ask, Done, Proposer
 from automl.records import DataSpec
 
 MEASURED = 6
@@ -76,9 +76,7 @@ class Prediction:
 
 def asks(read: Experiment, count: int) -> list[Ask]:
     """Returns the trials that a search would ask for, with drawn scores in place of real ones."""
-    epochs = experiments.training(read.space.resolve(read.space.defaults())).epochs
-    brief = Brief(read.space, read.direction, read.search.seed, epochs)
-    proposer, generator = Proposer(read.search.algorithm, brief), random.Random(0)  # noqa: S311 - no secret
+    proposer, generator = Proposer(read.search.algorithm, read.brief()), random.Random(0)  # noqa: S311 - no secret
     found: list[Ask] = []
     while len(found) < count:
         ask = proposer.ask()

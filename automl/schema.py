@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from automl.annotations import annotated, is_null, item_of, mark_of, member_of, wants
+from automl.annotations import annotated, family_of, is_null, item_of, member_of, wants
 from automl.blocks import Block, registry
 from automl.blocks._chain import Chain
 from automl.blocks._layer import check, is_layer_name
@@ -120,7 +120,7 @@ class Checker:
 
     def value(self, annotation: Any, node: Any, path: Path_) -> None:
         """Checks one value, literal or searched, against its annotation."""
-        family = mark_of(annotation, Family)
+        family = family_of(annotation)
         nested = member_of(annotation)
         if annotation is Chain:
             self.blocks(node, path)

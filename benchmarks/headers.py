@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from _run import automl
 
 SPACES = Path(__file__).parents[1] / "search_spaces"
 COMMAND = re.compile(r"^# automl (search .*)\n(?:#     .*\n)?", re.MULTILINE)
@@ -22,13 +22,10 @@ CORES = 2
 
 def measure(command: str) -> str:
     """Runs `automl COMMAND` on two cores, in a folder of its own, and says what it took and reached."""
-    arguments = [sys.executable, "-m", "automl", *shlex.split(command), "-o", "json"]
-    environment = {**os.environ, "PYTHONPATH": str(SPACES.parent)}
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        done = subprocess.run(arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        found = automl(folder, *shlex.split(command))
         took = time.monotonic() - start
-    found = json.loads(done.stdout.splitlines()[-1])
     elapsed = f"{took:.0f} s" if took < 600 else f"{took / 60:.0f} min"
     return f"{elapsed} on {CORES} cores, test accuracy {found['best']['test']['test_accuracy']:.3f}"
 

@@ -6,23 +6,14 @@ when it strikes cannot be known before.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
-from typing import Any
+
+from _run import automl
 
 RUNS = {"cnn": "digits", "rnn": "japanese_vowels"}
 SEEDS = range(5)
 TRIALS = 5
 OPTIONS = ["--trials", str(TRIALS), "--set", "training.early_stopping=null"]
-
-
-def automl(folder: str, *arguments: str) -> dict[str, Any]:
-    """Runs a command and returns what it prints as JSON."""
-    command = [sys.executable, "-m", "automl", *arguments, "-o", "json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout if done.stdout.startswith("{\n") else done.stdout.splitlines()[-1]))
 
 
 def main() -> None:

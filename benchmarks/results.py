@@ -9,11 +9,12 @@ Each row is one search. The official test part is looked at once, by the winner 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from _run import automl
 
 DOCS = Path(__file__).parents[1] / "docs"
 TABLE, RECORD = DOCS / "results.md", DOCS / "results.json"
@@ -46,14 +47,7 @@ def command(data: str, space: str) -> list[str]:
 def measure(data: str, space: str) -> dict[str, Any]:
     """Runs one search in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "automl", *command(data, space), "-o", "json"],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    found = json.loads(done.stdout.splitlines()[-1])
+        found = automl(folder, *command(data, space))
     best = found["best"]
     return {
         "val_loss": round(best["score"], 4),

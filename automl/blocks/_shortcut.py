@@ -65,9 +65,9 @@ def _projection(start: Shape, end: Shape, norm: Norm, fields: Mapping[str, Any])
     if start.sides == end.sides:
         return None
     if end.kind == "vector":
+        known = {name: value for name, value in fields.items() if name in Dense.model_fields}
         # A vector's features stand in no order that groups could follow.
-        kept = {"norm_momentum": fields["norm_momentum"]} if "norm_momentum" in fields else {}
-        return Dense(units=end.channels, activation="linear", norm="none" if norm == "group" else norm, **kept)
+        return Dense(units=end.channels, activation="linear", norm="none" if norm == "group" else norm, **known)
     pairs = zip(start.spatial, end.spatial, strict=True)
     fitting = {"stride": [-(-before // after) for before, after in pairs], **fields}
     return Conv(filters=end.channels, kernel_size=1, activation="linear", norm=norm, **fitting)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli import _output
+from automl.cli import _options, _output
 
 if TYPE_CHECKING:
     from automl.experiment import Experiment
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("space")
-@click.option("--data", help="Name or file of the data set; else the document's own.")
-@click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
-@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
-@click.option("--algorithm", help="Search algorithm: bayesian, tpe, gp, random, grid, hyperband.")
-@click.option("--seed", type=int, help="Seed of the search.")
-@click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document.")
+@_options.data
+@_options.trials
+@_options.workers
+@_options.algorithm
+@_options.seed
+@_options.settings
 @click.option(
     "--samples", type=click.IntRange(1, 10_000), default=60, show_default=True, help="Models to draw and build."
 )
 @click.option("--defaults", is_flag=True, help="Take apart the one model at the defaults instead.")
 @click.option("--input", "shape", metavar="HxWxC", help="With --defaults: shape of an example, as 227x227x3 or 150x1.")
 @click.option("--classes", type=click.IntRange(min=2), default=10, show_default=True, help="With --input: classes.")
-@click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
-@click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
+@_options.backend
+@_options.root
 @_output.object_option
 def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
     r"""Say what searching SPACE would take: sizes of its models, share that cannot be built, wall time.

@@ -5,39 +5,32 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _output
+from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _options, _output
 
 if TYPE_CHECKING:
     from automl.launch import Options
     from automl.winner import Summary
 
-_workers = click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
-_tracking = click.option("--tracking-uri", help="MLflow tracking server; else $MLFLOW_TRACKING_URI, else ./mlruns.")
-_root = click.option(
-    "--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets."
-)
-
 
 @click.command()
 @click.argument("space")
-@click.option("--data", help="Name or file of the data set; else the document's own.")
-@click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
+@_options.data
+@_options.trials
 @click.option("--time", help="Stop starting trials after this time: 90s, 30m, 1h30m.")
-@_workers
-@click.option("--algorithm", help="Search algorithm: bayesian, tpe, gp, random, grid, hyperband.")
-@click.option("--seed", type=int, help="Seed of the search.")
-@click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document.")
+@_options.workers
+@_options.algorithm
+@_options.seed
+@_options.settings
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")
 @click.option("--experiment", help="MLflow experiment; else the data set's name.")
-@_tracking
-@click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
-@_root
-@click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
+@_options.tracking
+@_options.backend
+@_options.root
+@_options.inline
 @_output.object_option
 def search(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
     r"""Search the space SPACE, a shipped name or a YAML file, for the best model of a data set.
@@ -54,25 +47,25 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     read = experiment.load(space, data, options, {key: value for key, value in flags.items() if value is not None})
     if read.data is None:
         raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))
-    _run(lambda watcher: launch.start(read, _options(**given), watcher), output)
+    _run(lambda watcher: launch.start(read, _launch_options(**given), watcher), output)
 
 
 @click.command()
 @click.argument("search", required=False)
 @click.option("--trials", type=click.IntRange(min=1), help="A new total of trials, to go on with a finished search.")
-@_tracking
-@_root
-@click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
+@_options.tracking
+@_options.root
+@_options.inline
 @_output.object_option
 def resume(search: str | None, trials: int | None, output: str, **given: Any) -> None:
     """Go on with the search SEARCH (an id or its beginning; else the last) from where it ended."""
     from automl import environment, launch, leaderboard
 
     search_id = leaderboard.find_search(environment.home(), search)
-    _run(lambda watcher: launch.resume(search_id, _options(**given), watcher, trials), output)
+    _run(lambda watcher: launch.resume(search_id, _launch_options(**given), watcher, trials), output)
 
 
-def _options(**given: Any) -> Options:
+def _launch_options(**given: Any) -> Options:
     from automl import environment, launch
 
     return launch.Options(home=environment.writable_home(), **given)

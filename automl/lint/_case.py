@@ -8,7 +8,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from automl.annotations import annotated, mark_of, member_of
+from automl.annotations import annotated, family_of, member_of
 from automl.blocks import registry
 from automl.blocks._layer import KerasLayer
 from automl.document import Path_
@@ -16,7 +16,7 @@ from automl.domains import Choice, Domain
 from automl.errors import Problem
 from automl.experiment import Experiment
 from automl.nodes import Each, Fork, Leaf, Param, Spread, Variant
-from automl.registry import Family, Member, declared
+from automl.registry import Member, declared
 from automl.sections import Training
 from automl.shapes import Shape
 from automl.structure import inner_lists, is_each, split
@@ -175,7 +175,7 @@ def _members(section: Place) -> Iterator[Place]:
     """Yields what the fields of a section declare: members of registries, chosen or fixed, and sections inside."""
     for field, node in section.fields.items():
         annotation, path = annotated(section.model.model_fields[field]), (*section.path, field)
-        family, nested = mark_of(annotation, Family), member_of(annotation)
+        family, nested = family_of(annotation), member_of(annotation)
         if family is not None and isinstance(node, Variant):
             for name, fields in node.branches.items():
                 yield Place(name, family.registry.get(name), fields, (*path, "one_of", name))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from automl.blocks import registry
 from automl.errors import shorten
-from automl.experiment import training
+from automl.experiment import epochs as epochs_of
 from automl.lint._case import Case, Finding
 from automl.oracles.hyperband import Hyperband
 
@@ -65,7 +65,7 @@ def rungs_too_short(case: Case) -> Iterator[Finding]:
     search, space = case.read.search, case.read.space
     if not isinstance(search.algorithm, Hyperband):
         return
-    factor, epochs = search.algorithm.factor, training(space.resolve(space.defaults())).epochs
+    factor, epochs = search.algorithm.factor, epochs_of(space.resolve(space.defaults()))
     if epochs < factor:
         what = f"hyperband has {epochs} epochs to share out, fewer than its factor {factor}"
         why = "There is a single rung, so no trial ever goes on: it is a random search"

@@ -72,7 +72,7 @@ class Sampled(Modelled):
     def _trial(self, trial: Any, state: Any, cost: float | None = None) -> FrozenTrial:
         from optuna.trial import create_trial
 
-        coded = {name: v for name, v in trial.hyperparameters.values.items() if name in self.space.by_name}
+        coded = trial.hyperparameters.values
         known = {name: self.distributions[name] for name in coded}
         return create_trial(state=state, value=cost, params=coded, distributions=known)
 

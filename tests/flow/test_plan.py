@@ -7,18 +7,14 @@ import subprocess
 
 import pytest
 import searches
+from spaces import DIGITS
 
 DOCUMENT = """model:
   - conv: {filters: {values: [2, 4]}, kernel_size: 3, pool: max}
 training: {epochs: 2, batch_size: 32}
 search: {seed: 3, trials: 2, algorithm: random}
-data:
-  name: few_digits
-  source: {sklearn: {name: digits}}
-  input: image
-  task: classification
-  limit: {train: 160, val: 60, test: 60}
 """
+DOCUMENT += DIGITS
 
 
 def planned(home, *args):

@@ -176,8 +176,8 @@ class Interrupts:
     """Ctrl-C, kept until it can do no harm.
 
     Raised wherever the program happens to be, it would leave a transaction open and MLflow's database locked, or vanish
-    in a library's callback, and the search would go on. So the first one is noted, and raised by `check`; a second one
-    is raised at once.
+    in a library's callback, and the search would go on. So they are noted: before the search runs, `check` raises;
+    while it runs, the first asks it to let its trials end and the second to stop; a third one is raised at once.
 
     Args:
         at_once: Leave Ctrl-C as it is: for trials that run in this very process.
@@ -209,7 +209,7 @@ class Interrupts:
 
     def _note(self, *_: object) -> None:
         self.seen += 1
-        if self.seen > 1:
+        if self.seen > 2:
             raise KeyboardInterrupt
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import document, grammar, oracles, overrides, shelf, structure, tasks
+from automl import document, grammar, overrides, shelf, structure, tasks
 from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible, did_you_mean
@@ -50,16 +50,22 @@ class Experiment:
 
     def brief(self) -> Brief:
         """Returns what the search algorithm is told."""
-        full = epochs(self.space.resolve(self.space.defaults()))
-        return Brief(self.space, self.direction, self.search.seed, full)
+        return Brief(self.space, self.direction, self.search.seed)
 
-    def trial(self, values: Values, seed: int | None = None, digest: str | None = None) -> dict[str, Any]:
+    def trial(
+        self,
+        values: Values,
+        seed: int | None = None,
+        digest: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Returns the document of one trial: the same experiment with literals only, which runs again as it is.
 
         Args:
             values: The trial's searched, active values.
             seed: Its seed; one that the document itself sets stays.
             digest: Digest of the prepared data.
+            changes: Leaves of `training` that differ from what the values say.
         """
         resolved: dict[str, Any] = self.space.resolve(values)
         if isinstance(resolved.get("search"), dict):
@@ -69,6 +75,8 @@ class Experiment:
         training = resolved.get("training") or {}
         if seed is not None and training.get("seed") is None:
             resolved["training"] = {**training, "seed": seed}
+        if changes:
+            resolved["training"] = {**(resolved.get("training") or {}), **changes}
         if digest is not None and isinstance(resolved.get("data"), dict):
             resolved["data"] = {**resolved["data"], "digest": digest}
         return resolved
@@ -132,8 +140,7 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
             checker.member(model, {} if space.tree[key] is None else space.tree[key], (key,))
     for key in ("name", "description"):
         checker.value(str | None, read.data.get(key), (key,))
-    _check_time(read, problems)
-    _check_rungs(read, space, problems)
+    _check_times(read, problems)
     objective, direction = _objective(read, problems)
     problems.stop()
     search = _build(Search, read.data.get("search"), problems, ("search",))
@@ -187,24 +194,14 @@ def _with_data(read: Document, data: str | None) -> Document:
     return Document({**read.data, "data": content}, read.name, marks)
 
 
-def _check_rungs(read: Document, space: Space, problems: Problems) -> None:
-    """Refuses a search of the very epochs that the algorithm shares out."""
-    if "training.epochs" not in space.by_name:
-        return
-    with contextlib.suppress(ValueError, UnknownName):  # told by the check of the search section
-        name, _ = declared(_search(read).get("algorithm"))
-        if oracles.registry.get(name).continues_trials:
-            what = f"{name} shares out training.epochs, which cannot be searched"
-            problems.add(("training", "epochs"), what, "a whole number")
-
-
-def _check_time(read: Document, problems: Problems) -> None:
-    time = _search(read).get("time")
-    if isinstance(time, str | int) and not isinstance(time, bool):
-        try:
-            seconds(time)
-        except ValueError as error:
-            problems.add(("search", "time"), str(error))
+def _check_times(read: Document, problems: Problems) -> None:
+    for key in ("time", "trial_time", "silence"):
+        time = _search(read).get(key)
+        if isinstance(time, str | int) and not isinstance(time, bool):
+            try:
+                seconds(time)
+            except ValueError as error:
+                problems.add(("search", key), str(error))
 
 
 def _build(model: type[Member], value: Any, problems: Problems, path: tuple[str, ...]) -> Any:

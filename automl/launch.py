@@ -8,11 +8,14 @@ import secrets
 import shutil
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automl import dataset, document, environment, experiment, plan, winner
+from automl import changes, control, dataset, document, environment, experiment, prediction, winner
+from automl.control import Wish
 from automl.document import Document
 from automl.environment import LOG, search_folder
 from automl.errors import ConfigError, Problem
@@ -20,12 +23,14 @@ from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
 from automl.experiment import Experiment
-from automl.journal import Header, History, Journal, Lock, Resumed, now_ms, replay
-from automl.loop import Loop, Watcher
+from automl.journal import Changed, Header, History, Journal, Lock, Resumed, now_ms, replay
+from automl.loop import Loop
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
+from automl.schedulers import SCHEDULERS
 from automl.tracking import DatasetInput, Tracker, store
 from automl.trial import run_trial
+from automl.watcher import Watcher
 from automl.winner import Summary
 
 DATA = "data"
@@ -44,6 +49,7 @@ class Options:
         name: Name of the parent run and the registered model; None for `SPACE-DATA`.
         data_root: Parent folder of the data sets; None for the usual places.
         inline: Run trials in this process, for debugging.
+        source: How the documents were named, so that a resume sees whether they changed; see `changes.source`.
     """
 
     home: Path
@@ -54,6 +60,7 @@ class Options:
     name: str | None = None
     data_root: Path | None = None
     inline: bool = False
+    source: Mapping[str, Any] | None = None
 
 
 class Interrupted(KeyboardInterrupt):
@@ -70,11 +77,11 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     Raises:
         DataError: The data is missing or does not fit; nothing is left behind.
         SearchError: The search cannot go on.
-        Interrupted: Ctrl-C.
+        Interrupted: Ctrl-C twice, or `automl stop --now`.
         MissingExtra: The algorithm needs what is not installed.
     """
     read.search.algorithm.require()
-    machine = environment.machine(_workers(read, options), options.backend)
+    machine = environment.machine(options.workers, options.backend)
     environment.become_driver(machine.backend)
     assert read.data is not None
     search_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
@@ -108,6 +115,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             "name": options.name or f"{read.name}-{read.data.name}",
             "tracking_uri": store(options.home, options.tracking_uri).shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),
+            "source": options.source,
         },
     )
     with Lock(folder), Journal.create(folder, header) as journal:
@@ -115,7 +123,13 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
 
 
 def resume(
-    search_id: str, options: Options, watcher: Watcher, trials: int | None = None, run: Run = run_trial
+    search_id: str,
+    options: Options,
+    watcher: Watcher,
+    trials: int | None = None,
+    run: Run = run_trial,
+    *,
+    accept_changes: bool = False,
 ) -> Summary:
     """Goes on with a search from where its journal ends; a finished one returns the result it had.
 
@@ -125,18 +139,21 @@ def resume(
         watcher: Who is shown what happens.
         trials: A new total of trials, to go on with a finished search.
         run: What a worker does with a request.
+        accept_changes: Go on with the documents as they are now.
 
     Raises:
+        ConfigError: The documents changed, and that is not accepted, or trials that were made no longer fit.
         SearchError: There is no such search, another driver holds it, or it cannot go on.
         DataError: The data is no longer what it was.
-        Interrupted: Ctrl-C.
+        Interrupted: Ctrl-C twice, or `automl stop --now`.
     """
     folder = search_folder(options.home, search_id)
     history = replay(folder)
     header = history.header
-    if history.finished is not None and (trials is None or trials <= len(history.trials)):
-        return Summary(**history.finished.result)
-    written: dict[str, Any] = dict(header.document)
+    finished = history.finished
+    if finished is not None and finished.status != "stopped" and (trials is None or trials <= len(history.trials)):
+        return Summary(**finished.result)
+    written, changed = changes.settled(history, watcher, accept_changes)
     if trials is not None:
         written["search"] = {**(written.get("search") or {}), "trials": trials}
     read = experiment.check(Document(written, f"{folder}/journal.jsonl"), header.settings["space"], layers=False)
@@ -150,6 +167,8 @@ def resume(
         expected = read.data.model_copy(update={"digest": header.data_digest})
         data = dataset.prepare(expected, folder / DATA, root)
         journal.append(Resumed(now_ms()))
+        if changed:
+            journal.append(Changed(now_ms(), read.document.data, tuple(read.space.by_name)))
         return _drive(read, data, machine, journal, options, watcher, run)
 
 
@@ -167,11 +186,6 @@ def _same_store(shown: str) -> str | None:
     raise ConfigError(Problem("--tracking-uri", f"the address {shown} held a password, which is not kept", hint=hint))
 
 
-def _workers(read: Experiment, options: Options) -> int:
-    most = read.search.algorithm.max_workers
-    return options.workers if most is None else min(options.workers, most)
-
-
 def _drive(
     read: Experiment,
     data: DataSpec,
@@ -183,6 +197,7 @@ def _drive(
 ) -> Summary:
     """Runs the loop between the setting up of everything it needs and the winner's honours."""
     folder = journal.folder
+    control.clear(folder)
     executor: Executor | None = None
     tracker: Tracker | None = None
     loop: Loop | None = None
@@ -194,25 +209,21 @@ def _drive(
             environment.import_keras(folder / LOG)
             interrupts.check()
             tracker = _tracker(read, data, history, options)
-            if machine.workers < options.workers:
-                watcher.say(f"{dataset.registered_name(read.search.algorithm)} runs {machine.workers} trial at a time")
             done = sum(trial.ended is not None for trial in history.trials.values())
             watcher.search_started(folder.name, read.search.most_trials, done)
             proposer = Proposer(read.search.algorithm, read.brief())
-            proposer.restore([Past(**past) for past in history.past()], history.state)
-            loop = Loop(
-                read, data, folder, journal, history, proposer, executor, tracker, watcher, run, interrupts.check
-            )
+            proposer.restore([Past(**past) for past in history.past()])
+            wish = partial(_wish, interrupts, folder)
+            loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run, wish)
             began = time.monotonic()
             reason = loop.search()
             wall_s = history.seconds + time.monotonic() - began
-            known = plan.recall(
-                options.home, plan.key(read.document.data, data.digest, machine.workers, machine.backend)
-            )
+            key = prediction.key(read.document.data, data.digest, machine.workers, machine.backend)
+            known = prediction.recall(options.home, key)
             summary = winner.finish(loop, reason, wall_s, known)
         except KeyboardInterrupt:
             if tracker is not None:
-                running = loop.asked.keys() - loop.results.keys() if loop else ()
+                running = loop.standings.asked.keys() - loop.standings.results.keys() if loop else ()
                 tracker.interrupted(sorted(running), now_ms())
                 tracker.close()
             raise Interrupted(folder.name) from None
@@ -222,6 +233,13 @@ def _drive(
     # Prepared data is large and can be made again; the journal and the winner stay.
     shutil.rmtree(folder / DATA, ignore_errors=True)
     return summary
+
+
+def _wish(interrupts: environment.Interrupts, folder: Path) -> Wish | None:
+    """Returns what this terminal or another one wants of the search."""
+    if interrupts.seen > 1:
+        return "now"
+    return control.asked(folder) or ("drain" if interrupts.seen else None)
 
 
 def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:
@@ -242,6 +260,7 @@ def _tracker(read: Experiment, data: DataSpec, history: History, options: Option
             "space": read.name,
             "data": data.name,
             "algorithm": dataset.registered_name(search.algorithm),
+            "scheduler": SCHEDULERS.name_of(search.judge),
             "objective": read.objective,
             "direction": read.direction,
             "trials": search.most_trials,

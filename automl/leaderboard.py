@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from automl import environment, experiment
 from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
-from automl.journal import FILE, History, TrialHistory, replay
+from automl.journal import FILE, History, TrialHistory, holder, replay
 from automl.records import SCORED, standing
 
 
@@ -76,6 +77,26 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "message" or any(r["message"] for r in found)} for row in found]
 
 
+def status(home: Path, search_id: str) -> dict[str, Any]:
+    """Returns how a search stands: who drives it, what its trials do, the best so far."""
+    told, read_ = read(home, search_id)
+    driver = holder(environment.search_folder(home, search_id))
+    ended = Counter(trial.ended.outcome for trial in told.trials.values() if trial.ended)
+    running = {t.asked.number: len(t.reports) for t in told.trials.values() if t.ended is None}
+    finished = told.finished.reason if told.finished else None
+    number = best_trial(home, search_id)
+    return {
+        "search": search_id,
+        "state": f"run by {driver}" if driver else f"ended: {finished}" if finished else "interrupted",
+        "trials": read_.search.most_trials,
+        "ended": dict(ended),
+        "running": [f"t{trial:03d} after {epochs} epochs" for trial, epochs in running.items()],
+        "best": None if number is None else f"t{number:03d}",
+        read_.objective: None if number is None else _score(told.trials[number]),
+        "seconds": round(told.seconds, 1),
+    }
+
+
 def best_trial(home: Path, search_id: str) -> int | None:
     """Returns the number of the best trial so far, or None when none has a score."""
     first = next(iter(rows(home, search_id)), None)
@@ -109,7 +130,7 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
         "metrics": dict(ended.metrics) if ended else {},
         "test": dict(finished.test) if finished and finished.best == number else {},
         "params": dict(trial.asked.values),
-        "document": read_.trial(trial.asked.values, trial.asked.seed, told.header.data_digest),
+        "document": read_.trial(trial.asked.values, trial.asked.seed, told.header.data_digest, trial.changes),
         "epochs": [{"epoch": report.epoch, **report.metrics, **report.nonfinite} for report in trial.reports],
     }
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from automl import document, experiment
+from automl import budget, document, experiment
+from automl.attempts import Attempts
+from automl.control import Wish
 from automl.environment import MODEL, trial_folder
-from automl.executors import Executor, Run
+from automl.executors import Event, Executor, Run
 from automl.experiment import Experiment
-from automl.journal import Asked, Ended, History, Journal, Lost, Reported, Started, TrialHistory, now_ms
+from automl.journal import Asked, Ended, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
 from automl.oracles import WAIT, Done, Proposer
-from automl.records import SCORED, DataSpec, Report, TestResult, TrialRequest, TrialResult, WorkerLost, standing
+from automl.records import SCORED, DataSpec, Report, TrialRequest, TrialResult, WorkerLost
+from automl.standings import Standings
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
-
-MOST_LOSSES = 3
-"""Workers a trial may cost: after the first death it is tried again, at most twice."""
+from automl.watcher import Watcher
 
 POLL_S = 1.0
 
@@ -28,32 +29,17 @@ POLL_S = 1.0
 _SHARED = {each.name for each in fields(TrialResult)} & {each.name for each in fields(Ended)}
 
 
-class Watcher:
-    """Is told what happens; this one ignores it."""
-
-    def say(self, text: str) -> None:
-        """Something worth a line happened."""
-
-    def search_started(self, search_id: str, trials: int | None, done: int) -> None:
-        """The search begins, or goes on after `done` trials."""
-
-    def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
-        """A trial begins."""
-
-    def epoch(self, report: Report) -> None:
-        """A running trial finished an epoch."""
-
-    def trial_ended(self, result: TrialResult, best: TrialResult | None) -> None:
-        """A trial ended; `best` is the best so far."""
-
-
 def trial_seed(search_seed: int, number: int) -> int:
     """Returns the seed of a trial: 32 bits that depend on the search's seed and the trial's number alone."""
     return int.from_bytes(hashlib.sha256(f"{search_seed}:{number}".encode()).digest()[:4], "big")
 
 
+STOPPED = "it was stopped"
+"""Why a search ended that was asked to."""
+
+
 def _go_on() -> None:
-    """Leaves the search alone."""
+    """Wishes nothing."""
 
 
 @dataclass
@@ -71,7 +57,7 @@ class Loop:
         tracker: The mirror in MLflow.
         watcher: Who is shown what happens.
         run: What a worker does with a request.
-        check: Called where the search may be left; raises KeyboardInterrupt when the user wants to.
+        wish: Tells whether somebody wants the search to stop: now, or once its running trials have ended.
     """
 
     experiment: Experiment
@@ -84,26 +70,34 @@ class Loop:
     tracker: Tracker
     watcher: Watcher
     run: Run = run_trial
-    check: Callable[[], None] = _go_on
-    results: dict[int, TrialResult] = field(default_factory=dict)
-    asked: dict[int, Asked] = field(default_factory=dict)
-    best: TrialResult | None = None
-    _losses: dict[int, int] = field(default_factory=dict)
+    wish: Callable[[], Wish | None] = _go_on
     _bare: set[int] = field(default_factory=set)
-    """Trials whose files are deleted for good: neither is a beaten model best again, nor a settled one continued."""
+    """Trials whose files are deleted for good: a beaten model is not best again."""
     _started: float = field(default_factory=time.monotonic)
+    _running: int = 0
+
+    def __post_init__(self) -> None:
+        self.standings = Standings(self.experiment.objective, self.experiment.direction)
+        self.attempts = Attempts(self.experiment)
 
     def search(self) -> str:
         """Runs trials until the budget is spent or nothing is left to propose.
 
         Returns:
             Why it ended.
+
+        Raises:
+            KeyboardInterrupt: Somebody wants it to stop now.
         """
         waiting = self._recall()
-        reason: str | None = None
-        running = 0
+        over: str | None = None
         while True:
             self.check()
+            if over != STOPPED and self.wish() == "drain":
+                over, waiting = STOPPED, []
+                self.watcher.say("stopping once the running trials have ended; Ctrl-C again stops at once")
+            # A budget that is spent may not stay so: a trial that turns out impossible to build gives its place back.
+            reason = over
             while self.executor.free and (waiting or reason is None):
                 if waiting:
                     trial = waiting.pop(0)
@@ -112,21 +106,36 @@ class Loop:
                     proposal = self._propose()
                     if proposal is None:
                         break
-                    if isinstance(proposal, str):
+                    if isinstance(proposal, Asked):
+                        self._submit(proposal, 1)
+                    elif isinstance(proposal, Done):
+                        reason = over = proposal.reason
+                        break
+                    else:
                         reason = proposal
                         break
-                    self._submit(proposal, 1)
-                running += 1
-            if not running and not waiting:
+                self._running += 1
+            if not self._running and not waiting:
                 return reason or "no trial can be proposed"
-            for event in self.executor.wait(POLL_S):
-                running -= self._follow(event)
+            self.executor.wait(POLL_S, self._follow, self.attempts.silence_s())
+
+    def check(self) -> None:
+        """Leaves the search when somebody wants it to stop now.
+
+        Raises:
+            KeyboardInterrupt: Somebody does.
+        """
+        if self.wish() == "now":
+            raise KeyboardInterrupt
 
     def _recall(self) -> list[TrialHistory]:
         """Takes up what the journal knows; returns the trials that were running when its driver ended."""
         trials = self.history.trials
-        self.asked |= {number: trial.asked for number, trial in trials.items()}
-        self._losses |= {number: len(trial.lost) for number, trial in trials.items()}
+        for number, trial in trials.items():
+            self.standings.ask(trial.asked)
+            for report in trial.reports:
+                self.standings.report(number, report.epoch, report.metrics)
+        self.attempts.recall(trials)
         for trial in sorted(trials.values(), key=lambda t: t.ended.time if t.ended else 0):
             if trial.ended is not None:
                 self._retell(trial, trial.ended)
@@ -137,7 +146,7 @@ class Loop:
         """Tells the tracker of a trial again: a driver that died may not have come to it. Nothing doubles there."""
         asked = trial.asked
         result = _result(ended, trial_folder(self.folder, asked.number))
-        self._note(result)
+        self.standings.end(result)
         text = document.dump(self.resolved(asked))
         self.tracker.trial_started(asked.number, asked.values, text, asked.time, ended.attempt)
         for report in trial.reports:
@@ -146,41 +155,34 @@ class Loop:
 
     def _tell_end(self, result: TrialResult, time_ms: int) -> None:
         self.tracker.trial_ended(result, time_ms)
-        self.tracker.progress(self.best.score if self.best else None, len(self.results), time_ms)
+        best = self.standings.best
+        self.tracker.progress(best.score if best else None, len(self.standings.results), time_ms)
 
-    def _propose(self) -> Asked | str | None:
-        """Asks the oracle; returns its proposal, the reason why there is none any more, or None to wait."""
+    def _propose(self) -> Asked | Done | str | None:
+        """Asks the oracle; returns its proposal, its end, the budget that is spent, or None to wait."""
         search = self.experiment.search
-        if search.most_trials is not None and len(self.asked) >= search.most_trials:
-            return f"all {search.most_trials} trials are done"
-        spent = self.history.seconds + time.monotonic() - self._started
-        if search.timeout_s is not None and spent >= search.timeout_s:
-            return f"the time of {search.time} is over"
+        seconds = self.history.seconds + time.monotonic() - self._started
+        if reason := budget.spent(search, self.standings, seconds):
+            return reason
         proposal = self.proposer.ask()
         if proposal is WAIT:
             return None
         if isinstance(proposal, Done):
-            return proposal.reason
-        asked = Asked(
-            number=proposal.number,
-            values=proposal.values,
-            seed=trial_seed(search.seed, proposal.number),
-            time=now_ms(),
-            initial_epoch=proposal.initial_epoch,
-            epochs=proposal.epochs,
-            parent=proposal.parent,
-            state=proposal.state,
-        )
+            return proposal
+        seed = trial_seed(search.seed, proposal.number)
+        epochs = experiment.epochs(self.experiment.trial(proposal.values))
+        rungs = search.judge.rungs(epochs, self.standings.others())
+        asked = Asked(proposal.number, proposal.values, seed, now_ms(), rungs)
         self.journal.append(asked)
-        self.asked[asked.number] = asked
+        self.standings.ask(asked)
         return asked
 
     def _submit(self, asked: Asked, attempt: int) -> None:
         folder = trial_folder(self.folder, asked.number)
         folder.mkdir(parents=True, exist_ok=True)
         resolved = self.resolved(asked)
-        epochs = asked.epochs or experiment.epochs(resolved)
-        parent = None if asked.parent is None else trial_folder(self.folder, asked.parent) / CHECKPOINT
+        epochs = experiment.epochs(resolved)
+        self.attempts.began(asked.number)
         started = Started(asked.number, attempt, now_ms())
         self.journal.append(started)
         self.executor.submit(
@@ -195,9 +197,8 @@ class Loop:
                 objective=self.experiment.objective,
                 direction=self.experiment.direction,
                 epochs=epochs,
-                initial_epoch=asked.initial_epoch,
-                start_from=None if parent is None else str(parent),
-                keep_checkpoint=self.experiment.search.algorithm.continues_trials,
+                rungs=asked.rungs,
+                time_s=self.experiment.search.trial_timeout_s,
             ),
         )
         self.tracker.trial_started(asked.number, asked.values, document.dump(resolved), asked.time, attempt)
@@ -205,72 +206,83 @@ class Loop:
 
     def resolved(self, asked: Asked) -> dict[str, Any]:
         """Returns the document of a trial."""
-        return self.experiment.trial(asked.values, asked.seed, self.data.digest)
+        changes = self.attempts.changes.get(asked.number)
+        return self.experiment.trial(asked.values, asked.seed, self.data.digest, changes)
 
-    def _follow(self, event: Report | TrialResult | TestResult | WorkerLost) -> int:
-        """Records an event; returns how many workers it set free for good."""
+    def _follow(self, event: Event) -> bool:
+        """Records an event; returns whether its trial goes on."""
+        self.attempts.heard(event.trial)
         if isinstance(event, Report):
+            return self._report(event)
+        if isinstance(event, WorkerLost):
+            self._lost(event)
+        elif isinstance(event, TrialResult) and not (event.outcome == "oom" and self._halved(event)):
+            self._end(event)
+        return True
+
+    def _report(self, report: Report) -> bool:
+        """Records an epoch, unless the journal has it: a trial that goes on from a checkpoint trains some again."""
+        number = report.trial
+        if self.standings.report(number, report.epoch, report.metrics):
             time_ms = now_ms()
             self.journal.append(
-                Reported(event.trial, event.attempt, event.epoch, event.metrics, time_ms, event.nonfinite)
+                Reported(number, report.attempt, report.epoch, report.metrics, time_ms, report.nonfinite)
             )
-            self.tracker.epoch(event.trial, event.epoch, event.metrics, time_ms, event.nonfinite)
-            self.watcher.epoch(event)
-            return 0
-        if isinstance(event, WorkerLost):
-            return self._lost(event)
-        if isinstance(event, TrialResult):
-            self._end(event)
-        return 1
+            self.tracker.epoch(number, report.epoch, report.metrics, time_ms, report.nonfinite)
+            self.watcher.epoch(report)
+        if not report.waits:
+            return True
+        own = self.standings.courses[number]
+        # As the trial stood there: an earlier attempt may have come further.
+        own = replace(own, costs=own.costs[: report.epoch])
+        return self.experiment.search.judge.goes_on(own, self.standings.others(number))
 
-    def _lost(self, event: WorkerLost) -> int:
+    def _lost(self, event: WorkerLost) -> None:
         """Tries a trial again whose worker died, or gives it up."""
-        self.journal.append(Lost(event.trial, event.attempt, now_ms(), event.message))
-        self._losses[event.trial] = self._losses.get(event.trial, 0) + 1
-        if self._losses[event.trial] < MOST_LOSSES:
-            self.watcher.say(f"t{event.trial:03d}  {event.message}; it is tried again")
-            self._submit(self.asked[event.trial], event.attempt + 1)
-            return 0
-        self._end(TrialResult(event.trial, event.attempt, "lost", message=event.message))
-        return 1
+        number = event.trial
+        self.journal.append(Lost(number, event.attempt, now_ms(), event.message))
+        if event.hung:
+            self._end(TrialResult(number, event.attempt, "timeout", message=event.message))
+        elif self.attempts.lost(number):
+            self.watcher.say(f"t{number:03d}  {event.message}; it is tried again")
+            self._submit(self.standings.asked[number], event.attempt + 1)
+        else:
+            self._end(TrialResult(number, event.attempt, "lost", message=event.message))
+
+    def _halved(self, result: TrialResult) -> bool:
+        """Tries a trial that ran out of memory once more, at half the batch size; tells whether it can."""
+        number, asked = result.trial, self.standings.asked[result.trial]
+        sizes = self.attempts.halved(asked)
+        if sizes is None:
+            return False
+        told = f"out of memory at batch size {sizes[0]}"
+        self.journal.append(Retried(number, result.attempt, now_ms(), self.attempts.changes[number], told))
+        self.watcher.say(f"t{number:03d}  {told}; it is tried again at {sizes[1]}")
+        (trial_folder(self.folder, number) / CHECKPOINT).unlink(missing_ok=True)
+        self.standings.courses[number].costs.clear()
+        self._submit(asked, result.attempt + 1)
+        return True
 
     def _end(self, result: TrialResult) -> None:
-        state = self.proposer.tell(result.trial, result.score if result.outcome in SCORED else None)
+        result = replace(result, message=self.attempts.remarked(self.standings.asked[result.trial], result))
+        self._running -= 1
+        self.proposer.tell(result.trial, result.score if result.outcome in SCORED else None)
         shared = {name: getattr(result, name) for name in _SHARED}
-        ended = Ended(number=result.trial, time=now_ms(), state=state, **shared)
+        ended = Ended(number=result.trial, time=now_ms(), **shared)
         self.journal.append(ended)
-        self._note(result)
+        self.standings.end(result)
         self._clean()
         self._tell_end(result, ended.time)
-        self.watcher.trial_ended(result, self.best)
-
-    def _note(self, result: TrialResult) -> None:
-        self.results[result.trial] = result
-        if result.outcome not in SCORED or result.score is None:
-            return
-        if self.best is None or self._order(result) < self._order(self.best):
-            self.best = result
-
-    def _order(self, result: TrialResult) -> tuple[bool, float, int]:
-        return standing(result.score, result.trial, self.experiment.direction)
-
-    def ranks(self) -> dict[int, int]:
-        """Returns the rank of every scored trial, the best first; the earlier of two equals stands before the other."""
-        scored = [r for r in self.results.values() if r.outcome in SCORED and r.score is not None]
-        ordered = sorted(scored, key=self._order)
-        return {result.trial: rank for rank, result in enumerate(ordered, start=1)}
+        self.watcher.trial_ended(result, self.standings.best)
 
     def _clean(self) -> None:
-        """Deletes the models of beaten trials, and the checkpoints nobody can go on from any more."""
-        continued = self.proposer.continuable()
-        for number in self.results.keys() - self._bare:
+        """Deletes the checkpoints of trials that ended, and the models of beaten ones."""
+        best = self.standings.best
+        for number in self.standings.results.keys() - self._bare:
             folder = trial_folder(self.folder, number)
-            beaten, settled = self.best is None or number != self.best.trial, number not in continued
-            if beaten:
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+            if best is None or number != best.trial:
                 (folder / MODEL).unlink(missing_ok=True)
-            if settled:
-                (folder / CHECKPOINT).unlink(missing_ok=True)
-            if beaten and settled:
                 self._bare.add(number)
 
 

@@ -38,6 +38,14 @@ class Training(Protocol):
     def loss(self) -> Loss | None:
         """What training makes small; None for the task's own."""
 
+    @property
+    def jit(self) -> bool | None:
+        """Compile steps with XLA; None for Keras's own choice."""
+
+    @property
+    def steps_per_execution(self) -> int:
+        """Steps between two returns to Python."""
+
 
 def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     """Builds the model a resolved document declares, not compiled.
@@ -72,11 +80,22 @@ def compile_model(model: Any, training: Training, task: Task, data: DataSpec) ->
     """Gives a model its optimizer, loss and metrics.
 
     Raises:
-        Infeasible: The loss does not fit the task, or the Keras installed has no such optimizer.
+        Infeasible: The loss does not fit the task, the Keras installed has no such optimizer, or the backend takes one
+            step at a time.
     """
+    import keras
+
+    if training.steps_per_execution > 1 and keras.config.backend() == "torch":
+        raise Infeasible("training.steps_per_execution: the torch backend takes one step at a time. Expected 1")
     optimizer = optimizers.build(training.optimizer, training.clipnorm, training.clipvalue, training.global_clipnorm)
     # Plain metrics, not weighted ones: class weights shape the training, and must not change what is measured.
-    model.compile(optimizer=optimizer, loss=task.loss(training.loss), metrics=task.keras_metrics(data))
+    model.compile(
+        optimizer=optimizer,
+        loss=task.loss(training.loss),
+        metrics=task.keras_metrics(data),
+        jit_compile="auto" if training.jit is None else training.jit,
+        steps_per_execution=training.steps_per_execution,
+    )
 
 
 def blocks_of(model: Sequence[Any]) -> list[Block]:

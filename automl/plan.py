@@ -7,15 +7,13 @@ they do not depend on scores. Their models are built, a few are trained for some
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import random
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +23,14 @@ from automl.anatomy import Anatomy, anatomy
 from automl.errors import Infeasible
 from automl.experiment import Experiment
 from automl.oracles import WAIT, Ask, Done, Proposer
+from automl.prediction import Prediction
 from automl.records import DataSpec
+from automl.schedulers import Course
 
 MEASURED = 6
 """Trials that are trained for some steps."""
 MOST_STEPS = 40
 """Training steps of one measurement."""
-FOLDER = "plans"
 WIDEST = math.sqrt(3.0)
 """The range is the prediction divided and multiplied by this at most."""
 NOISE = 1.35
@@ -65,25 +64,23 @@ class Timing:
     epoch_s: float
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The wall time of a search, in seconds: most likely, and the range it should lie in."""
+def asks(read: Experiment, count: int) -> list[tuple[Ask, int]]:
+    """Returns the trials that a search would ask for and the epochs each would train, with drawn scores for real ones.
 
-    seconds: float
-    low_s: float
-    high_s: float
-
-
-def asks(read: Experiment, count: int) -> list[Ask]:
-    """Returns the trials that a search would ask for, with drawn scores in place of real ones."""
+    A trial's score is drawn once: for the scheduler it is as good after its first epoch as after its last.
+    """
     proposer, generator = Proposer(read.search.algorithm, read.brief()), random.Random(0)  # noqa: S311 - no secret
-    found: list[Ask] = []
+    judge, courses = read.search.judge, list[Course]()
+    found: list[tuple[Ask, int]] = []
     while len(found) < count:
         ask = proposer.ask()
         if isinstance(ask, Done) or ask is WAIT:
             break
-        found.append(ask)
-        proposer.tell(ask.number, generator.random())
+        score = generator.random()
+        proposer.tell(ask.number, score)
+        cost = -score if read.direction == "max" else score
+        courses.append(judge.judged(cost, experiments.epochs(read.trial(ask.values)), courses))
+        found.append((ask, len(courses[-1].costs)))
     return found
 
 
@@ -263,10 +260,7 @@ def survey(read: Experiment, data: DataSpec, count: int, workers: int, say: Call
     trials: list[Sample] = []
     if read.search.most_trials is not None:
         asked = asks(read, read.search.most_trials)
-        trials = [
-            built(read, ask.values, data, None if ask.epochs is None else ask.epochs - ask.initial_epoch)
-            for ask in asked
-        ]
+        trials = [built(read, ask.values, data, epochs) for ask, epochs in asked]
     timings = {}
     for place in chosen(trials):
         say(f"measuring trial {place + 1} of {len(trials)}")
@@ -274,23 +268,3 @@ def survey(read: Experiment, data: DataSpec, count: int, workers: int, say: Call
     prediction = predicted(trials, timings, data.sizes["train"], workers) if timings else None
     share = sum(problems.values()) / max(len(samples), 1)
     return Survey(read.space.size(), legal, share, problems.most_common(), samples, trials, timings, prediction)
-
-
-def key(document: dict[str, Any], digest: str, workers: int, backend: str) -> str:
-    """Returns what a plan and its search have in common, and no other search has."""
-    told = {name: part for name, part in document.items() if name not in ("name", "description")}
-    text = json.dumps([told, digest, workers, backend], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def remember(home: Path, name: str, prediction: Prediction) -> None:
-    """Keeps a prediction for the search that it is about."""
-    folder = home / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(asdict(prediction)))
-
-
-def recall(home: Path, name: str) -> Prediction | None:
-    """Returns what was predicted for a search; None when nothing was."""
-    path = home / FOLDER / f"{name}.json"
-    return Prediction(**json.loads(path.read_text())) if path.exists() else None

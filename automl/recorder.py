@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 
-from automl.records import Report, TrialRequest
+from automl.records import Outcome, Report, TrialRequest
 
 
 class Recorder(keras.callbacks.Callback):
-    """Follows a trial's training.
+    """Follows a trial's training, and ends it when it is told to.
 
     Ends the training when the loss is no longer finite. It looks once an epoch: Keras's own `TerminateOnNaN` looks at
     every batch, which waits for the device each time and switches off Keras's asynchronous steps.
 
     Args:
         request: The trial.
-        report: Called after every epoch.
+        report: Called after every epoch; tells whether the trial goes on.
     """
 
-    def __init__(self, request: TrialRequest, report: Callable[[Report], None]) -> None:
+    def __init__(self, request: TrialRequest, report: Callable[[Report], bool]) -> None:
         super().__init__()
         self.request = request
         self.report = report
@@ -30,6 +31,9 @@ class Recorder(keras.callbacks.Callback):
         self._best: tuple[float, int, dict[str, float]] | None = None
         self._epochs = 0
         self._diverged: str | None = None
+        self._ended: Outcome = "completed"
+        self._before_s = 0.0
+        self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Reports the epoch; Keras counts from 0, people and records from 1.
@@ -50,7 +54,25 @@ class Recorder(keras.callbacks.Callback):
         if "loss" in nonfinite:
             self._diverged = f"the training loss became {nonfinite['loss']} in epoch {epoch + 1}"
             self.model.stop_training = True
-        self.report(Report(self.request.trial, self.request.attempt, epoch + 1, metrics, nonfinite))
+        late = self.request.time_s is not None and self._seconds() >= self.request.time_s
+        if late and epoch + 1 < self.request.epochs:
+            self._ended = "timeout"
+            self.model.stop_training = True
+        waits = epoch + 1 in self.request.rungs and not self.model.stop_training
+        goes_on = self.report(Report(self.request.trial, self.request.attempt, epoch + 1, metrics, nonfinite, waits))
+        if waits and not goes_on:
+            self._ended = "stopped"
+            self.model.stop_training = True
+
+    def state(self) -> tuple[dict[str, Any], list[Any] | None]:
+        """Returns what was seen so far: as plain JSON, and the best epoch's weights."""
+        return {"epochs": self._epochs, "best": self._best, "seconds": self._seconds()}, self.best_weights
+
+    def restore(self, seen: Mapping[str, Any], best_weights: list[Any] | None) -> None:
+        """Takes back what `state` returned, through JSON."""
+        self._epochs, self._before_s = seen["epochs"], seen["seconds"]
+        self._best = seen["best"] and tuple(seen["best"])
+        self.best_weights = best_weights
 
     def facts(self) -> dict[str, Any]:
         """Returns the fields of the `TrialResult` that the training decided."""
@@ -60,7 +82,11 @@ class Recorder(keras.callbacks.Callback):
         if self._best is None:
             return facts | {"outcome": "diverged", "message": f"{self.request.objective} was never a finite number"}
         score, epoch, metrics = self._best
-        return facts | {"outcome": "completed", "score": score, "best_epoch": epoch, "metrics": metrics}
+        return facts | {"outcome": self._ended, "score": score, "best_epoch": epoch, "metrics": metrics}
+
+    def _seconds(self) -> float:
+        """Returns the time of the trial so far, that of earlier attempts up to the checkpoint included."""
+        return self._before_s + time.monotonic() - self._began
 
     def _is_better(self, score: float) -> bool:
         if self._best is None:

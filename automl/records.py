@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import numpy as np
 
-Outcome = Literal["completed", "stopped", "infeasible", "diverged", "error", "lost"]
-"""How a trial ended. `completed` and `stopped` carry a score, the others do not."""
+Outcome = Literal["completed", "stopped", "timeout", "infeasible", "diverged", "oom", "error", "lost"]
+"""How a trial ended: trained to its end, stopped by the scheduler, out of time, impossible to build, a loss that is no
+number, out of memory, an exception, a dead worker. The first three carry a score, but for a timeout without an epoch.
+"""
 
-SCORED: tuple[Outcome, ...] = ("completed", "stopped")
+SCORED: tuple[Outcome, ...] = ("completed", "stopped", "timeout")
 
 Direction = Literal["max", "min"]
 
@@ -93,9 +95,8 @@ class TrialRequest:
         objective: Metric that scores the trial, for example `val_accuracy`.
         direction: Whether more of it is better.
         epochs: Train up to this epoch (inclusive, counted from 1).
-        initial_epoch: Epochs already trained by the trial this one goes on from.
-        start_from: Checkpoint of that trial, or None.
-        keep_checkpoint: Write the state after the last epoch too, so that another trial may go on from it.
+        rungs: Epochs, from 1, whose reports wait for a verdict.
+        time_s: Train no further epoch after this time; None for as long as it takes.
     """
 
     trial: int
@@ -107,20 +108,23 @@ class TrialRequest:
     objective: str
     direction: Direction
     epochs: int
-    initial_epoch: int = 0
-    start_from: str | None = None
-    keep_checkpoint: bool = False
+    rungs: tuple[int, ...] = ()
+    time_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """One finished epoch of a running trial. Non-finite metrics stand in `nonfinite`, never in `metrics`."""
+    """One finished epoch of a running trial. Non-finite metrics stand in `nonfinite`, never in `metrics`.
+
+    With `waits`, the worker waits to be told whether the trial goes on.
+    """
 
     trial: int
     attempt: int
     epoch: int
     metrics: Mapping[str, float]
     nonfinite: Mapping[str, str] = field(default_factory=dict)
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,6 @@ class TrialResult:
         seconds: Wall time in the worker.
         parameters: Number of weights of the model; None when none was built.
         model: Path of the saved model (`.keras`) at the best epoch; None unless scored.
-        checkpoint: Path of the state after the last epoch, when asked for.
         message: One line that says what went wrong.
         traceback: The whole traceback of an error.
     """
@@ -153,7 +156,6 @@ class TrialResult:
     seconds: float = 0.0
     parameters: int | None = None
     model: str | None = None
-    checkpoint: str | None = None
     message: str | None = None
     traceback: str | None = None
 
@@ -194,8 +196,9 @@ class TestResult:
 
 @dataclass(frozen=True)
 class WorkerLost:
-    """A worker died with this trial in its hands."""
+    """A worker died with this trial in its hands; `hung` when it was killed because it said nothing."""
 
     trial: int
     attempt: int
     message: str
+    hung: bool = False

@@ -72,6 +72,10 @@ class Names(Generic[T]):
             )
         return self._load(name)
 
+    def name_of(self, member: T) -> str:
+        """Returns the name that a member is declared by."""
+        return next(name for name in self.names() if self.get(name) is type(member))
+
     def read(self, value: Any) -> T:
         """Builds the member that a literal `name` or `{name: {field: value}}` declares.
 

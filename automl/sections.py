@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -12,6 +12,7 @@ from automl.losses import LOSSES, Loss
 from automl.optimizers import OPTIMIZERS, Optimizer
 from automl.oracles import Algorithm
 from automl.registry import Family, Member
+from automl.schedulers import SCHEDULERS, Scheduler
 from automl.schedules import SCHEDULES, Schedule
 
 DEFAULT_TRIALS = 20
@@ -43,6 +44,15 @@ class Training(Member):
     clipvalue: float | None = Field(None, gt=0, description="Clip each gradient element to this absolute value")
     global_clipnorm: float | None = Field(None, gt=0, description="Clip all gradients together to this norm")
     early_stopping: EarlyStopping | None = Field(None, description="When to end early; null: never")
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "float32", description="Numbers that layers compute with; weights and the head stay float32"
+    )
+    jit: bool | None = Field(
+        None, description="Compile the training step with XLA; null: where Keras finds it worth it"
+    )
+    steps_per_execution: int = Field(
+        1, ge=1, le=1024, description="Steps that run before Python is asked again; 1 on PyTorch"
+    )
     seed: int | None = Field(None, ge=0, lt=2**32, description="Seed of the trial; null: from the search's seed")
 
     @model_validator(mode="after")
@@ -60,8 +70,21 @@ class Search(Member):
     algorithm: Annotated[Algorithm, Family(oracles.registry)] = Field(
         default_factory=lambda: oracles.registry.read("bayesian"), description="Search algorithm and its settings"
     )
-    trials: int | None = Field(None, ge=1, description="Trials in all, resumes too; 20 when no time is given")
+    scheduler: Annotated[Scheduler, Family(SCHEDULERS)] | None = Field(
+        None, description="What stops trials that promise little; null: what the algorithm brings, mostly none"
+    )
+    trials: int | None = Field(
+        None, ge=1, description="Trials in all, resumes too; 20 when neither time nor epochs_total is given"
+    )
     time: str | int | None = Field(None, description="Start no trial after this time: 90s, 30m, 1h30m")
+    trial_time: str | int | None = Field(None, description="End a trial with the epoch in which this time is over")
+    epochs_total: int | None = Field(None, ge=1, description="Start no trial after this many epochs of all trials")
+    target: float | None = Field(None, description="Start no trial after one has reached this score")
+    patience: int | None = Field(None, ge=1, description="Start no trial after this many that were no better")
+    silence: str | int = Field(
+        "10m", description="Give up a trial that says nothing for this long, and for ten of the longest epochs so far"
+    )
+    failures: int = Field(5, ge=1, description="End the search after this many failures in a row of one cause")
     constraints: list[str] = Field(
         default_factory=list, description="What every trial must obey, as sum(recurrent.units) <= 256"
     )
@@ -71,14 +94,30 @@ class Search(Member):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the whole search")
 
     @property
+    def judge(self) -> Scheduler:
+        """The scheduler declared, or the one that the algorithm brings."""
+        return self.scheduler or SCHEDULERS.read(self.algorithm.scheduler)
+
+    @property
     def most_trials(self) -> int | None:
-        """The trial budget, or None when only time limits the search."""
-        return DEFAULT_TRIALS if self.trials is None and self.time is None else self.trials
+        """The trial budget, or None when only time or epochs limit the search."""
+        unlimited = self.trials is None and self.time is None and self.epochs_total is None
+        return DEFAULT_TRIALS if unlimited else self.trials
 
     @property
     def timeout_s(self) -> float | None:
         """The time budget in seconds."""
         return None if self.time is None else seconds(self.time)
+
+    @property
+    def trial_timeout_s(self) -> float | None:
+        """The time budget of a single trial in seconds."""
+        return None if self.trial_time is None else seconds(self.trial_time)
+
+    @property
+    def silence_s(self) -> float:
+        """The least time of silence after which a trial is given up, in seconds."""
+        return seconds(self.silence)
 
 
 _TIME = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")

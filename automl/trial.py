@@ -16,19 +16,19 @@ from typing import Any
 from automl import experiment as experiments
 from automl import export, model, tasks
 from automl.errors import Infeasible
-from automl.records import DataSpec, Report, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.records import SCORED, DataSpec, Report, TestRequest, TestResult, TrialRequest, TrialResult
 from automl.sections import Training
 from automl.tasks import Task
 
-CHECKPOINT = "last.weights.h5"
+CHECKPOINT = "checkpoint.npz"
 
 
-def run_trial(request: TrialRequest, report: Callable[[Report], None]) -> TrialResult:
-    """Trains the model a document declares.
+def run_trial(request: TrialRequest, report: Callable[[Report], bool]) -> TrialResult:
+    """Trains the model a document declares; goes on from the checkpoint in its folder, if there is one.
 
     Args:
         request: What to train, on what, and where to save it.
-        report: Called after every epoch.
+        report: Called after every epoch; tells whether the trial goes on.
 
     Returns:
         How it ended; whatever goes wrong inside the trial is an outcome, never an exception.
@@ -41,14 +41,14 @@ def run_trial(request: TrialRequest, report: Callable[[Report], None]) -> TrialR
         facts |= {"outcome": "infeasible", "message": str(error)}
     except Exception as error:  # noqa: BLE001 - the border round a trial: any failure costs this trial alone
         facts |= {
-            "outcome": "error",
+            "outcome": "oom" if _is_out_of_memory(error) else "error",
             "message": f"{type(error).__name__}: {error}".splitlines()[0],
             "traceback": traceback.format_exc(),
         }
     return TrialResult(**facts, seconds=time.monotonic() - started)
 
 
-def run_test(request: TestRequest, report: Callable[[Report], None]) -> TestResult:
+def run_test(request: TestRequest, report: Callable[[Report], bool]) -> TestResult:
     """Evaluates a saved model on the test part, with every metric of its task.
 
     `test_loss` is the task's own, plain loss, whatever the trial was trained with: it compares trials, as `val_loss`,
@@ -65,9 +65,16 @@ def run_test(request: TestRequest, report: Callable[[Report], None]) -> TestResu
     return TestResult(request.trial, request.attempt, metrics)
 
 
-def _train(request: TrialRequest, report: Callable[[Report], None]) -> dict[str, Any]:
+def _is_out_of_memory(error: Exception) -> bool:
+    """Knows what TensorFlow, JAX, PyTorch and NumPy raise, without importing any of them."""
+    told = f"{type(error).__name__}: {error}".lower().replace("_", "").replace(" ", "")
+    return isinstance(error, MemoryError) or any(word in told for word in ("resourceexhausted", "outofmemory"))
+
+
+def _train(request: TrialRequest, report: Callable[[Report], bool]) -> dict[str, Any]:
     import keras
 
+    from automl.checkpoint import Checkpoint
     from automl.feed import Feed
     from automl.recorder import Recorder
 
@@ -77,42 +84,28 @@ def _train(request: TrialRequest, report: Callable[[Report], None]) -> dict[str,
     keras.utils.set_random_seed(request.seed)
 
     training, task, data = experiments.training(request.document), _task(request.document), request.data
+    keras.config.set_dtype_policy(training.precision)  # of the layers made from now on
     network = model.build(request.document, data)
     model.compile_model(network, training, task, data)
-    if request.start_from is not None:
-        # Keras skips the optimizer's state when the optimizer has no variables yet.
-        network.optimizer.build(network.trainable_variables)
-        network.load_weights(request.start_from)
-
     recorder = Recorder(request, report)
+    course, stopping = _course(training, request), _stopping(training, request)
+    checkpoint = Checkpoint(Path(request.folder) / CHECKPOINT, recorder, [*course, *stopping])
     train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
     network.fit(
         train,
         validation_data=Feed(data, "val", task, training.batch_size),
-        initial_epoch=request.initial_epoch,
+        initial_epoch=checkpoint.restore(network),
         epochs=request.epochs,
         # The recorder reads what those before it log, and takes the weights they leave.
-        callbacks=[train.clock(), *_course(training, request), recorder, *_stopping(training, request)],
+        callbacks=[train.clock(), *course, recorder, *stopping, checkpoint],
         shuffle=False,
         verbose=0,
     )
     facts = recorder.facts() | {"parameters": network.count_params()}
-    if facts["outcome"] == "completed":
-        facts |= _save(network, recorder, request, averaged=training.optimizer.use_ema)
+    if facts["outcome"] in SCORED:
+        network.set_weights(recorder.best_weights)
+        facts["model"] = str(export.registry.read("keras").write(network, Path(request.folder)))
     return facts
-
-
-def _save(network: Any, recorder: Any, request: TrialRequest, *, averaged: bool) -> dict[str, Any]:
-    """Writes the state after the last epoch, if somebody may go on from it, and the model of the best epoch."""
-    folder = Path(request.folder)
-    saved: dict[str, Any] = {}
-    if request.keep_checkpoint:
-        if not averaged:  # else it was written as the last epoch ended
-            network.save_weights(folder / CHECKPOINT)
-        saved["checkpoint"] = str(folder / CHECKPOINT)
-    network.set_weights(recorder.best_weights)
-    saved["model"] = str(export.registry.read("keras").write(network, folder))
-    return saved
 
 
 def _course(training: Training, request: TrialRequest) -> list[Any]:
@@ -123,9 +116,6 @@ def _course(training: Training, request: TrialRequest) -> list[Any]:
         training.optimizer.learning_rate, training.epochs, request.objective, request.direction
     )
     if training.optimizer.use_ema:
-        if request.keep_checkpoint:
-            # Before the mean takes their place: who goes on from here needs the weights themselves.
-            course.append(keras.callbacks.ModelCheckpoint(Path(request.folder) / CHECKPOINT, save_weights_only=True))
         course.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     return course
 

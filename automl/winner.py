@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Mapping
@@ -12,9 +13,10 @@ from typing import Any
 from automl import environment, export, leaderboard
 from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
+from automl.executors import Event
 from automl.journal import Finished, now_ms
-from automl.loop import Loop
-from automl.plan import Prediction
+from automl.loop import STOPPED, Loop
+from automl.prediction import Prediction
 from automl.records import TestRequest, TestResult, TrialResult
 from automl.trial import run_test
 
@@ -46,15 +48,15 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
         wall_s: How long it took.
         predicted: How long `automl plan` said it would take, if it was asked.
     """
-    tracker, settings = loop.tracker, loop.history.header.settings
-    best = loop.best
+    tracker, settings, standings = loop.tracker, loop.history.header.settings, loop.standings
+    best = standings.best
     described: dict[str, Any] | None = None
     if best is not None:
         test = _test(loop, best)
         described = {
             "trial": best.trial,
             "score": best.score,
-            "params": dict(loop.asked[best.trial].values),
+            "params": dict(standings.asked[best.trial].values),
             "run_id": tracker.trial_run_ids.get(best.trial),
             "model_uri": _register(loop, best, settings["name"]),
             "test": dict(test.metrics),
@@ -64,12 +66,12 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
         if loop.history.finishes:
             loop.watcher.say("the test part was looked at before: this search was continued after its end")
             described["test_seen_before"] = True
-    status = "completed" if best is not None else "failed"
+    status = "failed" if best is None else "stopped" if reason == STOPPED else "completed"
     summary = Summary(
         search_id=loop.folder.name,
         status=status,
         reason=reason,
-        trials=counts(loop.results),
+        trials=standings.counts(),
         best=described,
         wall_s=round(wall_s, 3),
         predicted_s=None if predicted is None else [round(predicted.low_s, 1), round(predicted.high_s, 1)],
@@ -85,36 +87,29 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
     if predicted is not None:
         within = {"search_planned_low_s": predicted.low_s, "search_planned_high_s": predicted.high_s}
         planned = {"search_s": wall_s, **within}
-    tracker.finish(loop.ranks(), "FINISHED" if best else "FAILED", bare, len(loop.results), time_ms, planned)
+    tracker.finish(standings.ranks(), "FINISHED" if best else "FAILED", bare, len(standings.results), time_ms, planned)
     tracker.close()
     return summary
 
 
-def counts(results: Mapping[int, TrialResult]) -> dict[str, int]:
-    """Counts trials by how they ended: `failed` are those that broke, `infeasible` those that could not be built."""
-    outcomes = [result.outcome for result in results.values()]
-    failed = sum(outcome in ("error", "diverged", "lost") for outcome in outcomes)
-    return {
-        "completed": outcomes.count("completed"),
-        "failed": failed,
-        "stopped": outcomes.count("stopped"),
-        "infeasible": outcomes.count("infeasible"),
-    }
-
-
 def _test(loop: Loop, best: TrialResult) -> TestResult:
     """Evaluates the winner in a worker: the driver sees no device."""
-    document = loop.resolved(loop.asked[best.trial])
+    document = loop.resolved(loop.standings.asked[best.trial])
     for attempt in range(1, MOST_TEST_ATTEMPTS + 1):
         model = str(trial_folder(loop.folder, best.trial) / MODEL)
         loop.executor.submit(run_test, TestRequest(best.trial, attempt, document, loop.data, model))
-        while True:
+        events: list[Event] = []
+
+        def follow(event: Event) -> bool:
+            events.append(event)  # noqa: B023 - called within this turn
+            return True
+
+        while not events:
             loop.check()
-            events = loop.executor.wait(1.0)
-            if done := [event for event in events if isinstance(event, TestResult)]:
-                return done[0]
-            if events:
-                break  # the worker died; another tries
+            loop.executor.wait(1.0, follow, math.inf)
+        if isinstance(events[0], TestResult):
+            return events[0]
+        # else its worker died, and another tries
     return TestResult(best.trial, MOST_TEST_ATTEMPTS, message="its worker died each time")
 
 

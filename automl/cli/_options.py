@@ -10,6 +10,7 @@ data = click.option("--data", help="Name or file of the data set; else the docum
 trials = click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
 workers = click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
 algorithm = click.option("--algorithm", help="Search algorithm: bayesian, tpe, gp, random, grid, hyperband.")
+scheduler = click.option("--scheduler", help="What stops trials that promise little: asha, hyperband, median, none.")
 seed = click.option("--seed", type=int, help="Seed of the search.")
 settings = click.option(
     "--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document."

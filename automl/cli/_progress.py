@@ -9,8 +9,8 @@ from typing import Any, Self
 import click
 
 from automl.cli._output import cell
-from automl.loop import Watcher
 from automl.records import Report, TrialResult
+from automl.watcher import Watcher
 
 
 def watcher() -> Lines:

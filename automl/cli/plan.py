@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @_options.trials
 @_options.workers
 @_options.algorithm
+@_options.scheduler
 @_options.seed
 @_options.settings
 @click.option(
@@ -45,7 +46,7 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
     from automl import environment, experiment
     from automl.errors import ConfigError, Problem
 
-    flags = {key: given[key] for key in ("trials", "algorithm", "seed") if given[key] is not None}
+    flags = {key: given[key] for key in ("trials", "algorithm", "scheduler", "seed") if given[key] is not None}
     read = experiment.load(space, data, options, flags)
     if read.data is None and not (given["defaults"] and given["shape"]):
         hint = "Name a data set with --data, or give --defaults with --input"
@@ -105,13 +106,13 @@ def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
 
 def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backend: str) -> dict[str, Any]:
     """Describes the search, and remembers what was predicted for it."""
-    from automl import environment
+    from automl import environment, prediction
     from automl import plan as plans
 
     survey = plans.survey(read, data, samples, workers, lambda text: click.echo(text, err=True))
     if survey.prediction is not None:
         home = environment.writable_home()
-        plans.remember(home, plans.key(read.document.data, data.digest, workers, backend), survey.prediction)
+        prediction.remember(home, prediction.key(read.document.data, data.digest, workers, backend), survey.prediction)
     return _told(read, data, survey)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--time", help="Stop starting trials after this time: 90s, 30m, 1h30m.")
 @_options.workers
 @_options.algorithm
+@_options.scheduler
 @_options.seed
 @_options.settings
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")
@@ -39,30 +40,34 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     automl search cnn --data digits
     automl search my_space.yaml --data my_data.yaml --trials 40 --workers 2
     """
-    from automl import experiment, launch
+    from automl import changes, experiment, launch
     from automl.errors import ConfigError, Problem
 
     # Options are written into the document, where they are checked like anything else in it.
-    flags = {key: given.pop(key) for key in ("trials", "time", "algorithm", "seed")}
-    read = experiment.load(space, data, options, {key: value for key, value in flags.items() if value is not None})
+    flags = {key: given.pop(key) for key in ("trials", "time", "algorithm", "scheduler", "seed")}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    read = experiment.load(space, data, options, flags)
     if read.data is None:
         raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))
-    _run(lambda watcher: launch.start(read, _launch_options(**given), watcher), output)
+    source = changes.source(space, data, options, flags)
+    _run(lambda watcher: launch.start(read, _launch_options(**given, source=source), watcher), output)
 
 
 @click.command()
 @click.argument("search", required=False)
 @click.option("--trials", type=click.IntRange(min=1), help="A new total of trials, to go on with a finished search.")
+@click.option("--accept-changes", is_flag=True, help="Go on with the YAML files as they are now.")
 @_options.tracking
 @_options.root
 @_options.inline
 @_output.object_option
-def resume(search: str | None, trials: int | None, output: str, **given: Any) -> None:
+def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
     """Go on with the search SEARCH (an id or its beginning; else the last) from where it ended."""
     from automl import environment, launch, leaderboard
 
     search_id = leaderboard.find_search(environment.home(), search)
-    _run(lambda watcher: launch.resume(search_id, _launch_options(**given), watcher, trials), output)
+    options = _launch_options(**given)
+    _run(lambda watcher: launch.resume(search_id, options, watcher, trials, accept_changes=accept_changes), output)
 
 
 def _launch_options(**given: Any) -> Options:
@@ -92,6 +97,9 @@ def _run(call: Any, output: str) -> None:
     if summary.best is None:
         click.echo("Error: no trial succeeded; see automl trials for the reasons.", err=True)
         sys.exit(EXIT_NO_TRIAL)
+    if summary.status == "stopped":
+        click.echo(f"Stopped; go on with: automl resume {summary.search_id}", err=True)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _show(summary: Summary) -> None:

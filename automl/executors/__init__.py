@@ -14,10 +14,17 @@ from automl.records import Report, TestResult, TrialResult, WorkerLost
 Event = Report | TrialResult | TestResult | WorkerLost
 """What comes back from a worker."""
 
-Run = Callable[[Any, Callable[[Report], None]], TrialResult | TestResult]
+Tell = Callable[[Report], bool]
+"""What a running trial calls after each epoch; tells whether it goes on."""
+
+Run = Callable[[Any, Tell], TrialResult | TestResult]
 """What a worker is asked to run; a module-level function, so that it can be named across processes."""
 
+Follow = Callable[[Event], bool]
+"""Who is told of every event, in order; whether the trial goes on is read where a report waits for it."""
+
 WORKER_LOST = "the worker process died"
+WORKER_HUNG = "the worker process was killed"
 
 
 class Request(Protocol):
@@ -42,8 +49,14 @@ class Executor(Protocol):
     def submit(self, run: Run, request: Request) -> None:
         """Hands a request to a free worker."""
 
-    def wait(self, timeout_s: float) -> list[Event]:
-        """Waits for something to happen, at most `timeout_s`; returns what did, oldest first."""
+    def wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
+        """Waits for something to happen, and tells `follow` what did, oldest first.
+
+        Args:
+            timeout_s: Wait so long at most.
+            follow: Who is told.
+            silence_s: Give up a worker that has said nothing for so long.
+        """
 
     def close(self) -> None:
         """Ends every worker now, in mid-trial too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl.executors import Event, Request, Run
+from automl.executors import Follow, Request, Run
 
 
 class Inline:
@@ -20,14 +20,14 @@ class Inline:
         """Keeps the request until `wait` runs it."""
         self._queue.append((run, request))
 
-    def wait(self, timeout_s: float) -> list[Event]:
-        """Runs the request to its end, whatever the timeout; its reports come all at once."""
-        del timeout_s
-        events: list[Event] = []
-        while self._queue:
-            run, request = self._queue.pop(0)
-            events.append(run(request, events.append))
-        return events
+    def wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
+        """Runs the request to its end, however long it takes."""
+        del timeout_s, silence_s
+        if self._queue:
+            run, request = self._queue[0]
+            result = run(request, follow)
+            self._queue.clear()
+            follow(result)
 
     def close(self) -> None:
         """Forgets what was not run."""

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -19,8 +20,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
-from automl.executors import WORKER_LOST, Event, Request, Run
+from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Request, Run
 from automl.records import Report, WorkerLost
 
 RECYCLE_AFTER = 20
@@ -35,6 +37,7 @@ class _Worker:
     pipe: Connection
     request: Request | None = None
     served: int = 0
+    heard: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,23 @@ class Processes:
                 # It died idle; nothing of ours was lost, a fresh one takes its place.
                 worker = self._workers[index] = self._replace(worker)
                 worker.pipe.send((run, request))
-            worker.request = request
+            worker.request, worker.heard = request, time.monotonic()
             return
         raise RuntimeError("no free worker")
 
-    def wait(self, timeout_s: float) -> list[Event]:
-        """Waits for reports, results and deaths."""
+    def wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
+        """Waits for reports, results and deaths; kills a worker that has said nothing for too long."""
         busy = [worker for worker in self._workers if worker.request is not None]
         if not busy:
-            return []
+            return
         # A dead worker's pipe is readable too (end of file), and what it sent before is read first.
         ready = wait([worker.pipe for worker in busy], timeout_s)
-        return [event for worker in busy if worker.pipe in ready for event in self._receive(worker)]
+        for worker in busy:
+            if worker.pipe in ready:
+                worker.heard = time.monotonic()
+                self._receive(worker, follow)
+            elif time.monotonic() - worker.heard > silence_s:
+                follow(self._lost(worker, f"it said nothing for {silence_s:.0f} s", hung=True))
 
     def close(self) -> None:
         """Ends every worker, in mid-trial too."""
@@ -112,8 +120,19 @@ class Processes:
             worker.pipe.close()
         self._workers.clear()
 
-    def _receive(self, worker: _Worker) -> list[Event]:
+    def _receive(self, worker: _Worker, follow: Follow) -> None:
         """Reads all that lies in a worker's pipe."""
+        events = self._read(worker)
+        if worker.request is None and worker.served >= self._recycle_after:
+            self._workers[self._workers.index(worker)] = self._replace(worker)
+        for event in events:
+            goes_on = follow(event)
+            if isinstance(event, Report) and event.waits:
+                # A dead worker's end of file is met when its pipe is read next.
+                with contextlib.suppress(OSError):
+                    worker.pipe.send(goes_on)
+
+    def _read(self, worker: _Worker) -> list[Event]:
         events: list[Event] = []
         try:
             while worker.pipe.poll():
@@ -129,15 +148,14 @@ class Processes:
             if worker.request is not None:
                 return [*events, self._lost(worker, _reason(worker.process.exitcode))]
             worker.served = self._recycle_after  # it died behind its result
-        if worker.request is None and worker.served >= self._recycle_after:
-            self._workers[self._workers.index(worker)] = self._replace(worker)
         return events
 
-    def _lost(self, worker: _Worker, reason: str) -> WorkerLost:
+    def _lost(self, worker: _Worker, reason: str, *, hung: bool = False) -> WorkerLost:
         """Puts a fresh worker in the place of one that died with a request in its hands."""
         assert worker.request is not None
         self._workers[self._workers.index(worker)] = self._replace(worker)
-        return WorkerLost(worker.request.trial, worker.request.attempt, f"{WORKER_LOST} ({reason})")
+        message = f"{WORKER_HUNG if hung else WORKER_LOST} ({reason})"
+        return WorkerLost(worker.request.trial, worker.request.attempt, message, hung)
 
     def _replace(self, worker: _Worker) -> _Worker:
         # Its work is done or lost: there is nothing to say good-bye to.
@@ -190,26 +208,32 @@ def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | N
     # Ctrl-C reaches the whole process group; what it means is the driver's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _redirect(log)
-    requests: SimpleQueue[tuple[Run, Request] | Exception] = SimpleQueue()
+    requests: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()
     try:
         while True:
             run, request = _taken(requests.get())
-            pipe.send(run(request, pipe.send))
+            pipe.send(run(request, lambda report: _told(report, pipe, requests)))
     except BaseException as error:
         # What a trial does wrong is its result; this is a fault round it, and the traceback goes to the log.
         pipe.send(_Broken(f"{type(error).__name__}: {error}".splitlines()[0]))
         raise
 
 
-def _taken(received: tuple[Run, Request] | Exception) -> tuple[Run, Request]:
+def _told(report: Report, pipe: Connection, received: SimpleQueue[Any]) -> bool:
+    """Sends a report; waits for the verdict if it asks for one."""
+    pipe.send(report)
+    return bool(_taken(received.get())) if report.waits else True
+
+
+def _taken(received: Any) -> Any:
     if isinstance(received, Exception):
         raise received
     return received
 
 
-def _listen(pipe: Connection, requests: SimpleQueue[tuple[Run, Request] | Exception]) -> None:
-    """Reads requests in a thread of its own, so that the driver's death is noticed in mid-epoch."""
+def _listen(pipe: Connection, requests: SimpleQueue[Any]) -> None:
+    """Reads requests and verdicts in a thread of its own, so that the driver's death is noticed in mid-epoch."""
     while True:
         try:
             requests.put(pipe.recv())

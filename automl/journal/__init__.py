@@ -19,6 +19,7 @@ from typing import BinaryIO, Self
 from automl.errors import SearchError
 from automl.journal.events import (
     Asked,
+    Changed,
     Ended,
     Event,
     Finished,
@@ -26,6 +27,7 @@ from automl.journal.events import (
     Lost,
     Reported,
     Resumed,
+    Retried,
     Started,
     decode,
     encode,
@@ -177,6 +179,7 @@ def _sync_folder(folder: Path) -> None:
 __all__ = [
     "FILE",
     "Asked",
+    "Changed",
     "Ended",
     "Event",
     "Finished",
@@ -188,6 +191,7 @@ __all__ = [
     "Lost",
     "Reported",
     "Resumed",
+    "Retried",
     "Started",
     "TrialHistory",
     "holder",

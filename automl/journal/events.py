@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from automl.errors import SearchError, did_you_mean, shorten
 from automl.records import Outcome
 
-FORMAT = 1
+FORMAT = 2
 """Version of the format; a journal of another one is refused."""
 
 Plain = Mapping[str, Any]
@@ -54,7 +54,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Asked:
-    """The oracle proposed a trial. `seed` is the trial's own, `state` the oracle's."""
+    """The oracle proposed a trial. `seed` is the trial's own; at the epochs in `rungs` it is judged."""
 
     event: ClassVar[str] = "ask"
 
@@ -62,10 +62,7 @@ class Asked:
     values: Plain
     seed: int
     time: int
-    initial_epoch: int = 0
-    epochs: int | None = None
-    parent: int | None = None
-    state: Plain | None = None
+    rungs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial ended for good; the fields are those of `records.TrialResult`, `state` is the oracle's."""
+    """A trial ended for good; the fields are those of `records.TrialResult`."""
 
     event: ClassVar[str] = "end"
 
@@ -111,7 +108,6 @@ class Ended:
     parameters: int | None = None
     message: str | None = None
     traceback: str | None = None
-    state: Plain | None = None
 
 
 @dataclass(frozen=True)
@@ -127,12 +123,36 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Retried:
+    """A trial is tried again with some leaves of `training` changed, because it failed without them."""
+
+    event: ClassVar[str] = "retry"
+
+    number: int
+    attempt: int
+    time: int
+    changes: Plain
+    message: str | None = None
+
+
+@dataclass(frozen=True)
 class Resumed:
     """A driver went on with the search."""
 
     event: ClassVar[str] = "resumed"
 
     time: int
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The search goes on with another document, in which its trials are legal too."""
+
+    event: ClassVar[str] = "change"
+
+    time: int
+    document: Plain
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -149,10 +169,10 @@ class Finished:
     result: Plain = field(default_factory=dict)
 
 
-Event = Header | Asked | Started | Reported | Ended | Lost | Resumed | Finished
+Event = Header | Asked | Started | Reported | Ended | Lost | Retried | Resumed | Changed | Finished
 
 EVENTS: dict[str, type[Event]] = {
-    kind.event: kind for kind in (Header, Asked, Started, Reported, Ended, Lost, Resumed, Finished)
+    kind.event: kind for kind in (Header, Asked, Started, Reported, Ended, Lost, Retried, Resumed, Changed, Finished)
 }
 
 
@@ -189,6 +209,7 @@ def decode(line: bytes, where: str) -> Event:
     if not needed <= data.keys() <= known:
         wrong = sorted(needed - data.keys()) + sorted(data.keys() - known)
         raise SearchError(f"{where}: the {name} event lacks or does not know {', '.join(wrong)}.")
-    if kind is Header:
-        data["keys"] = tuple(data["keys"])
+    # JSON knows no tuples.
+    for key in {"keys", "rungs"} & data.keys():
+        data[key] = tuple(data[key])
     return kind(**data)

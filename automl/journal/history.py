@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from automl.errors import SearchError
 from automl.journal.events import (
     Asked,
+    Changed,
     Ended,
     Event,
     Finished,
     Header,
     Lost,
-    Plain,
     Reported,
     Resumed,
+    Retried,
     Started,
 )
 
@@ -29,8 +30,9 @@ class TrialHistory:
     Args:
         asked: Its proposal.
         attempts: How many times it was started.
-        reports: Epochs of the last attempt, in order.
+        reports: Its epochs, in order.
         lost: The attempts whose worker died.
+        changes: Leaves of `training` that were changed for another attempt.
         ended: How it ended; None while it runs, or when the driver died before.
     """
 
@@ -38,6 +40,7 @@ class TrialHistory:
     attempts: int = 0
     reports: list[Reported] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
     ended: Ended | None = None
 
     def past(self) -> dict[str, Any]:
@@ -46,9 +49,6 @@ class TrialHistory:
         return {
             "number": asked.number,
             "values": asked.values,
-            "initial_epoch": asked.initial_epoch,
-            "epochs": asked.epochs,
-            "parent": asked.parent,
             "ended": ended is not None,
             "score": ended.score if ended else None,
         }
@@ -59,9 +59,8 @@ class History:
     """A journal, replayed.
 
     Args:
-        header: Its first line.
+        header: Its first line, with the document as it was changed last.
         trials: By number, in the order asked.
-        state: The oracle's own state at its last ask or end.
         finishes: Every time the search finished; more than one when it was continued.
         finished: How it finished; None while it runs, was cut off, or goes on after a finish.
         seconds: Time a driver spent on it, summed over resumes.
@@ -69,7 +68,6 @@ class History:
 
     header: Header
     trials: dict[int, TrialHistory] = field(default_factory=dict)
-    state: Plain | None = None
     finishes: list[Finished] = field(default_factory=list)
     finished: Finished | None = None
     seconds: float = 0.0
@@ -98,6 +96,8 @@ def build(events: Iterable[Event], path: Path) -> History:
             history.seconds += (last - begun) / 1000
             begun = event.time
             history.finished = None
+        elif isinstance(event, Changed):
+            history.header = replace(history.header, document=event.document, keys=event.keys)
         elif isinstance(event, Finished):
             history.finished = event
             history.finishes.append(event)
@@ -107,23 +107,21 @@ def build(events: Iterable[Event], path: Path) -> History:
             raise SearchError(f"{path}:{number}: {event.event!r} of trial {event.number}, which was never asked.")
         else:
             _follow(history.trials[event.number], event)
-        if isinstance(event, Asked | Ended) and event.state is not None:
-            history.state = event.state
         last = event.time
     assert history is not None
     history.seconds += (last - begun) / 1000
     return history
 
 
-def _follow(trial: TrialHistory, event: Started | Reported | Ended | Lost) -> None:
+def _follow(trial: TrialHistory, event: Started | Reported | Ended | Lost | Retried) -> None:
     if isinstance(event, Started):
         trial.attempts = max(trial.attempts, event.attempt)
-        trial.reports.clear()
     elif isinstance(event, Reported):
-        # A late report of an attempt already given up says nothing.
-        if event.attempt == trial.attempts:
-            trial.reports.append(event)
+        trial.reports.append(event)
     elif isinstance(event, Lost):
         trial.lost.append(event)
+    elif isinstance(event, Retried):
+        trial.changes |= event.changes
+        trial.reports.clear()
     else:
         trial.ended = event

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from automl.blocks import registry
 from automl.errors import shorten
 from automl.experiment import epochs as epochs_of
 from automl.lint._case import Case, Finding
-from automl.oracles.hyperband import Hyperband
+from automl.schedulers import SCHEDULERS, Asha, Median, NoScheduler
 
 CUDNN_CELLS = ("lstm", "gru")
 LOSS_FIELDS = ("l1", "l2")
@@ -61,29 +60,22 @@ def losses_that_differ(case: Case) -> Iterator[Finding]:
 
 
 def rungs_too_short(case: Case) -> Iterator[Finding]:
-    """Hyperband without epochs or trials to share out."""
+    """A scheduler that never judges a trial, for want of epochs or of trials."""
     search, space = case.read.search, case.read.space
-    if not isinstance(search.algorithm, Hyperband):
+    judge, epochs = search.judge, epochs_of(space.resolve(space.defaults()))
+    if isinstance(judge, NoScheduler):
         return
-    factor, epochs = search.algorithm.factor, epochs_of(space.resolve(space.defaults()))
-    if epochs < factor:
-        what = f"hyperband has {epochs} epochs to share out, fewer than its factor {factor}"
-        why = "There is a single rung, so no trial ever goes on: it is a random search"
-        hint = f"Train {factor} epochs or more, or use algorithm: random"
-        yield case.finding(("search", "algorithm"), what, why, hint)
+    declared = ("search", "scheduler" if search.scheduler else "algorithm")
+    name = SCHEDULERS.name_of(judge)
+    if not judge.rungs(epochs, []):
+        what = f"{name} finds no rung within {epochs} epochs"
+        why = "It judges a trial before its last epoch, so no trial is ever stopped"
+        hint = "Train more epochs, or use scheduler: none"
+        yield case.finding(declared, what, why, hint)
         return
-    first = first_rung(epochs, factor)
-    if search.most_trials is not None and search.most_trials < first:
-        what = f"hyperband has {search.most_trials} trials, fewer than the {first} of its first rung"
-        why = "No trial ever goes on, and each has the fewest epochs"
-        hint = f"Give it more than {first} trials, fewer epochs to share out, or a time in place of trials"
+    fewest = judge.factor + 1 if isinstance(judge, Asha) else judge.trials + 1 if isinstance(judge, Median) else 1
+    if search.most_trials is not None and search.most_trials < fewest:
+        what = f"{name} has {search.most_trials} trials, fewer than the {fewest} that it needs to tell good from bad"
+        why = "A trial is measured by those that came before it"
+        hint = f"Give it {fewest} trials or more, a time in place of trials, or use scheduler: none"
         yield case.finding(("search", "trials"), what, why, hint)
-
-
-def first_rung(epochs: int, factor: int) -> int:
-    """Returns how many trials Keras Tuner's hyperband starts before any goes on; asked without importing it."""
-    brackets = 0
-    left = float(epochs)
-    while left >= 1:
-        left, brackets = left / factor, brackets + 1
-    return math.ceil(math.ceil(1 + math.log(epochs, factor)) / brackets * factor ** (brackets - 1))

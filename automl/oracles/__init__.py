@@ -7,7 +7,7 @@ as the one that wrote it would have.
 ```
 ask() -> Ask(number, values, ...) | WAIT | Done(reason)
 tell(number, score | None)
-restore(history, state)
+restore(history)
 ```
 
 Importing this package, or an algorithm's file, imports no Keras: Keras Tuner is met when a proposer is made.
@@ -37,18 +37,10 @@ class Ask:
     Args:
         number: Number of the trial, from 1, without gaps.
         values: The searched, active values, plain.
-        initial_epoch: Epochs the parent has trained already.
-        epochs: Train up to this epoch; None leaves it to the document.
-        parent: Number of the trial whose weights this one goes on from.
-        state: What the algorithm must remember beside the trials, as plain JSON; None where there is nothing.
     """
 
     number: int
     values: dict[str, Any]
-    initial_epoch: int = 0
-    epochs: int | None = None
-    parent: int | None = None
-    state: dict[str, Any] | None = None
 
 
 class Wait(enum.Enum):
@@ -79,18 +71,12 @@ class Past:
     Args:
         number: Its number.
         values: As asked.
-        initial_epoch: As asked.
-        epochs: As asked.
-        parent: As asked.
         ended: Whether it ended; a trial that still runs is told later.
         score: What it reached; None when it ended without a score.
     """
 
     number: int
     values: Mapping[str, Any]
-    initial_epoch: int = 0
-    epochs: int | None = None
-    parent: int | None = None
     ended: bool = True
     score: float | None = None
 
@@ -103,26 +89,22 @@ class Brief:
         space: Where to search, what rules points out, and which points come first.
         direction: Whether more is better.
         seed: Seed of the search, 0 or above; 0 is a seed like any other.
-        epochs: Epochs of a full trial; the algorithms that spend less on some trials need it.
     """
 
     space: Space
     direction: Direction
     seed: int
-    epochs: int | None = None
 
 
 class Algorithm(Member):
     """A declared search algorithm; its fields are its settings.
 
-    `is_random` tells whether proposals depend on the seed, `continues_trials` whether a trial may go on from the
-    checkpoint of another, which then must be kept, and `max_workers` how many trials may run at once (None: any
-    number).
+    `is_random` tells whether proposals depend on the seed; `scheduler` names the scheduler that the algorithm brings
+    with it, unless the document declares another.
     """
 
     is_random: ClassVar[bool] = True
-    continues_trials: ClassVar[bool] = False
-    max_workers: ClassVar[int | None] = None
+    scheduler: ClassVar[str] = "none"
 
     def require(self) -> None:
         """Checks that what the algorithm needs beside the core is installed; most need nothing.
@@ -173,26 +155,14 @@ class Proposer:
             return WAIT
         if trial.status == "STOPPED":
             return Done(self._oracle.reason)
-        coded = trial.hyperparameters.values
-        parent = coded.get("tuner/trial_id")
-        return Ask(
-            number,
-            self._space.decode(coded),
-            initial_epoch=coded.get("tuner/initial_epoch", 0),
-            epochs=coded.get("tuner/epochs"),
-            parent=None if parent is None else int(parent) + 1,
-            state=self._oracle.own_state(),
-        )
+        return Ask(number, self._space.decode(trial.hyperparameters.values))
 
-    def tell(self, number: int, score: float | None) -> dict[str, Any] | None:
+    def tell(self, number: int, score: float | None) -> None:
         """Ends a trial.
 
         Args:
             number: The ask's number.
             score: What it reached. None, or a number that is not finite: the trial has no score.
-
-        Returns:
-            The algorithm's own state, to be journalled with the end.
 
         Raises:
             SearchError: No such trial is running, or the algorithm failed.
@@ -208,15 +178,12 @@ class Proposer:
             self._call(self._oracle.update_trial, trial.trial_id, {"score": float(score)})
             trial.status = "COMPLETED"
         self._call(self._oracle.end_trial, trial)
-        state: dict[str, Any] | None = self._oracle.own_state()
-        return state
 
-    def restore(self, history: Iterable[Past], state: Mapping[str, Any] | None = None) -> None:
+    def restore(self, history: Iterable[Past]) -> None:
         """Tells a fresh proposer the history of a journal.
 
         Args:
             history: Every trial that was asked, by number, from 1 without gaps.
-            state: The last `state` in the journal, of an ask or an end.
 
         Raises:
             SearchError: The history has a gap, or does not fit the space.
@@ -228,27 +195,15 @@ class Proposer:
             self._call(self._oracle.remember, _name(number), _id(number), self._coded(past))
             if past.ended:
                 self.tell(number, past.score)
-        if state is not None:
-            self._call(self._oracle.set_own_state, state)
-
-    def continuable(self) -> frozenset[int]:
-        """Returns the trials whose checkpoints another trial may still go on from."""
-        keys: Iterable[str] = self._oracle.continuable()
-        return frozenset(int(key) + 1 for key in keys)
 
     def _coded(self, past: Past) -> dict[str, Any]:
         try:
-            coded = self._space.encode(past.values)
+            return self._space.encode(past.values)
         except (KeyError, StopIteration, TypeError, ValueError) as error:
             raise SearchError(
                 f"{_name(past.number)}: the values in the journal do not fit the space. Expected values of "
                 f"{', '.join(self._space.by_name) or 'no parameter'}; received {dict(past.values)}."
             ) from error
-        if past.epochs is not None:
-            coded |= {"tuner/epochs": past.epochs, "tuner/initial_epoch": past.initial_epoch}
-        if past.parent is not None:
-            coded["tuner/trial_id"] = _id(past.parent)
-        return coded
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         """The border to Keras Tuner: every call of it passes here, and whatever it raises ends as a `SearchError`."""
@@ -262,7 +217,7 @@ class Proposer:
         except SearchError:
             raise
         except Exception as error:
-            name = type(self.algorithm).__name__.lower()
+            name = registry.name_of(self.algorithm)
             raise SearchError(f"the search algorithm {name!r} failed: {type(error).__name__}: {error}") from error
         finally:
             self._unlock()

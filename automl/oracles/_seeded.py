@@ -128,17 +128,6 @@ class Seeded(_Base):
         self.start_order.append(trial_id)
         self._record_values(trial)
 
-    def own_state(self) -> dict[str, Any] | None:
-        """Returns what must be journalled beside the trials."""
-        return None
-
-    def set_own_state(self, state: dict[str, Any]) -> None:
-        """Takes back what `own_state` returned."""
-
-    def continuable(self) -> Iterable[str]:
-        """Returns the ids of the trials that another may still go on from."""
-        return ()
-
     # What follows replaces parts of Keras Tuner's Oracle.
 
     def _record_values(self, trial: Any) -> None:

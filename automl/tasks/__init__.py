@@ -65,8 +65,7 @@ class Task(Member):
         if declared is None:
             declared = LOSSES.read(self.losses[0])
         if type(declared) not in fitting:
-            received = next(name for name in LOSSES if LOSSES.get(name) is type(declared))
-            task = type(self).__name__.lower()
+            received, task = LOSSES.name_of(declared), type(self).__name__.lower()
             expected = ", ".join(fitting.values())
             raise Infeasible(f"training.loss: {received} does not fit {task}. Expected one of {expected}")
         return declared.build()

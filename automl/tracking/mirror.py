@@ -18,7 +18,7 @@ from automl.tracking.store import Store
 log = logging.getLogger("automl.tracking")
 
 FLUSH_S = 1.0
-_STATUS = {"completed": "FINISHED", "stopped": "FINISHED", "lost": "KILLED"}
+_STATUS = {"completed": "FINISHED", "stopped": "FINISHED", "timeout": "FINISHED", "lost": "KILLED"}
 
 
 @dataclass

@@ -83,17 +83,17 @@ def finite():
 
 
 def make(name, space, seed=0, direction="max", **more):
-    return Proposer(registry.get(name)(), Brief(space, direction, seed, epochs=9, **more))
+    return Proposer(registry.get(name)(), Brief(space, direction, seed, **more))
 
 
 def score_of(ask):
-    """Depends on the values and the budget; every seventh fails, others are not finite."""
+    """Depends on the values; every seventh fails, others are not finite."""
     if ask.number % 7 == 0:
         return None
     if ask.number % 11 == 0:
         return [float("nan"), float("inf"), -float("inf")][ask.number % 3]
     # JSON, not hash(): the same in every process.
-    return zlib.crc32(json.dumps([ask.values, ask.epochs], sort_keys=True).encode()) / 2**32
+    return zlib.crc32(json.dumps(ask.values, sort_keys=True).encode()) / 2**32
 
 
 class Search:
@@ -105,26 +105,23 @@ class Search:
         self.asks = []
         self.running = []
         self.ended = {}
-        self.state = None
 
     def ask(self):
         ask = self.proposer.ask()
         if isinstance(ask, Ask):
             self.asks.append(ask)
             self.running.append(ask)
-            self.state = ask.state
         return ask
 
     def tell(self):
         ask = self.running.pop(0)
         self.ended[ask.number] = self.score(ask)
-        self.state = self.proposer.tell(ask.number, self.ended[ask.number])
+        self.proposer.tell(ask.number, self.ended[ask.number])
 
     def go(self, asks, at_once=1, before=lambda _: None):
         """Asks that many times; `before` every ask as many run as an executor would keep running."""
-        limit = min(at_once, self.proposer.algorithm.max_workers or at_once)
         while len(self.asks) < asks:
-            while len(self.running) >= limit:
+            while len(self.running) >= at_once:
                 self.tell()
             before(self)
             got = self.ask()
@@ -141,9 +138,6 @@ class Search:
             {
                 "number": ask.number,
                 "values": ask.values,
-                "initial_epoch": ask.initial_epoch,
-                "epochs": ask.epochs,
-                "parent": ask.parent,
                 "ended": ask.number in self.ended,
                 # A journal writes no score for numbers that are not finite.
                 "score": self.ended.get(ask.number) if np.isfinite(self.ended.get(ask.number) or 0.0) else None,
@@ -151,12 +145,12 @@ class Search:
             for ask in self.asks
         ]
         running = [asdict(ask) for ask in self.running]
-        return json.dumps({"past": past, "state": self.state, "running": running}, allow_nan=False)
+        return json.dumps({"past": past, "running": running}, allow_nan=False)
 
     @classmethod
     def resume(cls, proposer, text):
         disk = json.loads(text)
-        proposer.restore([Past(**fields) for fields in disk["past"]], disk["state"])
+        proposer.restore([Past(**fields) for fields in disk["past"]])
         search = cls(proposer)
         search.running = [Ask(**fields) for fields in disk["running"]]
         return search
@@ -184,7 +178,7 @@ def test_every_proposal_is_valid_and_new(name, nested):
     for ask in search.asks:
         check(nested, ask)
         assert nested.resolve(ask.values)["training"]["batch_size"] in (16, 32, 64)
-    fresh = [nested.key(ask.values) for ask in search.asks if ask.parent is None]
+    fresh = [nested.key(ask.values) for ask in search.asks]
     assert len(set(fresh)) == len(fresh)
 
 
@@ -240,7 +234,7 @@ def test_a_finite_space_is_used_up_exactly(name, at_once, finite):
     search = Search(make(name, finite, seed=1))
     done = search.go(1_000, at_once)
     assert isinstance(done, Done)
-    points = [finite.key(ask.values) for ask in search.asks if ask.parent is None]
+    points = [finite.key(ask.values) for ask in search.asks]
     assert len(points) == len(set(points)) == 22
     assert "22 points" in done.reason
     for ask in search.asks:
@@ -272,7 +266,7 @@ def test_illegal_points_are_never_proposed(name):
     done = search.go(1_000)
     assert isinstance(done, Done)
     assert "ruled out" in done.reason
-    fresh = [ask.values.get("dense.units") for ask in search.asks if ask.parent is None]
+    fresh = [ask.values.get("dense.units") for ask in search.asks]
     assert 2 not in fresh
     assert len(fresh) == 16
 
@@ -354,22 +348,6 @@ def test_a_proposer_belongs_to_its_thread(name, nested):
     assert caught == ["a proposer belongs to the thread that made it"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_budgets_make_sense(name, nested):
-    algorithm = registry.get(name)
-    search = Search(make(name, nested))
-    search.go(40 if algorithm.continues_trials else 5)
-    by_number = {ask.number: ask for ask in search.asks}
-    for ask in search.asks:
-        assert (ask.parent is None) == (ask.initial_epoch == 0)
-        assert ask.epochs is None or ask.initial_epoch < ask.epochs <= 9
-        if ask.parent is not None:
-            assert algorithm.continues_trials
-            assert ask.initial_epoch == by_number[ask.parent].epochs
-            assert ask.values == by_number[ask.parent].values
-            assert np.isfinite(search.ended[ask.parent])
-
-
 # Nested repeats, a choice between lists, values of their own for every repeat, conditions, constraints.
 RULED = """
 model:
@@ -409,7 +387,7 @@ def test_rules_and_conditions_hold_in_every_proposal(name, tmp_path):
     header = Header("s", 0, {}, None, tuple(space.by_name), 0, 1, "tensorflow", {}, "here")
     with Journal.create(tmp_path / "s", header) as journal:
         for ask in search.asks:
-            journal.append(Asked(ask.number, ask.values, 0, 0, ask.initial_epoch, ask.epochs, ask.parent, ask.state))
+            journal.append(Asked(ask.number, ask.values, 0, 0))
     trials = replay(tmp_path / "s").trials
     assert len(trials) == len(search.asks)
     for number, trial in trials.items():

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from automl.executors import Tell
 from automl.records import Report, TrialRequest, TrialResult
 from automl.trial import run_trial
-
-Tell = Callable[[Report], None]
 
 
 def faulty(request: TrialRequest, tell: Tell) -> TrialResult:
@@ -32,15 +30,16 @@ def faulty(request: TrialRequest, tell: Tell) -> TrialResult:
     return run_trial(replace(request, document={**request.document, "model": model}), tell)
 
 
-def refuse(report: Report) -> None:
+def refuse(report: Report) -> bool:
     raise RuntimeError("no room on the device\nand more lines")
 
 
 def killed_by(tell: Tell) -> Tell:
     """Dies as the kernel kills when memory is short: after an epoch, in the middle of the training."""
 
-    def told(report: Report) -> None:
+    def told(report: Report) -> bool:
         tell(report)
         os.kill(os.getpid(), signal.SIGKILL)
+        return True
 
     return told

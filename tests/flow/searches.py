@@ -15,8 +15,8 @@ from automl.environment import MODEL, trial_folder
 from automl.experiment import Experiment
 from automl.journal import History, replay
 from automl.launch import Options
-from automl.loop import Watcher
 from automl.trial import run_trial
+from automl.watcher import Watcher
 from automl.winner import Summary
 
 REPO = Path(__file__).parents[2]
@@ -110,7 +110,7 @@ def scores(history: History) -> dict[int, Any]:
         number: (
             dict(trial.asked.values),
             trial.asked.seed,
-            (trial.asked.initial_epoch, trial.asked.epochs, trial.asked.parent),
+            trial.asked.rungs,
             trial.ended and (trial.ended.outcome, trial.ended.best_epoch, rounded(trial.ended.metrics)),
             [(report.epoch, rounded(report.metrics)) for report in trial.reports],
         )

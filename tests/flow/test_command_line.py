@@ -30,7 +30,7 @@ def test_the_result_is_one_line_of_json_and_progress_goes_to_stderr(home: Path) 
     result = json.loads(line)
     assert result.keys() >= KEYS
     assert result["status"] == "completed"
-    assert result["trials"] == {"completed": 2, "failed": 0, "stopped": 0, "infeasible": 0}
+    assert result["trials"] == {"completed": 2, "failed": 0, "stopped": 0, "timeout": 0, "infeasible": 0}
     best = result["best"]
     assert best.keys() >= {"trial", "score", "params", "run_id", "model_uri", "test"}
     assert best["params"].keys() == {"conv.filters"}
@@ -58,7 +58,9 @@ def test_no_success_is_exit_code_3(home: Path) -> None:
     assert done.returncode == 3
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["best"] is None
-    assert result["trials"]["infeasible"] == 2
+    # What cannot be built takes no trial's place: all nine points were tried.
+    assert result["trials"]["infeasible"] == 9
+    assert result["reason"] == "all 9 points of the space were tried"
     assert "no trial succeeded" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     client = client_of(home)

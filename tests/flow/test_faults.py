@@ -11,12 +11,12 @@ import pytest
 from searches import Search, automl, make
 from spaces import QUICK
 
-from automl.loop import Watcher
+from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow
 
 BAD = {3: "error", 5: "diverged", 6: "lost", 7: "infeasible"}
-GOOD = (1, 2, 4, 8, 9)
+GOOD = (1, 2, 4, 8, 9, 10)  # what cannot be built takes no trial's place
 
 
 class Said(Watcher):
@@ -37,12 +37,19 @@ def search(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, said: Sa
     home = tmp_path_factory.mktemp("faults") / "mlruns"
     home.mkdir()
     shutil.copy(empty_store, home)
-    return make(home, "quick", QUICK.replace("trials: 2", "trials: 9"), faults.faulty, said, workers=2)
+    return make(
+        home,
+        "quick",
+        QUICK.replace("trials: 2", "trials: 9").replace("max: 9", "max: 99"),
+        faults.faulty,
+        said,
+        workers=2,
+    )
 
 
 def test_the_search_ends_and_counts(search: Search) -> None:
     assert search.summary.status == "completed"
-    assert search.summary.trials == {"completed": 5, "failed": 3, "stopped": 0, "infeasible": 1}
+    assert search.summary.trials == {"completed": 6, "failed": 3, "stopped": 0, "timeout": 0, "infeasible": 1}
     assert search.winner["trial"] in GOOD
     assert search.winner["test"]["test_accuracy"] >= 0
 
@@ -89,7 +96,7 @@ def test_mlflow_tells_the_same(search: Search) -> None:
     assert runs[6].data.tags["automl.attempt"] == "3"
     assert "RuntimeError: no room" in search.text(runs[3].info.run_id, "traceback.txt")
     assert all("automl.rank" not in runs[number].data.tags for number in BAD)
-    assert sorted(int(runs[number].data.tags["automl.rank"]) for number in GOOD) == [1, 2, 3, 4, 5]
+    assert sorted(int(runs[number].data.tags["automl.rank"]) for number in GOOD) == [1, 2, 3, 4, 5, 6]
     assert all("score" not in runs[number].data.metrics for number in BAD)
     assert "kernel_size 99" in runs[7].data.tags["automl.message"]
 
@@ -115,7 +122,7 @@ def test_the_command_line_shows_the_outcomes(search: Search) -> None:
     listed = automl(search.home, "trials", "-o", "json")
     rows = json.loads(listed.stdout)
     assert {row["trial"]: row["outcome"] for row in rows} == {**dict.fromkeys(GOOD, "completed"), **BAD}
-    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, None, None, None, None]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, 6, None, None, None, None]
     shown = json.loads(automl(search.home, "show", "6", "-o", "json").stdout)
     assert (shown["outcome"], shown["attempts"]) == ("lost", 3)
     for number, outcome in BAD.items():

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,8 @@ from spaces import DOCUMENTS
 from automl import launch
 from automl.journal import History, Lock, replay
 from automl.launch import Interrupted, Options
-from automl.loop import Watcher
 from automl.records import Report
+from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow
 
@@ -181,10 +182,11 @@ class Impatient(Watcher):
             raise KeyboardInterrupt
 
 
-def test_hyperband_goes_on_between_its_rungs(new_home: Path, finished: Finished) -> None:
-    """The last trial of the second rung is running: its parent's checkpoint must have outlived the interruption."""
+def test_a_resumed_search_judges_as_the_uninterrupted_one(new_home: Path, finished: Finished) -> None:
+    """Interrupted in a trial that goes on past a rung, after others were stopped there."""
     whole = finished("hyperband")
-    running = max(number for number, trial in whole.history.trials.items() if trial.asked.parent)
+    trials = whole.history.trials.values()
+    running = max(t.asked.number for t in trials if t.asked.rungs and t.ended and t.ended.outcome == "completed")
     with pytest.raises(Interrupted) as stopped:
         make(new_home, "hyperband", DOCUMENTS["hyperband"], watcher=Impatient(running))
     search_id = stopped.value.search_id
@@ -196,10 +198,12 @@ def test_hyperband_goes_on_between_its_rungs(new_home: Path, finished: Finished)
     assert after.winner["test"] == pytest.approx(whole.winner["test"], abs=1e-6)
 
 
-def test_ctrl_c_stops_a_search_and_keeps_what_it_did(home: Path) -> None:
+def test_ctrl_c_twice_stops_a_search_at_once_and_keeps_what_it_did(home: Path) -> None:
     driver = start(home, DOCUMENTS["random"], "random")
     wait_for(journal_holds(home, '"event":"start","number":3'), 200, driver)
     workers = workers_of(driver)
+    os.killpg(driver.pid, signal.SIGINT)
+    time.sleep(0.05)
     os.killpg(driver.pid, signal.SIGINT)
     out, err = driver.communicate(timeout=60)
     search_id = begun(home).name
@@ -215,11 +219,29 @@ def test_ctrl_c_stops_a_search_and_keeps_what_it_did(home: Path) -> None:
     assert json.loads(best.stdout)["trial"] in (1, 2)
 
 
-def test_ctrl_c_before_the_first_trial_is_no_traceback_either(home: Path) -> None:
-    driver = start(home, DOCUMENTS["random"], "random")
-    wait_for(journal_holds(home, '"event":"header"'), 100, driver)
-    os.killpg(driver.pid, signal.SIGINT)
-    _, err = driver.communicate(timeout=60)
-    assert driver.returncode == 130
-    assert "Traceback" not in err
-    assert f"automl resume {begun(home).name}" in err
+@pytest.mark.parametrize("how", ["Ctrl-C", "automl stop"])
+def test_a_search_that_is_stopped_ends_well_and_goes_on_later(home: Path, how: str) -> None:
+    driver = start(home, DOCUMENTS["random"].replace("trials: 8", "trials: 60"), "random")
+    wait_for(journal_holds(home, '"event":"start","number":3'), 200, driver)
+    told = automl(home, "status", "-o", "json")
+    assert json.loads(told.stdout)["state"].startswith(f"run by process {driver.pid}")
+    if how == "Ctrl-C":
+        os.killpg(driver.pid, signal.SIGINT)
+    else:
+        assert "was asked to stop after its running trials" in automl(home, "stop").stdout
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 130, err
+    result = json.loads(out.splitlines()[-1])
+    done = result["trials"]["completed"]
+    assert 3 <= done < 60
+    assert result["status"] == "stopped"
+    assert result["best"]["test"]["test_accuracy"] > 0
+    assert err.splitlines()[-1] == f"Stopped; go on with: automl resume {begun(home).name}"
+    nobody = automl(home, "stop")
+    assert nobody.returncode == 2
+    assert "nobody runs this search" in nobody.stderr
+    assert json.loads(automl(home, "status", "-o", "json").stdout)["state"] == "ended: it was stopped"
+
+    again = automl(home, "resume", "--trials", str(done + 1), "-o", "json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout.splitlines()[-1])["trials"]["completed"] == done + 1

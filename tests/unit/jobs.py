@@ -5,18 +5,19 @@ A file of its own because a worker process imports it by its name.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from automl.executors import Event, Tell
 from automl.executors.processes import Processes
 from automl.records import Report, TrialRequest, TrialResult
-
-Tell = Callable[[Report], None]
 
 
 def request(trial: int, attempt: int = 1, **document: Any) -> TrialRequest:
@@ -42,6 +43,23 @@ def count(asked: TrialRequest, tell: Tell) -> TrialResult:
     for epoch in (1, 2, 3):
         tell(report(asked, epoch))
         time.sleep(asked.document["pause"])
+    return result(asked)
+
+
+def obey(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Asks after each of three epochs whether it goes on."""
+    for epoch in (1, 2, 3):
+        if not tell(replace(report(asked, epoch), waits=True)):
+            break
+    return result(asked)
+
+
+def wait_and_die(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Is killed while it waits for a verdict."""
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+    time.sleep(0.4)
+    tell(replace(report(asked, 1), waits=True))
+    time.sleep(5)
     return result(asked)
 
 
@@ -125,13 +143,18 @@ def drive(workers: int) -> None:
     for number in range(1, workers + 1):
         executor.submit(stay, request(number))
     told = 0
+
+    def tell(event: Event) -> bool:
+        nonlocal told
+        assert isinstance(event, Report)
+        os.write(1, f"{int(event.metrics['pid'])}\n".encode())
+        told += 1
+        return True
+
     while told < workers:
-        for event in executor.wait(1.0):
-            assert isinstance(event, Report)
-            os.write(1, f"{int(event.metrics['pid'])}\n".encode())
-            told += 1
+        executor.wait(1.0, tell, math.inf)
     while True:
-        executor.wait(1.0)
+        executor.wait(1.0, tell, math.inf)
 
 
 if __name__ == "__main__":

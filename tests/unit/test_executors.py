@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -43,7 +44,21 @@ def until_idle(executor: Processes, timeout_s: float = 30.0) -> list[Event]:
     deadline = time.monotonic() + timeout_s
     while any(worker.request for worker in executor._workers):
         assert time.monotonic() < deadline, f"nothing but {events} in {timeout_s} s"
-        events += executor.wait(0.5)
+        events += happened(executor, 0.5)
+    return events
+
+
+def happened(
+    executor: Processes | Inline, timeout_s: float, goes_on: bool = True, silence_s: float = math.inf
+) -> list[Event]:
+    """Returns what happens within a wait; trials that ask are told `goes_on`."""
+    events: list[Event] = []
+
+    def follow(event: Event) -> bool:
+        events.append(event)
+        return goes_on
+
+    executor.wait(timeout_s, follow, silence_s)
     return events
 
 
@@ -67,7 +82,7 @@ def test_reports_come_while_the_trial_runs(pool: Pool) -> None:
     executor.submit(jobs.count, jobs.request(4, attempt=2, pause=0.4))
     batches = []
     while any(worker.request for worker in executor._workers):
-        batches.append(executor.wait(10.0))
+        batches.append(happened(executor, 10.0))
     events = [event for batch in batches for event in batch]
     assert [type(event) for event in events] == [Report, Report, Report, TrialResult]
     assert [event.epoch for event in events if isinstance(event, Report)] == [1, 2, 3]
@@ -77,11 +92,11 @@ def test_reports_come_while_the_trial_runs(pool: Pool) -> None:
 
 def test_a_wait_ends_at_its_timeout(pool: Pool) -> None:
     executor = pool()
-    assert executor.wait(60.0) == []  # nothing is running, so nothing can happen
+    assert happened(executor, 60.0) == []  # nothing is running, so nothing can happen
     executor.submit(jobs.stay, jobs.request(1))
-    assert isinstance(executor.wait(30.0)[0], Report)
+    assert isinstance(happened(executor, 30.0)[0], Report)
     started = time.monotonic()
-    assert executor.wait(0.2) == []
+    assert happened(executor, 0.2) == []
     assert 0.1 < time.monotonic() - started < 2.0
 
 
@@ -113,7 +128,7 @@ def test_a_killed_worker_takes_its_own_trial_alone(pool: Pool, tmp_path: Path) -
     executor.submit(jobs.die, jobs.request(2))
     events: list[Event] = []
     while executor.free == 0:
-        events += executor.wait(10.0)
+        events += happened(executor, 10.0)
     # What it reported is there, in order, before the news of its death.
     assert [type(event) for event in events] == [Report, Report, WorkerLost]
     lost = events[-1]
@@ -223,7 +238,7 @@ def test_an_interrupt_while_workers_start_does_not_reach_them(pool: Pool) -> Non
 def test_close_ends_workers_in_mid_trial(pool: Pool) -> None:
     executor = pool(2)
     executor.submit(jobs.stay, jobs.request(1))
-    (told,) = executor.wait(30.0)
+    (told,) = happened(executor, 30.0)
     assert isinstance(told, Report)
     pids = [worker.process.pid or 0 for worker in executor._workers]
     executor.close()
@@ -252,9 +267,44 @@ def test_inline_runs_here_and_gives_the_same_events() -> None:
     assert executor.free == 1
     executor.submit(jobs.count, jobs.request(1, pause=0.0))
     assert executor.free == 0
-    events = executor.wait(0.0)
+    events = happened(executor, 0.0)
     assert [type(event) for event in events] == [Report, Report, Report, TrialResult]
     assert executor.free == 1
     executor.submit(jobs.succeed, jobs.request(2))
     executor.close()
-    assert executor.wait(0.0) == []
+    assert happened(executor, 0.0) == []
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("here", [True, False])
+def test_a_trial_that_waits_is_told_whether_it_goes_on(pool: Pool, here: bool, goes_on: bool) -> None:
+    executor: Processes | Inline = Inline() if here else pool()
+    executor.submit(jobs.obey, jobs.request(1))
+    events: list[Event] = []
+    deadline = time.monotonic() + 30
+    while not any(isinstance(event, TrialResult) for event in events) and time.monotonic() < deadline:
+        events += happened(executor, 1.0, goes_on)
+    reports = [event for event in events if isinstance(event, Report)]
+    assert [report.epoch for report in reports] == ([1, 2, 3] if goes_on else [1])
+    assert isinstance(events[-1], TrialResult)
+
+
+def test_a_worker_that_dies_while_it_waits_is_lost_as_any_other(pool: Pool) -> None:
+    executor = pool()
+    executor.submit(jobs.wait_and_die, jobs.request(1))
+    events = until_idle(executor)
+    assert [type(event) for event in events] == [Report, WorkerLost]
+
+
+def test_a_worker_that_says_nothing_for_too_long_is_killed(pool: Pool) -> None:
+    executor = pool()
+    executor.submit(jobs.stay, jobs.request(1))
+    (told,) = happened(executor, 30.0)
+    assert isinstance(told, Report)
+    pid = int(told.metrics["pid"])
+    assert happened(executor, 0.3, silence_s=5.0) == []
+    assert happened(executor, 0.3, silence_s=0.1) == [
+        WorkerLost(1, 1, "the worker process was killed (it said nothing for 0 s)", hung=True)
+    ]
+    assert gone([pid], 1.0)
+    assert isinstance(only(executor, jobs.succeed), TrialResult)

@@ -344,12 +344,14 @@ def test_a_search_section_of_another_shape_is_told_and_no_traceback():
     assert [line.split(": ")[0] for line in found] == ["f.yaml:3:1"]
 
 
-def test_an_algorithm_that_shares_out_epochs_refuses_to_search_them():
-    text = "model: [dense]\ntraining: {epochs: {min: 2, max: 9}}\nsearch: {algorithm: %s}"
-    for algorithm in ("hyperband", "{hyperband: {factor: 4}}"):
-        (told,) = problems(check, text % algorithm)
-        assert told.startswith("f.yaml:2:12: hyperband shares out training.epochs, which cannot be searched.")
-    assert check(text % "random").space.by_name.keys() == {"training.epochs"}
+def test_an_algorithm_may_bring_a_scheduler_and_the_document_may_bring_another():
+    def judge(search):
+        return type(check(f"model: [dense]\nsearch: {search}").search.judge).__name__
+
+    assert judge("{}") == "NoScheduler"
+    assert judge("{algorithm: hyperband}") == "Hyperband"
+    assert judge("{algorithm: hyperband, scheduler: none}") == "NoScheduler"
+    assert judge("{algorithm: tpe, scheduler: {asha: {factor: 4}}}") == "Asha"
 
 
 def test_an_empty_training_section_takes_a_seed():

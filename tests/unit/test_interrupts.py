@@ -24,9 +24,11 @@ def test_ctrl_c_waits_until_it_is_asked_for() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_ctrl_c_does_not_wait() -> None:
-    with Interrupts():
+def test_a_third_ctrl_c_does_not_wait() -> None:
+    with Interrupts() as interrupts:
         press()
+        press()
+        assert interrupts.seen == 2
         with pytest.raises(KeyboardInterrupt):
             press()
 

@@ -26,6 +26,7 @@ from automl.journal import (
     Lost,
     Reported,
     Resumed,
+    Retried,
     Started,
     holder,
     now_ms,
@@ -45,24 +46,21 @@ HEADER = Header(
     versions={"python": "3.11.9"},
     host="héphaïstos\u2028",
 )
-STATE = {"brackets": [{"bracket_num": 1, "rounds": [[{"past_id": None, "id": "0000"}]]}]}
 EVENTS = [
     HEADER,
-    Asked(1, {"conv.filters": 8, "conv.activation": None}, seed=7, time=1_100, state={"old": True}),
-    Asked(2, {"conv.filters": 9, "conv.activation": [1, 2.0]}, seed=8, time=1_150, initial_epoch=1, epochs=3, parent=1),
+    Asked(1, {"conv.filters": 8, "conv.activation": None}, seed=7, time=1_100, rungs=(1, 3)),
+    Asked(2, {"conv.filters": 9, "conv.activation": [1, 2.0]}, seed=8, time=1_150),
     Started(1, 1, 1_200),
     Reported(1, 1, 1, {"loss": 0.25}, 1_300),
     Lost(1, 1, 1_400, "killed by signal 9"),
     Started(1, 2, 1_500),
-    Reported(1, 1, 2, {"loss": 0.125}, 1_550),
-    Reported(1, 2, 1, {"loss": 1e-300}, 1_600, {"val_loss": "nan"}),
-    Reported(1, 2, 2, {"loss": 0.1 + 0.2}, 1_700),
-    Ended(
-        1, 2, "completed", 1_800, score=0.9, best_epoch=2, metrics={"loss": 0.5}, epochs=2, parameters=10, state=STATE
-    ),
+    Reported(1, 2, 2, {"loss": 1e-300}, 1_600, {"val_loss": "nan"}),
+    Reported(1, 2, 3, {"loss": 0.1 + 0.2}, 1_700),
+    Ended(1, 2, "completed", 1_800, score=0.9, best_epoch=2, metrics={"loss": 0.5}, epochs=3, parameters=10),
     Finished("completed", "the budget of trials is spent", 2_000, best=1, test={"accuracy": 0.9}),
     Resumed(10_000),
     Started(2, 1, 10_500),
+    Retried(2, 1, 10_600, {"batch_size": 8}, "out of memory"),
     Ended(2, 1, "error", 11_000, message="no", traceback="Traceback\n  line"),
 ]
 
@@ -103,29 +101,24 @@ def test_replay_tells_what_came_of_each_trial(tmp_path):
     history = journal.replay(tmp_path)
     assert history.header == HEADER
     first, second = history.trials[1], history.trials[2]
-    assert [report.epoch for report in first.reports] == [1, 2]  # of the second attempt, without the late one
-    assert (first.attempts, len(first.lost), first.ended) == (2, 1, EVENTS[10])
+    assert [(report.attempt, report.epoch) for report in first.reports] == [(1, 1), (2, 2), (2, 3)]
+    assert (first.attempts, len(first.lost), first.ended) == (2, 1, EVENTS[9])
+    assert first.asked.rungs == (1, 3)
     assert (second.attempts, second.reports, second.ended) == (1, [], EVENTS[-1])
-    assert history.state == STATE
+    assert (first.changes, second.changes) == ({}, {"batch_size": 8})
     assert history.finished is None
-    assert history.finishes == [EVENTS[11]]
+    assert history.finishes == [EVENTS[10]]
     assert history.seconds == 2.0  # 1,000 to 2,000 and 10,000 to 11,000
     assert history.past() == [
         {
             "number": 1,
             "values": {"conv.filters": 8, "conv.activation": None},
-            "initial_epoch": 0,
-            "epochs": None,
-            "parent": None,
             "ended": True,
             "score": 0.9,
         },
         {
             "number": 2,
             "values": {"conv.filters": 9, "conv.activation": [1, 2.0]},
-            "initial_epoch": 1,
-            "epochs": 3,
-            "parent": 1,
             "ended": True,
             "score": None,
         },
@@ -133,8 +126,8 @@ def test_replay_tells_what_came_of_each_trial(tmp_path):
 
 
 def test_a_finished_search_is_finished(tmp_path):
-    write(tmp_path, EVENTS[:12])
-    assert journal.replay(tmp_path).finished == EVENTS[11]
+    write(tmp_path, EVENTS[:11])
+    assert journal.replay(tmp_path).finished == EVENTS[10]
     assert journal.replay(tmp_path).past()[1]["ended"] is False
 
 
@@ -199,7 +192,7 @@ def test_a_journal_needs_its_header(tmp_path):
     with pytest.raises(SearchError, match="begins with its header"):
         journal.replay(tmp_path)
     write(tmp_path / "next")
-    changed = (tmp_path / "next" / FILE).read_bytes().replace(b'"format":1', b'"format":2', 1)
+    changed = (tmp_path / "next" / FILE).read_bytes().replace(b'"format":2', b'"format":1', 1)
     (tmp_path / "next" / FILE).write_bytes(changed)
     with pytest.raises(SearchError, match="another format"):
         journal.replay(tmp_path / "next")

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from automl import experiment, lint, shapes
 from automl.cli import main
 from automl.document import parse
-from automl.lint.costs import first_rung
 
 REPO = Path(__file__).parents[2]
 SENSIBLE = """
@@ -290,28 +289,21 @@ def test_losses_that_do_not_compare():
     ]
 
 
-def test_hyperband_with_nothing_to_share_out():
-    text = "model: [flatten]\ntraining: {epochs: EPOCHS}\nsearch: {algorithm: ALGORITHM, trials: TRIALS}"
+def test_a_scheduler_that_never_judges():
+    text = "model: [flatten]\ntraining: {epochs: EPOCHS}\nsearch: {WHAT, trials: TRIALS}"
 
-    def found(epochs, trials, algorithm="hyperband"):
-        given = text.replace("EPOCHS", str(epochs)).replace("TRIALS", str(trials)).replace("ALGORITHM", algorithm)
+    def found(epochs, trials, what="scheduler: asha"):
+        given = text.replace("EPOCHS", str(epochs)).replace("TRIALS", str(trials)).replace("WHAT", what)
         return told(given)
 
-    assert found(2, 20) == ["3:10: hyperband has 2 epochs to share out, fewer than its factor 3"]
-    assert found(2, 20, "{hyperband: {factor: 2}}") == []
-    assert found(9, 8) == ["3:32: hyperband has 8 trials, fewer than the 9 of its first rung"]
-    assert found(9, 9) == []
-    assert found(2, 2, "random") == []
-
-
-def test_the_first_rung_is_that_of_keras_tuner():
-    from keras_tuner.oracles import HyperbandOracle
-
-    for factor in (2, 3, 4):
-        for epochs in (*range(factor, 40), 81, 100, 243):
-            oracle = HyperbandOracle(objective="val_loss", max_epochs=epochs, factor=factor)
-            number = oracle._brackets[0]["bracket_num"]
-            assert first_rung(epochs, factor) == oracle._get_size(number, 0)
+    assert found(1, 20) == ["3:10: asha finds no rung within 1 epochs"]
+    assert found(1, 20, "algorithm: hyperband") == ["3:10: hyperband finds no rung within 1 epochs"]
+    assert found(2, 20) == []
+    assert found(9, 3) == ["3:27: asha has 3 trials, fewer than the 4 that it needs to tell good from bad"]
+    assert found(9, 5, "scheduler: median") == [
+        "3:29: median has 5 trials, fewer than the 6 that it needs to tell good from bad"
+    ]
+    assert found(1, 2, "algorithm: random") == []
 
 
 # --- shapes

@@ -10,14 +10,14 @@ import pytest
 
 from automl import experiment, loop
 from automl.environment import MODEL, trial_folder
-from automl.executors import WORKER_LOST, Event
+from automl.executors import WORKER_LOST, Event, Follow
 from automl.experiment import Experiment
-from automl.journal import Finished, Header, Journal, replay
-from automl.loop import Loop, Watcher, trial_seed
+from automl.journal import Asked, Finished, Header, Journal, Retried, Started, replay
+from automl.loop import STOPPED, Loop, trial_seed
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Report, TrialRequest, TrialResult, WorkerLost
 from automl.trial import CHECKPOINT, run_trial
-from automl.winner import counts
+from automl.watcher import Watcher
 
 SPACE = """
 model:
@@ -33,7 +33,6 @@ class Proposals:
     """Stands for an oracle: hands out `asks` in order, and notes what it is told."""
 
     asks: list[Any]
-    keep: frozenset[int] = frozenset()
     told: dict[int, float | None] = field(default_factory=dict)
     given: int = 0
 
@@ -43,12 +42,8 @@ class Proposals:
             return Done("the space is exhausted")
         return self.asks[self.given - 1]
 
-    def tell(self, number: int, score: float | None) -> dict[str, Any] | None:
+    def tell(self, number: int, score: float | None) -> None:
         self.told[number] = score
-        return {"told": len(self.told)}
-
-    def continuable(self) -> frozenset[int]:
-        return self.keep
 
 
 class Script:
@@ -58,6 +53,8 @@ class Script:
         self.plan, self.workers = plan, workers
         self.requests: list[TrialRequest] = []
         self.waiting: list[TrialRequest] = []
+        self.verdicts: list[bool] = []
+        self.silences: list[float] = []
 
     @property
     def free(self) -> int:
@@ -68,9 +65,11 @@ class Script:
         self.requests.append(request)
         self.waiting.append(request)
 
-    def wait(self, timeout_s: float) -> list[Event]:
+    def wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
+        self.silences.append(silence_s)
         # The last one first: trials of several workers end in another order than they began.
-        return self.plan(self.waiting.pop()) if self.waiting else []
+        for event in self.plan(self.waiting.pop()) if self.waiting else []:
+            self.verdicts.append(follow(event))
 
     def close(self) -> None: ...
 
@@ -160,15 +159,15 @@ def test_a_search_ends_when_its_trials_are_done(table: Lay) -> None:
     laid = table().lay(proposals, Script(lambda r: scored(r, r.trial / 10)))
     assert laid.search() == "all 4 trials are done"
     assert proposals.told == {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
-    assert counts(laid.results) == {"completed": 4, "failed": 0, "stopped": 0, "infeasible": 0}
-    assert laid.best is not None
-    assert laid.best.trial == 4
+    assert laid.standings.counts() == {"completed": 4, "failed": 0, "stopped": 0, "timeout": 0, "infeasible": 0}
+    assert laid.standings.best is not None
+    assert laid.standings.best.trial == 4
 
 
 def test_a_search_ends_when_nothing_is_left_to_propose(table: Lay) -> None:
     laid = table().lay(Proposals(asks(1, 2)), Script(lambda r: scored(r, 0.5)))
     assert laid.search() == "the space is exhausted"
-    assert len(laid.results) == 2
+    assert len(laid.standings.results) == 2
 
 
 def test_a_search_waits_for_a_running_trial_before_it_asks_again(table: Lay) -> None:
@@ -196,30 +195,59 @@ def test_no_trial_starts_after_the_time_is_over(table: Lay, monkeypatch: pytest.
     laid._started = clock[0]
     laid.history.seconds = 20.0  # an earlier driver's
     assert laid.search() == "the time of 1m is over"
-    assert len(laid.results) == 2
+    assert len(laid.standings.results) == 2
 
 
 def test_what_a_worker_is_asked(table: Lay) -> None:
     parts = table()
     executor = Script(lambda r: scored(r, 0.5))
-    (ask,) = asks(5, initial_epoch=2, epochs=3, parent=1)
-    parts.lay(Proposals([Ask(1, {"conv.filters": 4}), Ask(2, ask.values, 2, 3, 1)]), executor).search()
+    parts.lay(Proposals([Ask(1, {"conv.filters": 4}), Ask(2, {"conv.filters": 5})]), executor).search()
     first, second = executor.requests
-    assert (first.trial, first.attempt, first.epochs, first.start_from) == (1, 1, 3, None)
+    assert (first.trial, first.attempt, first.epochs, first.rungs) == (1, 1, 3, ())
     assert (first.objective, first.direction) == ("val_accuracy", "max")
     assert first.document["model"] == [{"conv": {"filters": 4}}]
     assert first.seed == first.document["training"]["seed"] == trial_seed(7, 1)
     assert Path(first.folder) == trial_folder(parts.folder, 1)
     assert Path(first.folder).is_dir()
-    assert second.start_from == str(trial_folder(parts.folder, 1) / CHECKPOINT)
-    assert (second.initial_epoch, second.epochs) == (2, 3)
-    assert not first.keep_checkpoint
+    assert second.trial == 2
 
 
-def test_checkpoints_are_kept_for_algorithms_that_go_on(table: Lay) -> None:
-    executor = Script(lambda r: scored(r, 0.5))
-    table(SPACE.replace("seed: 7", "seed: 7, algorithm: hyperband")).lay(Proposals(asks(1)), executor).search()
-    assert executor.requests[0].keep_checkpoint
+def test_a_scheduler_stops_what_promises_little(table: Lay) -> None:
+    """Trial n scores n / 10 at once and forever; the rungs of asha at nine epochs are 1 and 3."""
+    parts = table(SPACE.replace("epochs: 3", "epochs: 9").replace("trials: 4", "trials: 6, scheduler: asha"))
+
+    def plan(request: TrialRequest) -> list[Event]:
+        score = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2][request.trial - 1]
+        metrics = {"loss": 0.5, "val_accuracy": score}
+        reports = [Report(request.trial, 1, epoch, metrics, waits=epoch in request.rungs) for epoch in (1, 2, 3)]
+        return [*reports, TrialResult(request.trial, 1, "completed", score, 1, metrics, 3, 0.1, 10)]
+
+    executor = Script(plan)
+    parts.lay(Proposals(asks(*range(1, 7))), executor).search()
+    assert {request.rungs for request in executor.requests} == {(1, 3)}
+    at_first_rung = executor.verdicts[::4]
+    assert at_first_rung == [True, False, True, False, True, False]
+    assert all(executor.verdicts[1::4])  # nobody is judged between rungs
+    assert replay(parts.folder).trials[1].asked.rungs == (1, 3)
+
+
+def test_epochs_that_are_trained_again_are_recorded_once(table: Lay) -> None:
+    """After its worker's death a trial goes on from a checkpoint some epochs back."""
+    parts = table()
+
+    def plan(request: TrialRequest) -> list[Event]:
+        first = 1 if request.attempt == 1 else 2
+        told = {epoch: {"loss": 0.5, "val_accuracy": epoch / 10} for epoch in (1, 2, 3)}
+        reports: list[Event] = [Report(request.trial, request.attempt, e, told[e]) for e in (1, 2, 3) if e >= first]
+        if request.attempt == 1:
+            return [*reports, WorkerLost(request.trial, 1, WORKER_LOST)]
+        return [*reports, TrialResult(request.trial, 2, "completed", 0.3, 3, told[3], 3, 0.1, 10)]
+
+    laid = parts.lay(Proposals(asks(1)), Script(plan))
+    laid.search()
+    assert [event for event in parts.events() if "report" in event] == ["report 1"] * 3
+    assert [args[1] for args in laid.tracker.of("epoch")] == [1, 2, 3]  # type: ignore[attr-defined]
+    assert laid.standings.courses[1].costs == [-0.1, -0.2, -0.3]
 
 
 def test_a_trial_whose_values_exclude_each_other_is_submitted_as_any_other(table: Lay) -> None:
@@ -229,8 +257,10 @@ def test_a_trial_whose_values_exclude_each_other_is_submitted_as_any_other(table
     laid = table(text).lay(Proposals([Ask(1, clash)]), executor)
     laid.search()
     assert executor.requests[0].epochs == 3
-    assert laid.results[1].outcome == "infeasible"
-    assert laid.results[1].message == ("training: clipnorm and clipvalue exclude each other: Keras takes one of them")
+    assert laid.standings.results[1].outcome == "infeasible"
+    assert laid.standings.results[1].message == (
+        "training: clipnorm and clipvalue exclude each other: Keras takes one of them"
+    )
 
 
 def test_a_seed_of_the_documents_own_stays(table: Lay) -> None:
@@ -258,7 +288,6 @@ def test_the_journal_knows_a_trial_before_a_worker_does(table: Lay) -> None:
     assert seen == [["ask 1", "start 1"]]
     assert parts.events() == ["header", "ask 1", "start 1", "report 1", "report 1", "end 1"]
     told = replay(parts.folder)
-    assert told.state == {"told": 1}
     assert told.trials[1].ended is not None
     assert told.trials[1].ended.score == 0.5
 
@@ -280,10 +309,10 @@ def test_a_lost_worker_costs_an_attempt_and_three_the_trial(table: Lay) -> None:
     assert [request.attempt for request in executor.requests if request.trial == 2] == [1, 2, 3]
     assert len({request.seed for request in executor.requests if request.trial == 2}) == 1
     assert proposals.told == {1: 0.5, 2: None, 3: 0.5, 4: 0.5}
-    lost = laid.results[2]
+    lost = laid.standings.results[2]
     assert (lost.outcome, lost.attempt, lost.score) == ("lost", 3, None)
     assert "SIGKILL" in (lost.message or "")
-    assert counts(laid.results) == {"completed": 3, "failed": 1, "stopped": 0, "infeasible": 0}
+    assert laid.standings.counts() == {"completed": 3, "failed": 1, "stopped": 0, "timeout": 0, "infeasible": 0}
     told = replay(parts.folder).trials[2]
     assert [event.attempt for event in told.lost] == [1, 2, 3]
     assert told.attempts == 3
@@ -296,7 +325,7 @@ def test_a_trial_that_comes_back_after_a_loss_counts_as_any_other(table: Lay) ->
 
     laid = table().lay(Proposals(asks(1)), Script(work))
     laid.search()
-    assert (laid.results[1].outcome, laid.results[1].attempt) == ("completed", 2)
+    assert (laid.standings.results[1].outcome, laid.standings.results[1].attempt) == ("completed", 2)
 
 
 @pytest.mark.parametrize("outcome", ["error", "diverged", "infeasible"])
@@ -310,7 +339,7 @@ def test_a_failed_trial_gives_the_oracle_no_number(table: Lay, outcome: Any) -> 
     laid = table().lay(proposals, Script(work))
     laid.search()
     assert proposals.told == {1: 0.5, 2: None, 3: 0.5}
-    assert laid.ranks() == {1: 1, 3: 2}
+    assert laid.standings.ranks() == {1: 1, 3: 2}
     ended = laid.journal.replay().trials[2].ended
     assert ended is not None
     assert (ended.outcome, ended.message, ended.traceback) == (outcome, "why", "Traceback ...")
@@ -321,8 +350,8 @@ def test_a_failed_trial_gives_the_oracle_no_number(table: Lay, outcome: Any) -> 
 def test_nothing_that_succeeds_is_no_best(table: Lay) -> None:
     laid = table().lay(Proposals(asks(1, 2)), Script(lambda r: [TrialResult(r.trial, 1, "error")]))
     laid.search()
-    assert laid.best is None
-    assert laid.ranks() == {}
+    assert laid.standings.best is None
+    assert laid.standings.ranks() == {}
     assert [args[0] for args in laid.tracker.of("progress")] == [None, None]  # type: ignore[attr-defined]
 
 
@@ -330,9 +359,9 @@ def test_the_best_is_kept_whatever_the_direction(table: Lay) -> None:
     losses = SPACE.replace("val_accuracy", "val_loss")
     laid = table(losses).lay(Proposals(asks(1, 2, 3)), Script(score_of(t1=0.3, t2=0.1, t3=0.2)))
     laid.search()
-    assert laid.best is not None
-    assert laid.best.trial == 2
-    assert laid.ranks() == {2: 1, 3: 2, 1: 3}
+    assert laid.standings.best is not None
+    assert laid.standings.best.trial == 2
+    assert laid.standings.ranks() == {2: 1, 3: 2, 1: 3}
     assert [args[:2] for args in laid.tracker.of("progress")] == [(0.3, 1), (0.1, 2), (0.1, 3)]  # type: ignore[attr-defined]
 
 
@@ -342,18 +371,17 @@ def test_of_equals_the_earlier_trial_is_best_though_it_ends_later(table: Lay) ->
     laid = parts.lay(Proposals(asks(1, 2)), Script(score_of(t1=0.5, t2=0.5), workers=2))
     laid.search()
     assert [trial for trial, _ in laid.watcher.ended] == [2, 1]  # type: ignore[attr-defined]
-    assert laid.ranks() == {1: 1, 2: 2}
-    assert laid.best is not None
-    assert laid.best.trial == 1
+    assert laid.standings.ranks() == {1: 1, 2: 2}
+    assert laid.standings.best is not None
+    assert laid.standings.best.trial == 1
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t001"]
 
 
-def test_only_the_best_model_and_the_checkpoints_of_use_stay(table: Lay) -> None:
+def test_only_the_best_model_stays_and_no_checkpoint(table: Lay) -> None:
     parts = table()
-    proposals = Proposals(asks(1, 2, 3, 4), keep=frozenset({2, 3}))
-    parts.lay(proposals, Script(score_of(t1=0.1, t2=0.4, t3=0.3, t4=0.2))).search()
+    parts.lay(Proposals(asks(1, 2, 3, 4)), Script(score_of(t1=0.1, t2=0.4, t3=0.3, t4=0.2))).search()
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t002"]
-    assert [path.parent.name for path in sorted(parts.folder.rglob(CHECKPOINT))] == ["t002", "t003"]
+    assert list(parts.folder.rglob(CHECKPOINT)) == []
 
 
 def test_the_tracker_is_told_what_the_journal_is(table: Lay) -> None:
@@ -398,8 +426,8 @@ def test_a_resumed_search_runs_what_was_running_and_then_goes_on(table: Lay) -> 
     assert [(request.trial, request.attempt) for request in executor.requests] == [(3, 2), (4, 1)]
     assert executor.requests[0].seed == trial_seed(7, 3)
     assert proposals.told == {3: 0.3, 4: 0.4}
-    assert laid.ranks() == {4: 1, 3: 2, 2: 3, 1: 4}
-    assert first.best is not None
+    assert laid.standings.ranks() == {4: 1, 3: 2, 2: 3, 1: 4}
+    assert first.standings.best is not None
 
 
 def test_a_resumed_search_tells_the_tracker_what_it_may_have_missed(table: Lay) -> None:
@@ -442,7 +470,7 @@ def test_losses_are_counted_over_resumes(table: Lay) -> None:
     laid.search()
     # The attempt that ended with its driver is no loss of a worker.
     assert [request.attempt for request in executor.requests] == [3, 4]
-    assert laid.results[1].outcome == "lost"
+    assert laid.standings.results[1].outcome == "lost"
 
 
 def test_a_resumed_search_cleans_up_after_the_driver_that_died(table: Lay) -> None:
@@ -452,8 +480,8 @@ def test_a_resumed_search_cleans_up_after_the_driver_that_died(table: Lay) -> No
     laid = parts.lay(Proposals([]), Script(lambda r: scored(r, 0.5)))
     laid.search()
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t001"]
-    assert laid.best is not None
-    assert laid.best.model == str(trial_folder(parts.folder, 1) / MODEL)
+    assert laid.standings.best is not None
+    assert laid.standings.best.model == str(trial_folder(parts.folder, 1) / MODEL)
 
 
 def test_a_continued_search_counts_the_trials_it_had(table: Lay) -> None:
@@ -470,12 +498,84 @@ def test_a_search_is_left_between_two_steps_only(table: Lay) -> None:
     parts = table()
     laid = parts.lay(Proposals(asks(1, 2, 3)), Script(lambda r: scored(r, 0.5, epochs=2)))
 
-    def check() -> None:
-        if 2 in laid.results:
-            raise KeyboardInterrupt
-
-    laid.check = check
+    laid.wish = lambda: "now" if 2 in laid.standings.results else None
     with pytest.raises(KeyboardInterrupt):
         laid.search()
     assert parts.events()[-1] == "end 2"
     assert [args[1] for args in laid.tracker.of("progress")] == [1, 2]  # type: ignore[attr-defined]
+
+
+def test_a_search_that_shall_stop_lets_its_trials_end(table: Lay) -> None:
+    parts = table()
+    executor = Script(lambda r: scored(r, 0.5), workers=2)
+    laid = parts.lay(Proposals(asks(1, 2, 3, 4)), executor)
+    laid.wish = lambda: "drain" if executor.requests else None
+    assert laid.search() == STOPPED
+    assert laid.standings.results.keys() == {1, 2}
+    assert laid.watcher.said == ["stopping once the running trials have ended; Ctrl-C again stops at once"]  # type: ignore[attr-defined]
+
+
+def test_a_trial_out_of_memory_is_tried_once_more_at_half_the_batch_size(table: Lay) -> None:
+    parts = table(SPACE.replace("epochs: 3", "epochs: 3, batch_size: 48"))
+
+    def plan(request: TrialRequest) -> list[Event]:
+        assert not (Path(request.folder) / CHECKPOINT).exists()
+        (Path(request.folder) / CHECKPOINT).touch()
+        if request.document["training"]["batch_size"] > 24 or request.trial == 2:
+            return [TrialResult(request.trial, request.attempt, "oom", message="no room")]
+        return scored(request, 0.5)
+
+    executor = Script(plan)
+    laid = parts.lay(Proposals(asks(1, 2)), executor)
+    laid.search()
+    sizes = [(r.trial, r.attempt, r.document["training"]["batch_size"]) for r in executor.requests]
+    assert sizes == [(1, 1, 48), (1, 2, 24), (2, 1, 48), (2, 2, 24)]
+    first, second = laid.standings.results[1], laid.standings.results[2]
+    assert (first.outcome, first.message) == ("completed", "out of memory at batch size 48, trained at 24")
+    assert (second.outcome, second.message) == ("oom", "out of memory at batch size 48, and at 24: no room")
+    assert replay(parts.folder).trials[1].changes == {"batch_size": 24}
+
+
+def test_a_resumed_search_keeps_the_halved_batch_size(table: Lay) -> None:
+    parts = table(SPACE.replace("epochs: 3", "epochs: 3, batch_size: 48"))
+    parts.journal.append(Asked(1, {"conv.filters": 1}, 0, 0))
+    parts.journal.append(Started(1, 1, 0))
+    parts.journal.append(Retried(1, 1, 0, {"batch_size": 24}, "out of memory"))
+    executor = Script(lambda r: scored(r, 0.5))
+    parts.lay(Proposals([]), executor).search()
+    assert executor.requests[0].document["training"]["batch_size"] == 24
+
+
+def test_a_trial_that_says_nothing_is_given_up(table: Lay) -> None:
+    executor = Script(lambda r: [WorkerLost(r.trial, r.attempt, "no word of it", hung=True)])
+    laid = table().lay(Proposals(asks(1)), executor)
+    laid.search()
+    assert len(executor.requests) == 1
+    assert (laid.standings.results[1].outcome, laid.standings.results[1].score) == ("timeout", None)
+
+
+def test_how_long_a_trial_may_be_silent(table: Lay, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+
+    def work(request: TrialRequest) -> list[Event]:
+        clock[0] += 90.0 * request.trial
+        return scored(request, 0.5)
+
+    executor = Script(work)
+    laid = table(SPACE.replace("seed: 7", "seed: 7, silence: 10m")).lay(Proposals(asks(1, 2, 3)), executor)
+    laid.search()
+    assert executor.silences == [600.0, 900.0, 1800.0]
+
+
+def test_a_trial_that_cannot_be_built_gives_its_place_to_another(table: Lay) -> None:
+    """Also when it turns out so after the last place was given away."""
+
+    def plan(request: TrialRequest) -> list[Event]:
+        if request.trial == 3:
+            return [TrialResult(3, 1, "infeasible", message="too large")]
+        return scored(request, 0.5)
+
+    laid = table().lay(Proposals(asks(*range(1, 9))), Script(plan, workers=2))
+    assert laid.search() == "all 4 trials are done"
+    assert laid.standings.counts() == {"completed": 4, "stopped": 0, "timeout": 0, "infeasible": 1, "failed": 0}

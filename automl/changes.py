@@ -1,0 +1,82 @@
+"""A document that was edited after its search began: what differs, and whether the trials it had still fit."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl import document, experiment
+from automl.errors import ConfigError, Problem
+from automl.experiment import Experiment
+from automl.journal import History
+from automl.nodes import Values
+from automl.space import Space
+from automl.watcher import Watcher
+
+
+def source(space: str, data: str | None, options: tuple[str, ...], flags: Mapping[str, object]) -> dict[str, Any]:
+    """Returns how a search's documents were named, such that they are found again from any folder."""
+    return {"space": _placed(space), "data": data and _placed(data), "options": list(options), "flags": dict(flags)}
+
+
+def settled(history: History, watcher: Watcher, accept: bool) -> tuple[dict[str, Any], bool]:
+    """Returns the document to go on with, and whether it is another one than before.
+
+    Raises:
+        ConfigError: It is, and that is not accepted, or trials that were made no longer fit.
+    """
+    header = history.header
+    now = _reread(header.settings.get("source"))
+    told = _difference(header.document, now.document.data) if now else []
+    if now is None or not told:
+        return dict(header.document), False
+    watcher.say("\n".join(told))
+    if not accept:
+        hint = "Put it back, or go on with it as it is with --accept-changes"
+        raise ConfigError(Problem(header.settings["source"]["space"], "it changed since the search began", hint=hint))
+    strangers = [str(number) for number, t in history.trials.items() if not _legal(now.space, t.asked.values)]
+    if strangers:
+        what = f"trials that were made are no points of the space any more: {', '.join(strangers)}"
+        raise ConfigError(Problem(header.settings["source"]["space"], what, hint="Begin a new search"))
+    return dict(now.document.data), True
+
+
+def _reread(named: Mapping[str, Any] | None) -> Experiment | None:
+    """Reads the documents again as `source` named them; None where they are gone.
+
+    Raises:
+        ConfigError: They can no longer be read.
+    """
+    if named is None:
+        return None
+    files = [name for name in (named["space"], named["data"]) if name and Path(name).is_absolute()]
+    if not all(Path(file).exists() for file in files):
+        return None
+    return experiment.load(named["space"], named["data"], named["options"], named["flags"])
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns the lines in which two documents differ, as a unified diff; none when they agree."""
+    was, is_now = (document.dump(json.loads(json.dumps(each))).splitlines() for each in (before, now))
+    return list(difflib.unified_diff(was, is_now, "when the search began", "now", n=1, lineterm=""))
+
+
+def _legal(space: Space, values: Values) -> bool:
+    """Tells whether values are a point of a space: its active parameters, all of them, each within its domain."""
+    try:
+        active = space.fill(lambda param: values[param.name])
+    except KeyError:
+        return False
+    fits = all(space.by_name[name].domain.holds(value) for name, value in active.items())
+    return fits and active.keys() == values.keys() and space.legal(values)
+
+
+def _placed(name: str) -> str:
+    try:
+        is_file = Path(name).expanduser().is_file()
+    except OSError:
+        is_file = False
+    return str(Path(name).expanduser().absolute()) if is_file else name

@@ -1,0 +1,101 @@
+"""A trial's whole state between two epochs, on disk: it goes on from there as if it had never stopped.
+
+No format of Keras's holds all of it: `.keras` and `.weights.h5` leave the random states of dropout layers out, and what
+callbacks count. Imports Keras: for workers only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from automl.recorder import Recorder
+
+MOST_SHARE = 0.05
+"""Share of a training's time that checkpoints take at most. Epochs behind the last one are trained again, alike."""
+
+# What Keras's callbacks count, by their names there.
+_COUNTED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes checkpoints as epochs begin, when all others are done with the one before. Must stand last in `fit`.
+
+    Args:
+        path: The file; appears whole or not at all.
+        recorder: What it has seen is part of the state.
+        others: Callbacks that count: early stopping, reduction of the rate.
+    """
+
+    def __init__(self, path: Path, recorder: Recorder, others: Sequence[keras.callbacks.Callback]) -> None:
+        super().__init__()
+        self.path = path
+        self.recorder = recorder
+        self.others = others
+        self._restored: list[dict[str, Any]] | None = None
+        self._cost_s = 0.0
+        self._written = time.monotonic()
+
+    def restore(self, network: keras.Model) -> int:
+        """Takes up the state on disk, if there is one; returns the epochs it has behind it.
+
+        Args:
+            network: The compiled model, whose optimizer is built here.
+        """
+        network.optimizer.build(network.trainable_variables)
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                told = json.loads(str(file["told"]))
+                state = [file[f"state{number}"] for number in range(told["state"])]
+                best = [file[f"best{number}"] for number in range(told["best"])]
+        except (FileNotFoundError, EOFError, zipfile.BadZipFile, KeyError, ValueError):
+            return 0  # none was written, or a power cut tore it
+        for variable, value in zip(_variables(network), state, strict=True):
+            variable.assign(value)
+        self.recorder.restore(told["recorder"], best or None)
+        self._restored = told["others"]
+        return int(told["epoch"])
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
+        """Gives the others back what they had counted; their own beginning has just forgotten it."""
+        for callback, counted in zip(self.others, self._restored or (), strict=False):
+            vars(callback).update(counted)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
+        """Writes the state after `epoch` epochs, if enough time has gone by."""
+        began = time.monotonic()
+        if epoch and (began - self._written) * MOST_SHARE >= self._cost_s:
+            self._write(epoch)
+            self._written = time.monotonic()
+            self._cost_s = self._written - began
+
+    def _write(self, epoch: int) -> None:
+        seen, best = self.recorder.state()
+        state = [np.asarray(keras.ops.convert_to_numpy(each)) for each in _variables(self.model)]
+        counted = [{k: _plain(v) for k, v in vars(each).items() if k in _COUNTED} for each in self.others]
+        told = {"epoch": epoch, "recorder": seen, "others": counted, "state": len(state), "best": len(best or ())}
+        arrays: dict[str, Any] = {f"state{number}": value for number, value in enumerate(state)}
+        arrays |= {f"best{number}": value for number, value in enumerate(best or ())}
+        partial = self.path.with_suffix(".part")
+        with partial.open("wb") as file:
+            np.savez(file, told=np.array(json.dumps(told)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+
+def _variables(network: keras.Model) -> list[Any]:
+    """Returns weights, random states, and what the optimizer keeps, its rate and its step among it."""
+    return [*network.variables, *network.optimizer.variables]
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int) else float(value)

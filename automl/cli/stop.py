@@ -1,0 +1,43 @@
+"""`stop` and `status`: a running search, from another terminal."""
+
+from __future__ import annotations
+
+import click
+
+from automl.cli import _output
+
+
+@click.command()
+@click.argument("search", required=False)
+@click.option("--now", is_flag=True, help="Do not wait for the running trials; automl resume takes them up again.")
+def stop(search: str | None, now: bool) -> None:
+    """Stop SEARCH (an id or its beginning; else the last) once its running trials have ended."""
+    from automl import control, environment, leaderboard
+    from automl.errors import ConfigError, Problem
+    from automl.journal import holder
+
+    home = environment.home()
+    search_id = leaderboard.find_search(home, search)
+    folder = environment.search_folder(home, search_id)
+    driver = holder(folder)
+    if driver is None:
+        raise ConfigError(Problem(search_id, "nobody runs this search", hint="See it with: automl status"))
+    control.ask(folder, "now" if now else "drain")
+    click.echo(f"search {search_id}: {driver} was asked to stop {'now' if now else 'after its running trials'}")
+
+
+@click.command()
+@click.argument("search", required=False)
+@_output.object_option
+def status(search: str | None, output: str) -> None:
+    """Tell how SEARCH (an id or its beginning; else the last) stands, also while it runs."""
+    from automl import environment, leaderboard
+
+    home = environment.home()
+    facts = leaderboard.status(home, leaderboard.find_search(home, search))
+    if output != "table":
+        _output.emit_object(facts, output)
+        return
+    for key, value in facts.items():
+        if value not in (None, {}, []):
+            click.echo(f"{key}: {_output.cell(value)}")

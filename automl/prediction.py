@@ -1,0 +1,40 @@
+"""What `automl plan` said of a search, kept beside the searches: the search says afterwards whether it was right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = "plans"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The wall time of a search, in seconds: most likely, and the range it should lie in."""
+
+    seconds: float
+    low_s: float
+    high_s: float
+
+
+def key(document: dict[str, Any], digest: str, workers: int, backend: str) -> str:
+    """Returns what a plan and its search have in common, and no other search has."""
+    told = {name: part for name, part in document.items() if name not in ("name", "description")}
+    text = json.dumps([told, digest, workers, backend], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def remember(home: Path, name: str, prediction: Prediction) -> None:
+    """Keeps a prediction for the search that it is about."""
+    folder = home / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(asdict(prediction)))
+
+
+def recall(home: Path, name: str) -> Prediction | None:
+    """Returns what was predicted for a search; None when nothing was."""
+    path = home / FOLDER / f"{name}.json"
+    return Prediction(**json.loads(path.read_text())) if path.exists() else None

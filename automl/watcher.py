@@ -1,0 +1,26 @@
+"""Who is shown what happens in a search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automl.records import Report, TrialResult
+
+
+class Watcher:
+    """Is told what happens; this one ignores it."""
+
+    def say(self, text: str) -> None:
+        """Something worth a line happened."""
+
+    def search_started(self, search_id: str, trials: int | None, done: int) -> None:
+        """The search begins, or goes on after `done` trials."""
+
+    def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
+        """A trial begins."""
+
+    def epoch(self, report: Report) -> None:
+        """A running trial finished an epoch."""
+
+    def trial_ended(self, result: TrialResult, best: TrialResult | None) -> None:
+        """A trial ended; `best` is the best so far."""

@@ -1,0 +1,100 @@
+"""Kills drivers and workers at random moments, and compares what comes out with a search that was left alone."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from searches import begun, client_of, trial_runs
+from spaces import QUICK
+
+from automl.journal import History, replay
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+# Random, and nobody judged: with two workers, all else hangs on which trial ends first.
+SPACE = QUICK.replace("epochs: 1", "epochs: 6").replace("trials: 2", "trials: 60").replace("max: 9", "max: 999")
+
+
+def drive(home: Path, space: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "KERAS_BACKEND": "jax"}
+    command = [sys.executable, str(Path(__file__).parent / "walks.py"), str(home), str(space)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def prepared(folder: Path) -> tuple[Path, Path]:
+    import keras
+
+    home, space = folder / "mlruns", folder / "walks.yaml"
+    home.mkdir(parents=True)
+    space.write_text(SPACE)
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+    (home / "searches").mkdir()
+    model.save(home / "searches" / "model.keras")
+    return home, space
+
+
+def finish(home: Path, space: Path) -> None:
+    driver = drive(home, space)
+    _, err = driver.communicate(timeout=200)
+    assert driver.returncode == 0, err.decode()
+
+
+def table(history: History) -> dict[int, object]:
+    return {
+        number: (
+            dict(trial.asked.values),
+            trial.ended and (trial.ended.outcome, trial.ended.score, trial.ended.best_epoch, trial.ended.epochs),
+            [report.epoch for report in trial.reports],
+        )
+        for number, trial in history.trials.items()
+    }
+
+
+def kill_at_random(home: Path, space: Path, generator: random.Random) -> int:
+    """Kills the driver or a worker after a while, again and again; returns how many drivers."""
+    drivers, driver = 0, drive(home, space)
+    for _ in range(KILLS):
+        time.sleep(generator.uniform(0.1, 0.7))
+        # Until it has come so far that there is something to kill.
+        while driver.poll() is None and not psutil.Process(driver.pid).children():
+            time.sleep(0.05)
+        if driver.poll() is not None:
+            break
+        if generator.random() < 0.3:
+            os.kill(driver.pid, signal.SIGKILL)
+            driver.communicate()
+            drivers, driver = drivers + 1, drive(home, space)
+        else:
+            victims = psutil.Process(driver.pid).children()
+            if victims:
+                generator.choice(victims).kill()
+    driver.communicate(timeout=200)
+    return drivers
+
+
+def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
+    left, right = prepared(tmp_path / "left alone"), prepared(tmp_path / "killed")
+    finish(*left)
+    drivers = kill_at_random(*right, random.Random(5))
+    assert drivers >= 2
+    if replay(begun(right[0])).finished is None:
+        finish(*right)
+    whole, after = replay(begun(left[0])), replay(begun(right[0]))
+    assert after.finished is not None
+    assert sum(trial.attempts for trial in after.trials.values()) > 60 + 5  # it hurt
+    assert table(after) == table(whole)
+    client = client_of(right[0])
+    runs = trial_runs(client, begun(right[0]).name)
+    assert runs.keys() == set(range(1, 61))
+    for number, run in runs.items():
+        points = [point.step for point in client.get_metric_history(run.info.run_id, "val_accuracy")]
+        assert points == [report.epoch for report in after.trials[number].reports]

@@ -28,7 +28,7 @@ def spent(search: Search, standings: Standings, seconds: float) -> str | None:
         return f"all {search.most_trials} trials are done"
     if search.timeout_s is not None and seconds >= search.timeout_s:
         return f"the time of {search.time} is over"
-    epochs = sum(len(course.costs) for course in standings.courses.values())
+    epochs = standings.epochs.total()
     if search.epochs_total is not None and epochs >= search.epochs_total:
         return f"{epochs:,} of {search.epochs_total:,} epochs are trained"
     return _reached(search, standings) or _stuck(search, standings) or _failing(search, ended)

@@ -54,6 +54,8 @@ class Checkpoint(keras.callbacks.Callback):
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 told = json.loads(str(file["told"]))
+                if told["part"] != self.recorder.part:
+                    return 0  # of the training before this one
                 state = [file[f"state{number}"] for number in range(told["state"])]
                 best = [file[f"best{number}"] for number in range(told["best"])]
         except (FileNotFoundError, EOFError, zipfile.BadZipFile, KeyError, ValueError):
@@ -81,7 +83,8 @@ class Checkpoint(keras.callbacks.Callback):
         seen, best = self.recorder.state()
         state = [np.asarray(keras.ops.convert_to_numpy(each)) for each in _variables(self.model)]
         counted = [{k: _plain(v) for k, v in vars(each).items() if k in _COUNTED} for each in self.others]
-        told = {"epoch": epoch, "recorder": seen, "others": counted, "state": len(state), "best": len(best or ())}
+        told = {"epoch": epoch, "part": self.recorder.part, "recorder": seen, "others": counted}
+        told |= {"state": len(state), "best": len(best or ())}
         arrays: dict[str, Any] = {f"state{number}": value for number, value in enumerate(state)}
         arrays |= {f"best{number}": value for number, value in enumerate(best or ())}
         partial = self.path.with_suffix(".part")

@@ -5,6 +5,7 @@ No heavy library is imported until data is read, so documents can be checked in 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from pydantic import Field, field_serializer, model_validator
 from automl import data, inputs, tasks
 from automl.data import Source
 from automl.errors import DataError, Problem
+from automl.evaluation import Evaluation
 from automl.inputs import Input
 from automl.records import DataSpec, Part, Splits
 from automl.registry import Family, Member
@@ -77,7 +79,9 @@ def registered_name(member: Member) -> str:
     return type(member).__module__.rpartition(".")[2]
 
 
-def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> DataSpec:
+def prepare(
+    document: DataDocument, folder: Path, root: Path | None = None, evaluation: Evaluation | None = None
+) -> DataSpec:
     """Reads the set a document declares and stores it, ready for memory maps.
 
     The result depends on the document and the data alone. Preprocessing is learned from the training part only.
@@ -86,6 +90,7 @@ def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> D
         document: What to prepare.
         folder: Where to store it; the same preparation there is left as it is, another is replaced.
         root: The parent folder of data sets given by the user; None for the document's own, and then the usual places.
+        evaluation: How trials are measured; with folds there is no `val` to cut, and preprocessing is learned for each.
 
     Returns:
         The description that `load_spec(folder)` reads.
@@ -95,7 +100,7 @@ def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> D
     """
     import numpy as np
 
-    from automl.data import _split, _store
+    from automl.data import _folds, _split, _store
 
     task, split, name = document.task, document.split, document.name
     own = None if document.root is None else Path(document.root)
@@ -111,13 +116,18 @@ def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> D
         raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
     classes = task.classes(np.concatenate([part.y for part in given]))
 
-    parts = _split.cut(splits, val=split.val, test=split.test, seed=split.seed, strata=task.strata, name=name)
+    many = evaluation.folds if evaluation else None
+    val = split.val if many is None else None
+    parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=task.strata, name=name)
     limits = document.limit.model_dump() if document.limit else {}
     parts = _split.limited(parts, limits, split.seed, task.strata)
     _split.check_classes(parts, task.strata, name)
+    folds = None
+    if many is not None and evaluation is not None:
+        folds = _folds.assigned(parts["train"], many, evaluation.strategy, split.seed, task.strata, name)
     parts = {part: Part(content.x, _targets(task, content.y, classes)) for part, content in parts.items()}
 
-    digest = _store.digest(parts, classes)
+    digest = _store.digest(parts, classes, folds)
     if document.digest not in (None, digest):
         raise _bad(
             name,
@@ -137,7 +147,11 @@ def prepare(document: DataDocument, folder: Path, root: Path | None = None) -> D
         classes=classes,
         stem=document.input.fit(parts["train"].x),
     )
-    return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True))
+    if folds is not None and evaluation is not None:
+        trains = (_folds.training(folds, fold, evaluation.strategy) for fold in range(many or 0))
+        stems = tuple(document.input.fit(parts["train"].x[rows]) for rows in trains)
+        spec = replace(spec, stems=stems, strategy=evaluation.strategy)
+    return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), folds)
 
 
 def load_spec(folder: Path) -> DataSpec:
@@ -155,7 +169,7 @@ def _checked(part: Part, reader: Input, where: str) -> Part:
     from automl.data import _arrays
 
     x = reader.check(part.x)
-    return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where)
+    return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where, part.groups)
 
 
 def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

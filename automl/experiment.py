@@ -14,6 +14,7 @@ from automl import document, grammar, overrides, shelf, structure, tasks
 from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible, did_you_mean
+from automl.evaluation import Evaluation
 from automl.nodes import Values
 from automl.oracles import Brief
 from automl.problems import Problems
@@ -23,7 +24,14 @@ from automl.schema import Checker
 from automl.sections import Search, Training, seconds
 from automl.space import Space
 
-SECTIONS = ("name", "description", "model", "training", "search", "data")
+SECTIONS = ("name", "description", "model", "training", "search", "evaluation", "data")
+
+_MODELS: dict[str, type[Member]] = {
+    "training": Training,
+    "search": Search,
+    "evaluation": Evaluation,
+    "data": DataDocument,
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Experiment:
         document: The whole document as plain data, options written into it, the data document in its place.
         space: Its domains.
         search: Its search section.
+        evaluation: Its evaluation section.
         data: Its data section; None for a space that was read without data.
         objective: The metric that scores trials.
         direction: Whether more of it is better.
@@ -44,6 +53,7 @@ class Experiment:
     document: Document
     space: Space
     search: Search
+    evaluation: Evaluation
     data: DataDocument | None
     objective: str
     direction: Direction
@@ -135,7 +145,7 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
         checker.blocks(space.tree["model"], ("model",))
     else:
         problems.add((), "model is missing", hint="Add `model`, a list of blocks")
-    for key, model in (("training", Training), ("search", Search), ("data", DataDocument)):
+    for key, model in _MODELS.items():
         if key in space.tree and not (key == "data" and space.tree[key] is None):
             checker.member(model, {} if space.tree[key] is None else space.tree[key], (key,))
     for key in ("name", "description"):
@@ -144,12 +154,13 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     objective, direction = _objective(read, problems)
     problems.stop()
     search = _build(Search, read.data.get("search"), problems, ("search",))
+    measured = _build(Evaluation, read.data.get("evaluation"), problems, ("evaluation",))
     data = _build(DataDocument, read.data["data"], problems, ("data",)) if read.data.get("data") else None
     # The default trial is built once: checks between fields stand in the members themselves.
     _build(Training, space.resolve(space.defaults()).get("training"), problems, ("training",))
     problems.stop()
     space = space.as_floats(checker.floats)
-    return Experiment(read.data.get("name") or name, read, space, search, data, objective, direction)
+    return Experiment(read.data.get("name") or name, read, space, search, measured, data, objective, direction)
 
 
 def training(resolved: Mapping[str, Any]) -> Training:
@@ -165,6 +176,11 @@ def training(resolved: Mapping[str, Any]) -> Training:
         if first["loc"]:  # a single wrong leaf, which no checked document has
             raise
         raise Infeasible(f"training: {_said(first)}") from error
+
+
+def evaluation(resolved: Mapping[str, Any]) -> Evaluation:
+    """Builds the evaluation section of a document."""
+    return Evaluation.model_validate(resolved.get("evaluation") or {})
 
 
 def epochs(resolved: Mapping[str, Any]) -> int:

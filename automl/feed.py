@@ -9,8 +9,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from automl.data._folds import rows
 from automl.records import DataSpec
 from automl.tasks import Task
+
+
+def targets(spec: DataSpec, part: str) -> np.ndarray:
+    """Returns the stored targets of a part, as one fold sees it where there are folds."""
+    file, chosen = rows(spec, part)
+    stored: np.ndarray = np.load(Path(spec.folder) / f"{file}_y.npy")
+    return stored if chosen is None else stored[chosen]
 
 
 def order(size: int, seed: int, epoch: int) -> np.ndarray:
@@ -61,8 +69,9 @@ class Feed(keras.utils.PyDataset):
         # One reader in this process: Keras's queue of several workers hands what is left over to the next epoch.
         super().__init__(workers=1, use_multiprocessing=False)
         # asarray: a plain array over the map, so that batches are plain arrays too.
-        self._x = np.asarray(np.load(Path(spec.folder) / f"{part}_x.npy", mmap_mode="r"))
-        self._y = np.asarray(np.load(Path(spec.folder) / f"{part}_y.npy", mmap_mode="r"))
+        file, self._rows = rows(spec, part)
+        self._x = np.asarray(np.load(Path(spec.folder) / f"{file}_x.npy", mmap_mode="r"))
+        self._y = np.asarray(np.load(Path(spec.folder) / f"{file}_y.npy", mmap_mode="r"))
         self._classes: Sequence[str] = spec.classes
         self._task = task
         self._batch_size = batch_size
@@ -72,17 +81,21 @@ class Feed(keras.utils.PyDataset):
         self.set_epoch(0)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._x) / self._batch_size)
+        return math.ceil(self.size / self._batch_size)
 
     @property
     def size(self) -> int:
         """The number of examples."""
-        return len(self._x)
+        return len(self._x) if self._rows is None else len(self._rows)
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch whose order is read from now on, from 0. Called by `clock` in `fit`."""
         self._epochs_untold = 0
-        self._order = None if self._seed is None else order(len(self._x), self._seed, epoch)
+        if self._seed is None:
+            self._order = self._rows
+        else:
+            mixed = order(self.size, self._seed, epoch)
+            self._order = mixed if self._rows is None else self._rows[mixed]
 
     def clock(self) -> keras.callbacks.Callback:
         """Returns the callback that tells this feed which epoch `fit` begins, `initial_epoch` included."""

@@ -23,7 +23,7 @@ from automl.space import Space
 SEARCHED = ("model", "training")
 MAX_REPEAT = 1000
 """As `Block.repeat` has it; checked here too, before a parameter is made for every repeat."""
-RESERVED = (*SEARCHED, "search", "data")
+RESERVED = (*SEARCHED, "search", "evaluation", "data")
 """Names of sections: a block of such a name would share its parameters' names with the section."""
 VARIANT_KEYS = ("one_of", "default", "when", "name")
 

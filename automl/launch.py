@@ -89,7 +89,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     made = [path for path in (folder.parent, options.home) if not path.exists()]
     folder.mkdir(parents=True)
     try:
-        data = dataset.prepare(read.data, folder / DATA, options.data_root)
+        data = dataset.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
     except BaseException:
         # A search that never began leaves nothing behind.
         shutil.rmtree(folder, ignore_errors=True)
@@ -165,7 +165,7 @@ def resume(
     assert read.data is not None
     with Lock(folder), Journal.open(folder) as journal:
         expected = read.data.model_copy(update={"digest": header.data_digest})
-        data = dataset.prepare(expected, folder / DATA, root)
+        data = dataset.prepare(expected, folder / DATA, root, read.evaluation)
         journal.append(Resumed(now_ms()))
         if changed:
             journal.append(Changed(now_ms(), read.document.data, tuple(read.space.by_name)))

@@ -11,7 +11,7 @@ from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, History, TrialHistory, holder, replay
-from automl.records import SCORED, standing
+from automl.records import SCORED, Direction, spread, standing
 
 
 def searches(home: Path) -> list[str]:
@@ -57,7 +57,7 @@ def read(home: Path, search_id: str) -> tuple[History, Experiment]:
 def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
     told, read_ = read(home, search_id)
-    table = sorted(told.trials.values(), key=lambda t: standing(_score(t), t.asked.number, read_.direction))
+    table = sorted(told.trials.values(), key=lambda t: _standing(t, read_.direction))
     found = []
     for rank, trial in enumerate(table, start=1):
         ended = trial.ended
@@ -66,6 +66,7 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
             "trial": trial.asked.number,
             "outcome": ended.outcome if ended else "running",
             read_.objective: _score(trial),
+            "spread": spread(ended.scores) if ended else None,
             "best_epoch": ended.best_epoch if ended else None,
             "epochs": ended.epochs if ended else len(trial.reports),
             "weights": ended.parameters if ended else None,
@@ -74,7 +75,8 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
             "message": ended.message if ended else None,
         })  # fmt: skip
     # A column that is empty for every trial says nothing.
-    return [{k: v for k, v in row.items() if k != "message" or any(r["message"] for r in found)} for row in found]
+    empty = {name for name in ("message", "spread") if all(row[name] is None for row in found)}
+    return [{name: value for name, value in row.items() if name not in empty} for row in found]
 
 
 def status(home: Path, search_id: str) -> dict[str, Any]:
@@ -121,6 +123,8 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
         "outcome": ended.outcome if ended else "running",
         "score": _score(trial),
         "objective": read_.objective,
+        "scores": list(ended.scores) if ended else [],
+        "spread": spread(ended.scores) if ended else None,
         "best_epoch": ended.best_epoch if ended else None,
         "weights": ended.parameters if ended else None,
         "seconds": round(ended.seconds, 1) if ended else None,
@@ -133,6 +137,11 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
         "document": read_.trial(trial.asked.values, trial.asked.seed, told.header.data_digest, trial.changes),
         "epochs": [{"epoch": report.epoch, **report.metrics, **report.nonfinite} for report in trial.reports],
     }
+
+
+def _standing(trial: TrialHistory, direction: Direction) -> tuple[Any, ...]:
+    parts = len(trial.ended.scores) if trial.ended else 0
+    return standing(_score(trial), trial.asked.number, direction, max(1, parts))
 
 
 def _score(trial: TrialHistory) -> float | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,13 @@ from automl import budget, document, experiment
 from automl.attempts import Attempts
 from automl.control import Wish
 from automl.environment import MODEL, trial_folder
+from automl.evaluation import hashed_seed
 from automl.executors import Event, Executor, Run
 from automl.experiment import Experiment
 from automl.journal import Asked, Ended, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
+from automl.journal import results as told
 from automl.oracles import WAIT, Done, Proposer
-from automl.records import SCORED, DataSpec, Report, TrialRequest, TrialResult, WorkerLost
+from automl.records import SCORED, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.standings import Standings
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
@@ -25,13 +26,10 @@ from automl.watcher import Watcher
 
 POLL_S = 1.0
 
-# What a trial's result and its end in the journal have in common.
-_SHARED = {each.name for each in fields(TrialResult)} & {each.name for each in fields(Ended)}
-
 
 def trial_seed(search_seed: int, number: int) -> int:
     """Returns the seed of a trial: 32 bits that depend on the search's seed and the trial's number alone."""
-    return int.from_bytes(hashlib.sha256(f"{search_seed}:{number}".encode()).digest()[:4], "big")
+    return hashed_seed(search_seed, number)
 
 
 STOPPED = "it was stopped"
@@ -134,7 +132,9 @@ class Loop:
         for number, trial in trials.items():
             self.standings.ask(trial.asked)
             for report in trial.reports:
-                self.standings.report(number, report.epoch, report.metrics)
+                self.standings.report(number, report.epoch, report.metrics, report.part)
+            for each in trial.measured:
+                self.standings.measure(told.training(each))
         self.attempts.recall(trials)
         for trial in sorted(trials.values(), key=lambda t: t.ended.time if t.ended else 0):
             if trial.ended is not None:
@@ -145,7 +145,8 @@ class Loop:
     def _retell(self, trial: TrialHistory, ended: Ended) -> None:
         """Tells the tracker of a trial again: a driver that died may not have come to it. Nothing doubles there."""
         asked = trial.asked
-        result = _result(ended, trial_folder(self.folder, asked.number))
+        model = trial_folder(self.folder, asked.number) / MODEL
+        result = told.result(ended, str(model) if model.exists() else None)
         self.standings.end(result)
         text = document.dump(self.resolved(asked))
         self.tracker.trial_started(asked.number, asked.values, text, asked.time, ended.attempt)
@@ -199,6 +200,7 @@ class Loop:
                 epochs=epochs,
                 rungs=asked.rungs,
                 time_s=self.experiment.search.trial_timeout_s,
+                measured=tuple(self.standings.measured.get(asked.number, ())),
             ),
         )
         self.tracker.trial_started(asked.number, asked.values, document.dump(resolved), asked.time, attempt)
@@ -214,6 +216,8 @@ class Loop:
         self.attempts.heard(event.trial)
         if isinstance(event, Report):
             return self._report(event)
+        if isinstance(event, Measured):
+            return self._measured(event)
         if isinstance(event, WorkerLost):
             self._lost(event)
         elif isinstance(event, TrialResult) and not (event.outcome == "oom" and self._halved(event)):
@@ -223,11 +227,10 @@ class Loop:
     def _report(self, report: Report) -> bool:
         """Records an epoch, unless the journal has it: a trial that goes on from a checkpoint trains some again."""
         number = report.trial
-        if self.standings.report(number, report.epoch, report.metrics):
+        if self.standings.report(number, report.epoch, report.metrics, report.part):
             time_ms = now_ms()
-            self.journal.append(
-                Reported(number, report.attempt, report.epoch, report.metrics, time_ms, report.nonfinite)
-            )
+            facts = (report.epoch, report.metrics, time_ms, report.nonfinite, report.part)
+            self.journal.append(Reported(number, report.attempt, *facts))
             self.tracker.epoch(number, report.epoch, report.metrics, time_ms, report.nonfinite)
             self.watcher.epoch(report)
         if not report.waits:
@@ -236,6 +239,13 @@ class Loop:
         # As the trial stood there: an earlier attempt may have come further.
         own = replace(own, costs=own.costs[: report.epoch])
         return self.experiment.search.judge.goes_on(own, self.standings.others(number))
+
+    def _measured(self, training: Measured) -> bool:
+        """Records one of a trial's trainings; drops the trial when the first one shows that it is hopeless."""
+        if self.standings.measure(training):
+            self.journal.append(told.measured(training, now_ms()))
+        races = self.experiment.evaluation.race and training.part == 1
+        return not (races and self.standings.hopeless(training.trial))
 
     def _lost(self, event: WorkerLost) -> None:
         """Tries a trial again whose worker died, or gives it up."""
@@ -255,11 +265,11 @@ class Loop:
         sizes = self.attempts.halved(asked)
         if sizes is None:
             return False
-        told = f"out of memory at batch size {sizes[0]}"
-        self.journal.append(Retried(number, result.attempt, now_ms(), self.attempts.changes[number], told))
-        self.watcher.say(f"t{number:03d}  {told}; it is tried again at {sizes[1]}")
+        message = f"out of memory at batch size {sizes[0]}"
+        self.journal.append(Retried(number, result.attempt, now_ms(), self.attempts.changes[number], message))
+        self.watcher.say(f"t{number:03d}  {message}; it is tried again at {sizes[1]}")
         (trial_folder(self.folder, number) / CHECKPOINT).unlink(missing_ok=True)
-        self.standings.courses[number].costs.clear()
+        self.standings.again(number)
         self._submit(asked, result.attempt + 1)
         return True
 
@@ -267,8 +277,7 @@ class Loop:
         result = replace(result, message=self.attempts.remarked(self.standings.asked[result.trial], result))
         self._running -= 1
         self.proposer.tell(result.trial, result.score if result.outcome in SCORED else None)
-        shared = {name: getattr(result, name) for name in _SHARED}
-        ended = Ended(number=result.trial, time=now_ms(), **shared)
+        ended = told.end(result, now_ms())
         self.journal.append(ended)
         self.standings.end(result)
         self._clean()
@@ -284,10 +293,3 @@ class Loop:
             if best is None or number != best.trial:
                 (folder / MODEL).unlink(missing_ok=True)
                 self._bare.add(number)
-
-
-def _result(ended: Ended, folder: Path) -> TrialResult:
-    """Turns a journal's end back into the result it was written from."""
-    model = folder / MODEL
-    shared = {name: getattr(ended, name) for name in _SHARED}
-    return TrialResult(trial=ended.number, model=str(model) if model.exists() else None, **shared)

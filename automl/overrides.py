@@ -111,7 +111,7 @@ def _place(data: dict[str, Any], parts: list[str], where: str) -> list[str | int
         _open_block(_at(model, path[:-1]), path[-1])
         item = _at(model, path)
         return ["model", *path, *([] if structure.is_fork(item) else [next(iter(item))]), *rest]
-    sections = ("training", "search", "data")
+    sections = ("training", "search", "evaluation", "data")
     if len(parts) > 1 and parts[0] not in (*data, *sections):
         known = [*structure.names(model), *sections]
         hint = did_you_mean(parts[0], known)

@@ -172,7 +172,9 @@ def _cost(sample: Sample) -> float:
     return sample.anatomy.macs if sample.anatomy else 0.0
 
 
-def predicted(samples: Sequence[Sample], timings: dict[int, Timing], examples: int, workers: int) -> Prediction:
+def predicted(
+    samples: Sequence[Sample], timings: dict[int, Timing], examples: int, workers: int, times: int = 1
+) -> Prediction:
     """Adds up what the samples take; those not measured by a regression on those that were.
 
     Args:
@@ -180,6 +182,7 @@ def predicted(samples: Sequence[Sample], timings: dict[int, Timing], examples: i
         timings: What was measured, by place in `samples`.
         examples: Training examples of an epoch.
         workers: Trials at once.
+        times: Trainings of each trial: repeats, folds.
     """
     import numpy as np
     from sklearn.linear_model import LinearRegression
@@ -201,7 +204,7 @@ def predicted(samples: Sequence[Sample], timings: dict[int, Timing], examples: i
             continue
         timing = timings.get(index)
         epoch_s = timing.epoch_s if timing else float(guessed[index])
-        spent = (timing.setup_s if timing else setup) + sample.epochs * epoch_s
+        spent = times * ((timing.setup_s if timing else setup) + sample.epochs * epoch_s)
         total += spent
         known += spent if timing else 0.0
     unknown = 1.0 - known / total if total else 0.0
@@ -258,6 +261,10 @@ def survey(read: Experiment, data: DataSpec, count: int, workers: int, say: Call
     samples = [built(read, point, data) for point in values]
     problems = Counter(sample.problem for sample in samples if sample.problem)
     trials: list[Sample] = []
+    times, examples = read.evaluation.parts, data.sizes["train"]
+    if read.evaluation.folds:
+        data = data.at(read.evaluation.folds - 1)  # which trains on as many examples as any other
+        examples -= examples // read.evaluation.folds
     if read.search.most_trials is not None:
         asked = asks(read, read.search.most_trials)
         trials = [built(read, ask.values, data, epochs) for ask, epochs in asked]
@@ -265,6 +272,6 @@ def survey(read: Experiment, data: DataSpec, count: int, workers: int, say: Call
     for place in chosen(trials):
         say(f"measuring trial {place + 1} of {len(trials)}")
         timings[place] = timed(read, trials[place], data)
-    prediction = predicted(trials, timings, data.sizes["train"], workers) if timings else None
+    prediction = predicted(trials, timings, examples, workers, times) if timings else None
     share = sum(problems.values()) / max(len(samples), 1)
     return Survey(read.space.size(), legal, share, problems.most_common(), samples, trials, timings, prediction)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from automl.records import Outcome, Report, TrialRequest
+from automl.executors import Tell
+from automl.records import Measured, Outcome, Report, TrialRequest
 
 
 class Recorder(keras.callbacks.Callback):
@@ -21,12 +22,16 @@ class Recorder(keras.callbacks.Callback):
     Args:
         request: The trial.
         report: Called after every epoch; tells whether the trial goes on.
+        before: The trainings that this trial has behind it, where it has several.
     """
 
-    def __init__(self, request: TrialRequest, report: Callable[[Report], bool]) -> None:
+    def __init__(self, request: TrialRequest, report: Tell, before: Sequence[Measured] = ()) -> None:
         super().__init__()
         self.request = request
         self.report = report
+        self.part = len(before) + 1
+        self._offset = sum(each.epochs for each in before)
+        self._elsewhere_s = sum(each.seconds for each in before)
         self.best_weights: list[Any] | None = None
         self._best: tuple[float, int, dict[str, float]] | None = None
         self._epochs = 0
@@ -54,19 +59,21 @@ class Recorder(keras.callbacks.Callback):
         if "loss" in nonfinite:
             self._diverged = f"the training loss became {nonfinite['loss']} in epoch {epoch + 1}"
             self.model.stop_training = True
-        late = self.request.time_s is not None and self._seconds() >= self.request.time_s
+        late = self.request.time_s is not None and self._elsewhere_s + self.seconds() >= self.request.time_s
         if late and epoch + 1 < self.request.epochs:
             self._ended = "timeout"
             self.model.stop_training = True
-        waits = epoch + 1 in self.request.rungs and not self.model.stop_training
-        goes_on = self.report(Report(self.request.trial, self.request.attempt, epoch + 1, metrics, nonfinite, waits))
+        # Trials are compared by their first training, which all of them have.
+        waits = self.part == 1 and epoch + 1 in self.request.rungs and not self.model.stop_training
+        number, attempt, at = self.request.trial, self.request.attempt, self._offset + epoch + 1
+        goes_on = self.report(Report(number, attempt, at, metrics, nonfinite, waits, self.part))
         if waits and not goes_on:
             self._ended = "stopped"
             self.model.stop_training = True
 
     def state(self) -> tuple[dict[str, Any], list[Any] | None]:
         """Returns what was seen so far: as plain JSON, and the best epoch's weights."""
-        return {"epochs": self._epochs, "best": self._best, "seconds": self._seconds()}, self.best_weights
+        return {"epochs": self._epochs, "best": self._best, "seconds": self.seconds()}, self.best_weights
 
     def restore(self, seen: Mapping[str, Any], best_weights: list[Any] | None) -> None:
         """Takes back what `state` returned, through JSON."""
@@ -84,8 +91,8 @@ class Recorder(keras.callbacks.Callback):
         score, epoch, metrics = self._best
         return facts | {"outcome": self._ended, "score": score, "best_epoch": epoch, "metrics": metrics}
 
-    def _seconds(self) -> float:
-        """Returns the time of the trial so far, that of earlier attempts up to the checkpoint included."""
+    def seconds(self) -> float:
+        """Returns the time of this training so far, that of earlier attempts up to the checkpoint included."""
         return self._before_s + time.monotonic() - self._began
 
     def _is_better(self, score: float) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import stdev
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,16 +20,25 @@ SCORED: tuple[Outcome, ...] = ("completed", "stopped", "timeout")
 Direction = Literal["max", "min"]
 
 
-def standing(score: float | None, number: int, direction: Direction) -> tuple[bool, float, int]:
+def standing(score: float | None, number: int, direction: Direction, parts: int = 1) -> tuple[bool, int, float, int]:
     """Returns what sorts the best trial first; of equals the earlier one, and those without a score last.
+
+    A trial that was dropped after some of its trainings stands behind those that were measured by more: a lucky first
+    fold is no mean of five.
 
     Args:
         score: What the trial reached.
         number: Its number.
         direction: Whether more is better.
+        parts: Trainings that the score is the mean of.
     """
     sign = -1.0 if direction == "max" else 1.0
-    return score is None, sign * (score or 0.0), number
+    return score is None, -parts, sign * (score or 0.0), number
+
+
+def spread(scores: Sequence[float]) -> float | None:
+    """Returns the standard deviation of a trial's trainings; None for a single one."""
+    return stdev(scores) if len(scores) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,12 @@ class Part:
         x: Examples, first axis the examples: `(n, height, width, channels)`, `(n, steps, channels)` right-padded with
             NaN, or `(n, features)`.
         y: Raw targets, first axis the examples; class names or numbers for classification.
+        groups: What each example belongs to (a speaker, a patient), `(n,)`; None when the source does not say.
     """
 
     x: np.ndarray
     y: np.ndarray
+    groups: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,9 @@ class DataSpec:
         sizes: Number of examples by part (`train`, `val`, `test`).
         classes: Class names in the order of the model's outputs.
         stem: What the input's `fit` learned from the training part, as plain data (means, deviations).
+        stems: The same for each fold, learned from what trains it; empty when there are no folds.
+        strategy: How the folds were cut; see `evaluation.Evaluation`.
+        fold: Which of them validates, from 0; None for the parts as they lie on disk.
     """
 
     folder: str
@@ -79,6 +94,13 @@ class DataSpec:
     sizes: Mapping[str, int]
     classes: tuple[str, ...]
     stem: Mapping[str, Any] = field(default_factory=dict)
+    stems: tuple[Mapping[str, Any], ...] = ()
+    strategy: str = "stratified"
+    fold: int | None = None
+
+    def at(self, fold: int | None) -> DataSpec:
+        """Returns the same data as one fold sees it; None for all of it."""
+        return self if fold is None else replace(self, fold=fold, stem=self.stems[fold])
 
 
 @dataclass(frozen=True)
@@ -94,9 +116,10 @@ class TrialRequest:
         folder: The trial's own folder; exists.
         objective: Metric that scores the trial, for example `val_accuracy`.
         direction: Whether more of it is better.
-        epochs: Train up to this epoch (inclusive, counted from 1).
-        rungs: Epochs, from 1, whose reports wait for a verdict.
+        epochs: Train up to this epoch (inclusive, counted from 1), in each training.
+        rungs: Epochs of the first training, from 1, whose reports wait for a verdict.
         time_s: Train no further epoch after this time; None for as long as it takes.
+        measured: The trainings that an earlier attempt finished, of a trial that has several.
     """
 
     trial: int
@@ -110,13 +133,44 @@ class TrialRequest:
     epochs: int
     rungs: tuple[int, ...] = ()
     time_s: float | None = None
+    measured: tuple[Measured, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One finished training of a trial that has several: repeats, folds. Its worker waits for a verdict.
+
+    Args:
+        trial: Number of the trial.
+        attempt: Which attempt at it this was.
+        part: Which of its trainings, from 1.
+        score: The objective at the best epoch.
+        best_epoch: That epoch, from 1 in each training.
+        epochs: Epochs it trained.
+        parameters: Number of weights of the model.
+        seconds: Wall time it took.
+        metrics: Every metric at the best epoch.
+    """
+
+    waits: ClassVar[bool] = True
+
+    trial: int
+    attempt: int
+    part: int
+    score: float
+    best_epoch: int
+    epochs: int
+    parameters: int | None = None
+    seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Report:
     """One finished epoch of a running trial. Non-finite metrics stand in `nonfinite`, never in `metrics`.
 
-    With `waits`, the worker waits to be told whether the trial goes on.
+    Epochs are counted through all of a trial's trainings; `part` is the training, from 1. With `waits`, the worker
+    waits to be told whether the trial goes on.
     """
 
     trial: int
@@ -125,6 +179,7 @@ class Report:
     metrics: Mapping[str, float]
     nonfinite: Mapping[str, str] = field(default_factory=dict)
     waits: bool = False
+    part: int = 1
 
 
 @dataclass(frozen=True)
@@ -135,13 +190,14 @@ class TrialResult:
         trial: Its number.
         attempt: Which attempt this was.
         outcome: See `Outcome`.
-        score: The objective at the best epoch; None unless the outcome is scored.
-        best_epoch: That epoch, from 1.
-        metrics: Every metric at the best epoch.
+        score: The objective at the best epoch, the mean of several trainings; None unless the outcome is scored.
+        scores: Those of the single trainings, where the trial has several.
+        best_epoch: That epoch, from 1; rounded mean of several.
+        metrics: Every metric at the best epoch; means of several.
         epochs: Epochs trained in all.
         seconds: Wall time in the worker.
         parameters: Number of weights of the model; None when none was built.
-        model: Path of the saved model (`.keras`) at the best epoch; None unless scored.
+        model: Path of the saved model (`.keras`) at the best epoch, of the best training; None unless scored.
         message: One line that says what went wrong.
         traceback: The whole traceback of an error.
     """
@@ -158,6 +214,7 @@ class TrialResult:
     model: str | None = None
     message: str | None = None
     traceback: str | None = None
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

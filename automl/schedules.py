@@ -104,8 +104,6 @@ class ReduceOnPlateau(Schedule):
     """Falls by a factor whenever the objective has not improved for some epochs: Keras's `ReduceLROnPlateau`.
 
     While the rate warms up it rises whatever the objective does: it falls at the earliest after the first full epoch.
-    A trial that goes on from another keeps the rate that one came to, but begins with fresh patience and takes its own
-    first epoch for the best so far.
     """
 
     factor: float = Field(0.1, gt=0.0, lt=1.0, description="What the rate is multiplied by.")

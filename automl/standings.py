@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl.journal import Asked
-from automl.records import SCORED, Direction, TrialResult, standing
+from automl.records import SCORED, Direction, Measured, TrialResult, standing
 from automl.schedulers import Course
 
 
@@ -21,7 +21,9 @@ class Standings:
         objective: Metric that scores them.
         direction: Whether more of it is better.
         asked: Proposals by number.
-        courses: How far each trial came.
+        courses: How far each trial came, in its first training.
+        epochs: Epochs of each trial, in all of its trainings.
+        measured: The trainings that each trial finished, of those that have several.
         results: How each ended.
         best: The best result so far.
     """
@@ -30,6 +32,8 @@ class Standings:
     direction: Direction
     asked: dict[int, Asked] = field(default_factory=dict)
     courses: dict[int, Course] = field(default_factory=dict)
+    epochs: Counter[int] = field(default_factory=Counter)
+    measured: dict[int, list[Measured]] = field(default_factory=dict)
     results: dict[int, TrialResult] = field(default_factory=dict)
     best: TrialResult | None = None
 
@@ -38,18 +42,39 @@ class Standings:
         self.asked[asked.number] = asked
         self.courses[asked.number] = Course(asked.rungs)
 
-    def report(self, number: int, epoch: int, metrics: Mapping[str, Any]) -> bool:
+    def report(self, number: int, epoch: int, metrics: Mapping[str, Any], part: int = 1) -> bool:
         """Takes up an epoch of a trial.
 
         Returns:
             Whether it is news: a trial that goes on from a checkpoint trains some epochs again.
         """
-        costs = self.courses[number].costs
-        if epoch <= len(costs):
+        if epoch <= self.epochs[number]:
             return False
-        sign = -1.0 if self.direction == "max" else 1.0
-        costs.append(sign * metrics[self.objective] if self.objective in metrics else math.inf)
+        self.epochs[number] = epoch
+        if part == 1:
+            cost = self._cost(metrics[self.objective]) if self.objective in metrics else math.inf
+            self.courses[number].costs.append(cost)
         return True
+
+    def measure(self, training: Measured) -> bool:
+        """Takes up a finished training of a trial that has several; returns whether it is news."""
+        known = self.measured.setdefault(training.trial, [])
+        if training.part <= len(known):
+            return False
+        known.append(training)
+        return True
+
+    def hopeless(self, number: int) -> bool:
+        """Tells whether a trial's first training ended worse than every training of the best trial."""
+        if self.best is None or not self.best.scores:
+            return False
+        return self._cost(self.measured[number][0].score) > max(map(self._cost, self.best.scores))
+
+    def again(self, number: int) -> None:
+        """Forgets what a trial did, which begins anew."""
+        self.courses[number].costs.clear()
+        self.epochs.pop(number, None)
+        self.measured.pop(number, None)
 
     def end(self, result: TrialResult) -> None:
         """Takes up the end of a trial."""
@@ -74,8 +99,11 @@ class Standings:
         told = {outcome: counted[outcome] for outcome in ("completed", "stopped", "timeout", "infeasible")}
         return {**told, "failed": counted.total() - sum(told.values())}
 
-    def _order(self, result: TrialResult) -> tuple[bool, float, int]:
-        return standing(result.score, result.trial, self.direction)
+    def _order(self, result: TrialResult) -> tuple[bool, int, float, int]:
+        return standing(result.score, result.trial, self.direction, max(1, len(result.scores)))
+
+    def _cost(self, score: float) -> float:
+        return -score if self.direction == "max" else score
 
 
 def _scored(result: TrialResult) -> bool:

@@ -9,21 +9,35 @@ import gc
 import math
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from automl import experiment as experiments
 from automl import export, model, tasks
+from automl.environment import MODEL
 from automl.errors import Infeasible
-from automl.records import SCORED, DataSpec, Report, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.executors import Tell
+from automl.records import (
+    SCORED,
+    DataSpec,
+    Measured,
+    Outcome,
+    TestRequest,
+    TestResult,
+    TrialRequest,
+    TrialResult,
+    standing,
+)
 from automl.sections import Training
 from automl.tasks import Task
 
 CHECKPOINT = "checkpoint.npz"
 
 
-def run_trial(request: TrialRequest, report: Callable[[Report], bool]) -> TrialResult:
+def run_trial(request: TrialRequest, report: Tell) -> TrialResult:
     """Trains the model a document declares; goes on from the checkpoint in its folder, if there is one.
 
     Args:
@@ -42,13 +56,25 @@ def run_trial(request: TrialRequest, report: Callable[[Report], bool]) -> TrialR
     except Exception as error:  # noqa: BLE001 - the border round a trial: any failure costs this trial alone
         facts |= {
             "outcome": "oom" if _is_out_of_memory(error) else "error",
-            "message": f"{type(error).__name__}: {error}".splitlines()[0],
-            "traceback": traceback.format_exc(),
+            **_told(error),
         }
     return TrialResult(**facts, seconds=time.monotonic() - started)
 
 
-def run_test(request: TestRequest, report: Callable[[Report], bool]) -> TestResult:
+def run_refit(request: TrialRequest, report: Tell) -> TrialResult:
+    """Trains a model on all of the training part, its folds together, up to an epoch; nothing is measured.
+
+    A rate that is reduced on a plateau follows the training's own value of the objective: there is no other.
+    """
+    del report
+    facts: dict[str, Any] = {"trial": request.trial, "attempt": request.attempt}
+    try:
+        return TrialResult(**facts, outcome="completed", epochs=request.epochs, model=_refitted(request))
+    except Exception as error:  # noqa: BLE001 - the same border: the model of the best fold stays
+        return TrialResult(**facts, outcome="error", **_told(error))
+
+
+def run_test(request: TestRequest, report: Tell) -> TestResult:
     """Evaluates a saved model on the test part, with every metric of its task.
 
     `test_loss` is the task's own, plain loss, whatever the trial was trained with: it compares trials, as `val_loss`,
@@ -60,9 +86,12 @@ def run_test(request: TestRequest, report: Callable[[Report], bool]) -> TestResu
         batch_size = experiments.training(request.document).batch_size
         metrics = _evaluate(request, task, batch_size)
     except Exception as error:  # noqa: BLE001 - the same border: the winner stays, even when it cannot be tested
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        return TestResult(request.trial, request.attempt, message=message, traceback=traceback.format_exc())
+        return TestResult(request.trial, request.attempt, **_told(error))
     return TestResult(request.trial, request.attempt, metrics)
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    return {"message": f"{type(error).__name__}: {error}".splitlines()[0], "traceback": traceback.format_exc()}
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -71,26 +100,55 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(word in told for word in ("resourceexhausted", "outofmemory"))
 
 
-def _train(request: TrialRequest, report: Callable[[Report], bool]) -> dict[str, Any]:
-    import keras
+def _train(request: TrialRequest, report: Tell) -> dict[str, Any]:
+    """Trains a trial as often as its document says; returns the fields of its `TrialResult`."""
+    evaluation, done = experiments.evaluation(request.document), list(request.measured)
+    if evaluation.parts == 1:
+        return _trained(request, report, ())[0]
+    while True:
+        if done and not report(done[-1]):
+            return _mean(request, done, "stopped")
+        if len(done) == evaluation.parts:
+            return _mean(request, done, "completed")
+        facts, seconds = _trained(request, report, done)
+        if facts["outcome"] not in SCORED:
+            return facts | {"epochs": facts["epochs"] + sum(each.epochs for each in done)}
+        known = {name: facts[name] for name in ("score", "best_epoch", "epochs", "parameters", "metrics")}
+        done.append(Measured(request.trial, request.attempt, len(done) + 1, seconds=seconds, **known))
+        if facts["outcome"] != "completed":
+            return _mean(request, done, facts["outcome"])
 
+
+def _mean(request: TrialRequest, done: Sequence[Measured], outcome: Outcome) -> dict[str, Any]:
+    """Returns what several trainings come to; the model is that of the best one."""
+    everywhere = set.intersection(*(set(each.metrics) for each in done))
+    return {
+        "outcome": outcome,
+        "score": fmean(each.score for each in done),
+        "scores": tuple(each.score for each in done),
+        "best_epoch": round(fmean(each.best_epoch for each in done)),
+        "epochs": sum(each.epochs for each in done),
+        "parameters": done[-1].parameters,
+        "model": str(Path(request.folder) / MODEL),
+        "metrics": {name: fmean(each.metrics[name] for each in done) for name in sorted(everywhere)},
+    }
+
+
+def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) -> tuple[dict[str, Any], float]:
+    """Trains once, from the checkpoint if there is one; returns the fields of a `TrialResult`, and the seconds."""
     from automl.checkpoint import Checkpoint
     from automl.feed import Feed
     from automl.recorder import Recorder
 
-    # One worker serves many trials: what the last one left in Keras's global state must not reach this one.
-    keras.utils.clear_session(free_memory=False)
-    gc.collect()
-    keras.utils.set_random_seed(request.seed)
-
-    training, task, data = experiments.training(request.document), _task(request.document), request.data
-    keras.config.set_dtype_policy(training.precision)  # of the layers made from now on
-    network = model.build(request.document, data)
-    model.compile_model(network, training, task, data)
-    recorder = Recorder(request, report)
+    evaluation = experiments.evaluation(request.document)
+    part = len(before) + 1
+    data, seed = request.data.at(evaluation.fold(part)), evaluation.seed(request.seed, part)
+    training, task = experiments.training(request.document), _task(request.document)
+    network = _network(request.document, data, seed)
+    recorder = Recorder(request, report, before)
     course, stopping = _course(training, request), _stopping(training, request)
     checkpoint = Checkpoint(Path(request.folder) / CHECKPOINT, recorder, [*course, *stopping])
-    train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
+    train = Feed(data, "train", task, training.batch_size, seed=seed, weights=_class_weights(task, data))
     network.fit(
         train,
         validation_data=Feed(data, "val", task, training.batch_size),
@@ -103,9 +161,48 @@ def _train(request: TrialRequest, report: Callable[[Report], bool]) -> dict[str,
     )
     facts = recorder.facts() | {"parameters": network.count_params()}
     if facts["outcome"] in SCORED:
-        network.set_weights(recorder.best_weights)
-        facts["model"] = str(export.registry.read("keras").write(network, Path(request.folder)))
-    return facts
+        path = Path(request.folder) / MODEL
+        if all(standing(facts["score"], part, request.direction) < _rank(each, request) for each in before):
+            network.set_weights(recorder.best_weights)
+            path = export.registry.read("keras").write(network, Path(request.folder))
+        facts["model"] = str(path)
+    return facts, recorder.seconds()
+
+
+def _rank(training: Measured, request: TrialRequest) -> tuple[Any, ...]:
+    return standing(training.score, training.part, request.direction)
+
+
+def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
+    """Builds and compiles the model of a document, from a clean slate."""
+    import keras
+
+    # One worker serves many trials: what the last one left in Keras's global state must not reach this one.
+    keras.utils.clear_session(free_memory=False)
+    gc.collect()
+    keras.utils.set_random_seed(seed)
+    training = experiments.training(document)
+    keras.config.set_dtype_policy(training.precision)  # of the layers made from now on
+    network = model.build(document, data)
+    model.compile_model(network, training, _task(document), data)
+    return network
+
+
+def _refitted(request: TrialRequest) -> str:
+    import keras
+
+    from automl.feed import Feed
+
+    training, task, data = experiments.training(request.document), _task(request.document), request.data
+    network = _network(request.document, data, request.seed)
+    last: list[Any] = []
+    keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()))
+    train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
+    seen = replace(request, objective=request.objective.removeprefix("val_"))
+    callbacks = [train.clock(), *_course(training, seen), keep]
+    network.fit(train, epochs=request.epochs, callbacks=callbacks, shuffle=False, verbose=0)
+    network.set_weights(last)
+    return str(export.registry.read("keras").write(network, Path(request.folder)))
 
 
 def _course(training: Training, request: TrialRequest) -> list[Any]:
@@ -137,9 +234,9 @@ def _stopping(training: Training, request: TrialRequest) -> list[Any]:
 
 
 def _class_weights(task: Task, data: DataSpec) -> Any:
-    import numpy as np
+    from automl.feed import targets
 
-    return task.weights(np.load(Path(data.folder) / "train_y.npy"), data.classes)
+    return task.weights(targets(data, "train"), data.classes)
 
 
 def _task(document: Mapping[str, Any]) -> Task:

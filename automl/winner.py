@@ -6,21 +6,21 @@ import math
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from automl import environment, export, leaderboard
 from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
-from automl.executors import Event
+from automl.executors import Event, Run
 from automl.journal import Finished, now_ms
 from automl.loop import STOPPED, Loop
 from automl.prediction import Prediction
-from automl.records import TestRequest, TestResult, TrialResult
-from automl.trial import run_test
+from automl.records import TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost, spread
+from automl.trial import run_refit, run_test
 
-MOST_TEST_ATTEMPTS = 3
+MOST_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,13 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
     best = standings.best
     described: dict[str, Any] | None = None
     if best is not None:
+        if loop.experiment.evaluation.refit:
+            _refit(loop, best)
         test = _test(loop, best)
         described = {
             "trial": best.trial,
             "score": best.score,
+            **({"spread": spread(best.scores), "scores": list(best.scores)} if best.scores else {}),
             "params": dict(standings.asked[best.trial].values),
             "run_id": tracker.trial_run_ids.get(best.trial),
             "model_uri": _register(loop, best, settings["name"]),
@@ -92,25 +95,51 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
     return summary
 
 
+def _refit(loop: Loop, best: TrialResult) -> None:
+    """Trains the winner once more, on the examples of all folds; its model takes the place of the best fold's."""
+    resolved = loop.resolved(loop.standings.asked[best.trial])
+    request = TrialRequest(
+        trial=best.trial,
+        attempt=1,
+        document=resolved,
+        seed=resolved["training"]["seed"],
+        data=loop.data,
+        folder=str(trial_folder(loop.folder, best.trial)),
+        objective=loop.experiment.objective,
+        direction=loop.experiment.direction,
+        epochs=best.best_epoch or 1,
+    )
+    loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {request.epochs} epochs")
+    told = _run(loop, run_refit, request)
+    if told.message:
+        loop.watcher.say(f"the winner could not be trained again, its best fold's model stays: {told.message}")
+
+
 def _test(loop: Loop, best: TrialResult) -> TestResult:
-    """Evaluates the winner in a worker: the driver sees no device."""
-    document = loop.resolved(loop.standings.asked[best.trial])
-    for attempt in range(1, MOST_TEST_ATTEMPTS + 1):
-        model = str(trial_folder(loop.folder, best.trial) / MODEL)
-        loop.executor.submit(run_test, TestRequest(best.trial, attempt, document, loop.data, model))
-        events: list[Event] = []
+    """Evaluates the winner."""
+    model = str(trial_folder(loop.folder, best.trial) / MODEL)
+    request = TestRequest(best.trial, 1, loop.resolved(loop.standings.asked[best.trial]), loop.data, model)
+    told = _run(loop, run_test, request)
+    return told if isinstance(told, TestResult) else TestResult(best.trial, MOST_ATTEMPTS, message=told.message)
 
-        def follow(event: Event) -> bool:
-            events.append(event)  # noqa: B023 - called within this turn
-            return True
 
+def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResult | TrialResult | WorkerLost:
+    """Runs something in a worker, because the driver sees no device; again when the worker dies."""
+    events: list[Event] = []
+
+    def follow(event: Event) -> bool:
+        events.append(event)
+        return True
+
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        events.clear()
+        loop.executor.submit(run, replace(request, attempt=attempt))
         while not events:
             loop.check()
             loop.executor.wait(1.0, follow, math.inf)
-        if isinstance(events[0], TestResult):
+        if isinstance(events[0], TestResult | TrialResult):
             return events[0]
-        # else its worker died, and another tries
-    return TestResult(best.trial, MOST_TEST_ATTEMPTS, message="its worker died each time")
+    return WorkerLost(request.trial, MOST_ATTEMPTS, "its worker died each time")
 
 
 def _register(loop: Loop, best: TrialResult, name: str) -> str | None:

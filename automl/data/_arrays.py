@@ -50,7 +50,7 @@ def named(codes: np.ndarray, classes: Sequence[str], where: Path | str) -> np.nd
     return np.asarray(classes, dtype=str)[codes]
 
 
-def paired(x: np.ndarray, y: np.ndarray, where: Path | str) -> Part:
+def paired(x: np.ndarray, y: np.ndarray, where: Path | str, groups: np.ndarray | None = None) -> Part:
     """Joins examples and targets.
 
     Raises:
@@ -62,7 +62,7 @@ def paired(x: np.ndarray, y: np.ndarray, where: Path | str) -> Part:
         raise fault(where, "examples and targets differ in number", expected=f"{len(x)} targets", received=f"{len(y)}")
     if len(x) == 0:
         raise fault(where, "holds no examples", expected="at least one", received="none")
-    return Part(x, y)
+    return Part(x, y, groups)
 
 
 def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:

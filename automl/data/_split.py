@@ -13,12 +13,13 @@ Strata = Callable[[np.ndarray], "np.ndarray | None"]
 """Maps raw targets to a label per example to stratify by, or to None: `Task.strata`."""
 
 
-def cut(splits: Splits, *, val: float, test: float, seed: int, strata: Strata, name: str) -> dict[str, Part]:
+def cut(splits: Splits, *, val: float | None, test: float, seed: int, strata: Strata, name: str) -> dict[str, Part]:
     """Returns the three parts; those the set does not bring are cut from `train`.
 
     Args:
         splits: What the source loaded.
-        val: Fraction of what is there to cut (the whole set, or its `train`) that becomes `val`.
+        val: Fraction of what is there to cut (the whole set, or its `train`) that becomes `val`; None where folds take
+            turns: `train` then keeps all, what the set brings as `val` among it, and `val` is empty.
         test: Fraction of it that becomes `test`.
         seed: Seed of the choice.
         strata: Labels to stratify by.
@@ -28,8 +29,12 @@ def cut(splits: Splits, *, val: float, test: float, seed: int, strata: Strata, n
         DataError: The set is too small, or a class too rare, to stand in every part.
     """
     left, parts = splits.train, {"val": splits.val, "test": splits.test}
+    if val is None:
+        left = left if splits.val is None else _joined(left, splits.val)
+        parts["val"] = _take(left, np.arange(0))
     size = len(left.x)
-    fractions = {part: fraction for part, fraction in (("test", test), ("val", val)) if parts[part] is None}
+    wanted = (("test", test), ("val", val))
+    fractions = {part: fraction for part, fraction in wanted if parts[part] is None and fraction is not None}
     labels = strata(left.y)
     if labels is not None and fractions:
         _enough(labels, len(fractions) + 1, name)
@@ -62,7 +67,8 @@ def check_classes(parts: Mapping[str, Part], strata: Strata, name: str) -> None:
     Raises:
         DataError: A class is missing in a part: its score there would mean nothing, or it would never be learned.
     """
-    found = {part: strata(content.y) for part, content in parts.items()}
+    # Where folds take turns, the part for validation is empty.
+    found = {part: strata(content.y) for part, content in parts.items() if len(content.y)}
     labels = {part: values for part, values in found.items() if values is not None}
     if not labels:
         return
@@ -99,7 +105,7 @@ def _enough(labels: np.ndarray, parts: int, name: str) -> None:
 
 def _choose(part: Part, count: int, seed: int, strata: Strata, where: str) -> np.ndarray:
     """Returns the sorted rows of `count` examples, stratified."""
-    from sklearn.model_selection import train_test_split
+    from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
     size, labels = len(part.x), strata(part.y)
     least = 1 if labels is None else len(np.unique(labels))
@@ -110,9 +116,19 @@ def _choose(part: Part, count: int, seed: int, strata: Strata, where: str) -> np
             expected=f"at least {least} on both sides, one of each class",
             hint="Change the fractions in `split`, or bring more examples",
         )
+    if part.groups is not None:
+        # Who was trained on must not be tested on.
+        split = GroupShuffleSplit(1, test_size=count / size, random_state=seed)
+        return np.sort(next(split.split(part.x, groups=part.groups))[1])
     _, chosen = train_test_split(np.arange(size), test_size=count, random_state=seed, stratify=labels)
     return np.sort(chosen)
 
 
+def _joined(one: Part, other: Part) -> Part:
+    both = [part.groups for part in (one, other) if part.groups is not None]
+    groups = np.concatenate(both) if len(both) == 2 else None
+    return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), groups)
+
+
 def _take(part: Part, rows: np.ndarray) -> Part:
-    return Part(part.x[rows], part.y[rows])
+    return Part(part.x[rows], part.y[rows], None if part.groups is None else part.groups[rows])

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from automl.data._folds import FILE as FOLDS
 from automl.data._places import fault
 from automl.records import DataSpec, Part
 
@@ -21,8 +22,14 @@ PARTS = ("train", "val", "test")
 SPEC = "spec.json"
 
 
-def digest(parts: Mapping[str, Part], classes: tuple[str, ...]) -> str:
-    """Returns the SHA-256, in hex, of the arrays as they are stored, of which part they are in, and of the classes."""
+def digest(parts: Mapping[str, Part], classes: tuple[str, ...], folds: np.ndarray | None = None) -> str:
+    """Returns the SHA-256, in hex, of the arrays as they are stored, of which part they are in, and of the classes.
+
+    Args:
+        parts: The arrays.
+        classes: Names of the classes.
+        folds: Which fold each training example validates, where there are folds.
+    """
     sha = hashlib.sha256(json.dumps(list(classes)).encode())
     for name in PARTS:
         for axis, array in (("x", parts[name].x), ("y", parts[name].y)):
@@ -30,10 +37,14 @@ def digest(parts: Mapping[str, Part], classes: tuple[str, ...]) -> str:
             little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
             sha.update(f"{name}_{axis} {little.dtype.str} {little.shape}\n".encode())
             sha.update(little.data)
+    if folds is not None:
+        sha.update(b"folds\n" + folds.astype("<i2").tobytes())
     return sha.hexdigest()
 
 
-def write(spec: DataSpec, parts: Mapping[str, Part], document: Mapping[str, Any]) -> DataSpec:
+def write(
+    spec: DataSpec, parts: Mapping[str, Part], document: Mapping[str, Any], folds: np.ndarray | None = None
+) -> DataSpec:
     """Writes the parts and the spec to `spec.folder` and returns the spec as it is read back.
 
     All is written beside the folder and then renamed, so a reader never sees half a set, and of several writers one
@@ -43,6 +54,7 @@ def write(spec: DataSpec, parts: Mapping[str, Part], document: Mapping[str, Any]
         spec: What is written about the set.
         parts: The arrays as they are to be stored.
         document: The data document as plain data, kept for the record.
+        folds: Which fold each training example validates, where there are folds.
     """
     folder = Path(spec.folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +64,8 @@ def write(spec: DataSpec, parts: Mapping[str, Part], document: Mapping[str, Any]
         for name in PARTS:
             np.save(fresh / f"{name}_x.npy", parts[name].x, allow_pickle=False)
             np.save(fresh / f"{name}_y.npy", parts[name].y, allow_pickle=False)
+        if folds is not None:
+            np.save(fresh / FOLDS, folds, allow_pickle=False)
         content = {**asdict(spec), "sizes": dict(spec.sizes), "document": dict(document)}
         del content["folder"]  # the folder may be moved
         (fresh / SPEC).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -99,7 +113,8 @@ def read(folder: Path) -> DataSpec:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         content.pop("document", None)
-        content.update(folder=str(folder), shape=tuple(content["shape"]), classes=tuple(content["classes"]))
+        tuples = {name: tuple(content[name]) for name in ("shape", "classes", "stems")}
+        content.update(tuples, folder=str(folder))
         spec = DataSpec(**content)
     except FileNotFoundError as error:
         raise fault(folder, "holds no prepared data", expected=f"the file {SPEC}") from error
@@ -107,6 +122,12 @@ def read(folder: Path) -> DataSpec:
         raise fault(path, "cannot be read as a description of prepared data", hint=hint) from error
     for part in PARTS:
         for axis in "xy":
-            if not (folder / f"{part}_{axis}.npy").is_file():
-                raise fault(folder, f"the file {part}_{axis}.npy is missing", hint=hint)
+            _there(folder, f"{part}_{axis}.npy", hint)
+    if spec.stems:
+        _there(folder, FOLDS, hint)
     return spec
+
+
+def _there(folder: Path, name: str, hint: str) -> None:
+    if not (folder / name).is_file():
+        raise fault(folder, f"the file {name} is missing", hint=hint)

@@ -37,6 +37,9 @@ class Csv(Source):
     columns: tuple[str, ...] | None = Field(
         None, description="Feature columns in order; all but the target if left out"
     )
+    group: str | None = Field(
+        None, description="Column that says what belongs together (a speaker, a patient): never split between parts"
+    )
     test: str | None = Field(None, description="File of the test part, with the same columns")
     shape: tuple[PositiveInt, ...] | None = Field(None, description="Shape of one example, for images and series")
     separator: str = Field(",", description="Character between values", min_length=1, max_length=1)
@@ -55,20 +58,21 @@ class Csv(Source):
     def _features(self, path: Path, header: list[str], wanted: Sequence[str] | None = None) -> list[str]:
         """Returns the feature columns after checking that they and the target are in the file."""
         wanted = wanted or self.columns
-        for column in (self.target, *(wanted or ())):
+        labels = [self.target] if self.group is None else [self.target, self.group]
+        for column in (*labels, *(wanted or ())):
             if column not in header:
-                what = "target" if column == self.target else "feature"
+                what = "target" if column == self.target else "group" if column == self.group else "feature"
                 raise fault(
                     path,
                     f"has no {what} column {column!r}",
                     expected=f"one of {shorten(header, 300)}",
                     hint=did_you_mean(column, header),
                 )
-        features = list(wanted) if wanted else [name for name in header if name != self.target]
-        if self.target in features:
-            raise fault(
-                path, f"the target {self.target!r} is among the feature columns", hint="Leave it out of `columns`"
-            )
+        features = list(wanted) if wanted else [name for name in header if name not in labels]
+        among = next((name for name in labels if name in features), None)
+        if among is not None:
+            what = "target" if among == self.target else "group"
+            raise fault(path, f"the {what} {among!r} is among the feature columns", hint="Leave it out of `columns`")
         if not features:
             raise fault(path, "has no feature column", expected=f"at least one beside {self.target!r}")
         if self.shape is not None and math.prod(self.shape) != len(features):
@@ -88,7 +92,7 @@ class Csv(Source):
             table = pd.read_csv(
                 path,
                 sep=self.separator,
-                usecols=[*features, self.target],
+                usecols=[*features, self.target, *([self.group] if self.group else ())],
                 index_col=False,
                 encoding="utf-8-sig",
                 keep_default_na=False,
@@ -102,7 +106,8 @@ class Csv(Source):
         x = np.column_stack([_numbers(table[name], path) for name in features])
         if self.shape is not None:
             x = x.reshape(len(x), *self.shape)
-        return paired(as_stored(x, path), _targets(table[self.target], path), path)
+        groups = None if self.group is None else table[self.group].to_numpy().astype(str)
+        return paired(as_stored(x, path), _targets(table[self.target], path), path, groups)
 
     @classmethod
     def toy(cls, folder: Path) -> Csv:

@@ -19,6 +19,7 @@ from automl.blocks._chain import Chain
 from automl.dataset import DataDocument
 from automl.editor._fields import MODEL, TRAINING, Fields, add_lists
 from automl.editor._layout import laid_out, reached
+from automl.evaluation import Evaluation
 from automl.registry import Member, Names
 from automl.sections import Search, Training
 
@@ -36,6 +37,7 @@ class SpaceDocument(Member):
     model: Chain = Field(description="The blocks, one behind the other", json_schema_extra={"minItems": 1})
     training: Training | None = Field(None, description="How a model is trained. Every leaf may be searched")
     search: Search | None = Field(None, description="How the space is searched. Nothing here is searched itself")
+    evaluation: Evaluation | None = Field(None, description="Repeats and folds that a trial is measured by")
     data: str | DataDocument | None = Field(None, description="Name or file of a data set, or the data document itself")
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from automl.records import Report, TestResult, TrialResult, WorkerLost
+from automl.records import Measured, Report, TestResult, TrialResult, WorkerLost
 
-Event = Report | TrialResult | TestResult | WorkerLost
+Message = Report | Measured
+"""What a running trial says on its way."""
+
+Event = Message | TrialResult | TestResult | WorkerLost
 """What comes back from a worker."""
 
-Tell = Callable[[Report], bool]
-"""What a running trial calls after each epoch; tells whether it goes on."""
+Tell = Callable[[Message], bool]
+"""What a running trial calls after each epoch, and after each of several trainings; tells whether it goes on."""
 
 Run = Callable[[Any, Tell], TrialResult | TestResult]
 """What a worker is asked to run; a module-level function, so that it can be named across processes."""

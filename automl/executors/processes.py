@@ -22,8 +22,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Request, Run
-from automl.records import Report, WorkerLost
+from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Message, Request, Run
+from automl.records import WorkerLost
 
 RECYCLE_AFTER = 20
 """Trials a worker serves: its start costs seconds, its leak about 6 MiB a trial (TensorFlow, measured)."""
@@ -127,7 +127,7 @@ class Processes:
             self._workers[self._workers.index(worker)] = self._replace(worker)
         for event in events:
             goes_on = follow(event)
-            if isinstance(event, Report) and event.waits:
+            if isinstance(event, Message) and event.waits:
                 # A dead worker's end of file is met when its pipe is read next.
                 with contextlib.suppress(OSError):
                     worker.pipe.send(goes_on)
@@ -140,7 +140,7 @@ class Processes:
                 if isinstance(event, _Broken):
                     return [*events, self._lost(worker, event.message)]
                 events.append(event)
-                if not isinstance(event, Report):
+                if not isinstance(event, Message):
                     worker.request = None
                     worker.served += 1
         except (EOFError, OSError):
@@ -220,7 +220,7 @@ def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | N
         raise
 
 
-def _told(report: Report, pipe: Connection, received: SimpleQueue[Any]) -> bool:
+def _told(report: Message, pipe: Connection, received: SimpleQueue[Any]) -> bool:
     """Sends a report; waits for the verdict if it asks for one."""
     pipe.send(report)
     return bool(_taken(received.get())) if report.waits else True

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from automl.errors import SearchError
+from automl.journal import results
 from automl.journal.events import (
     Asked,
     Changed,
@@ -25,6 +26,7 @@ from automl.journal.events import (
     Finished,
     Header,
     Lost,
+    Measured,
     Reported,
     Resumed,
     Retried,
@@ -189,6 +191,7 @@ __all__ = [
     "Journal",
     "Lock",
     "Lost",
+    "Measured",
     "Reported",
     "Resumed",
     "Retried",
@@ -198,4 +201,5 @@ __all__ = [
     "now_ms",
     "read",
     "replay",
+    "results",
 ]

@@ -78,7 +78,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Reported:
-    """An epoch of a running trial ended; epochs count from 1."""
+    """An epoch of a running trial ended; epochs count from 1, through all trainings of the trial."""
 
     event: ClassVar[str] = "report"
 
@@ -88,6 +88,25 @@ class Reported:
     metrics: Mapping[str, float]
     time: int
     nonfinite: Mapping[str, str] = field(default_factory=dict)
+    part: int = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One training of a trial ended that has several; the fields are those of `records.Measured`."""
+
+    event: ClassVar[str] = "measured"
+
+    number: int
+    attempt: int
+    part: int
+    score: float
+    best_epoch: int
+    epochs: int
+    time: int
+    parameters: int | None = None
+    seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,6 +127,7 @@ class Ended:
     parameters: int | None = None
     message: str | None = None
     traceback: str | None = None
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,10 +189,11 @@ class Finished:
     result: Plain = field(default_factory=dict)
 
 
-Event = Header | Asked | Started | Reported | Ended | Lost | Retried | Resumed | Changed | Finished
+Event = Header | Asked | Started | Reported | Measured | Ended | Lost | Retried | Resumed | Changed | Finished
 
 EVENTS: dict[str, type[Event]] = {
-    kind.event: kind for kind in (Header, Asked, Started, Reported, Ended, Lost, Retried, Resumed, Changed, Finished)
+    kind.event: kind
+    for kind in (Header, Asked, Started, Reported, Measured, Ended, Lost, Retried, Resumed, Changed, Finished)
 }
 
 
@@ -210,6 +231,6 @@ def decode(line: bytes, where: str) -> Event:
         wrong = sorted(needed - data.keys()) + sorted(data.keys() - known)
         raise SearchError(f"{where}: the {name} event lacks or does not know {', '.join(wrong)}.")
     # JSON knows no tuples.
-    for key in {"keys", "rungs"} & data.keys():
+    for key in {"keys", "rungs", "scores"} & data.keys():
         data[key] = tuple(data[key])
     return kind(**data)

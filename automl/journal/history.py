@@ -16,6 +16,7 @@ from automl.journal.events import (
     Finished,
     Header,
     Lost,
+    Measured,
     Reported,
     Resumed,
     Retried,
@@ -31,6 +32,7 @@ class TrialHistory:
         asked: Its proposal.
         attempts: How many times it was started.
         reports: Its epochs, in order.
+        measured: The trainings it finished, of a trial that has several.
         lost: The attempts whose worker died.
         changes: Leaves of `training` that were changed for another attempt.
         ended: How it ended; None while it runs, or when the driver died before.
@@ -39,6 +41,7 @@ class TrialHistory:
     asked: Asked
     attempts: int = 0
     reports: list[Reported] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
     ended: Ended | None = None
@@ -113,15 +116,18 @@ def build(events: Iterable[Event], path: Path) -> History:
     return history
 
 
-def _follow(trial: TrialHistory, event: Started | Reported | Ended | Lost | Retried) -> None:
+def _follow(trial: TrialHistory, event: Started | Reported | Measured | Ended | Lost | Retried) -> None:
     if isinstance(event, Started):
         trial.attempts = max(trial.attempts, event.attempt)
     elif isinstance(event, Reported):
         trial.reports.append(event)
+    elif isinstance(event, Measured):
+        trial.measured.append(event)
     elif isinstance(event, Lost):
         trial.lost.append(event)
     elif isinstance(event, Retried):
         trial.changes |= event.changes
         trial.reports.clear()
+        trial.measured.clear()
     else:
         trial.ended = event

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from automl.records import TrialResult
+from automl.records import TrialResult, spread
 from automl.tracking import model as models
 from automl.tracking.family import DatasetInput, Family
 from automl.tracking.outbox import Outbox, line
@@ -170,6 +170,7 @@ class Tracker:
             run = self._family.trial(result.trial, time_ms)
             facts: dict[str, float | None] = {
                 "score": result.score,
+                "score_spread": spread(result.scores),
                 "best_epoch": result.best_epoch,
                 "epochs": result.epochs,
                 "seconds": result.seconds,

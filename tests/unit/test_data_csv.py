@@ -107,3 +107,12 @@ def test_a_missing_file(tmp_path):
 def test_shapes_are_positive():
     with pytest.raises(ValidationError):
         Csv.model_validate({"file": "t.csv", "target": "y", "shape": [0]})
+
+
+def test_a_group_is_no_feature(tmp_path):
+    part = load(tmp_path, "a,who,kind\n1,ann,x\n2,bob,y\n", group="who").train
+    assert part.x.tolist() == [[1], [2]]
+    assert part.groups is not None
+    assert part.groups.tolist() == ["ann", "bob"]
+    assert "has no group column 'whom'" in failure(tmp_path, TABLE, group="whom")
+    assert "the group 'a' is among the feature columns" in failure(tmp_path, TABLE, group="a", columns=("a",))

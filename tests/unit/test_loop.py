@@ -15,7 +15,7 @@ from automl.experiment import Experiment
 from automl.journal import Asked, Finished, Header, Journal, Retried, Started, replay
 from automl.loop import STOPPED, Loop, trial_seed
 from automl.oracles import WAIT, Ask, Done
-from automl.records import DataSpec, Report, TrialRequest, TrialResult, WorkerLost
+from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.trial import CHECKPOINT, run_trial
 from automl.watcher import Watcher
 
@@ -579,3 +579,74 @@ def test_a_trial_that_cannot_be_built_gives_its_place_to_another(table: Lay) -> 
     laid = table().lay(Proposals(asks(*range(1, 9))), Script(plan, workers=2))
     assert laid.search() == "all 4 trials are done"
     assert laid.standings.counts() == {"completed": 4, "stopped": 0, "timeout": 0, "infeasible": 1, "failed": 0}
+
+
+FOLDS = SPACE + "evaluation: {folds: 3}\n"
+
+
+def folded(request: TrialRequest, *scores: float) -> list[Event]:
+    """A trial of several trainings, two epochs each; a worker would stop where it is told to."""
+    for name in (MODEL, CHECKPOINT):
+        (Path(request.folder) / name).touch()
+    events: list[Event] = []
+    for part, score in enumerate(scores, start=1):
+        epochs = (2 * part - 1, 2 * part)
+        events += [Report(request.trial, 1, epoch, {"val_accuracy": score}, part=part) for epoch in epochs]
+        events.append(Measured(request.trial, 1, part, score, 1, 2))
+    mean = sum(scores) / len(scores)
+    return [*events, TrialResult(request.trial, 1, "completed", mean, 1, {}, 2 * len(scores), 0.1, 10, scores=scores)]
+
+
+def test_a_trial_whose_first_fold_is_worse_than_all_of_the_best_is_dropped(table: Lay) -> None:
+    by_trial = {1: (0.8, 0.6, 0.7), 2: (0.59,), 3: (0.6, 0.9, 0.9), 4: (0.65, 0.2, 0.2)}
+    executor = Script(lambda r: folded(r, *by_trial[r.trial]))
+    made = table(FOLDS)
+    laid = made.lay(Proposals(asks(1, 2, 3, 4)), executor)
+    laid.search()
+    verdicts = [
+        executor.verdicts[i]
+        for i, event in enumerate(e for r in executor.requests for e in folded(r, *by_trial[r.trial]))
+        if isinstance(event, Measured) and event.part == 1
+    ]
+    # After the third trial the bar is its own worst fold, 0.6.
+    assert verdicts == [True, False, True, True]
+    assert laid.standings.best is not None
+    assert laid.standings.best.trial == 3
+    assert laid.standings.epochs.total() == 6 + 2 + 6 + 6
+    assert [event for event in made.events() if event == "measured 3"] == ["measured 3"] * 3
+    # The scheduler compares first trainings.
+    assert [len(course.costs) for course in laid.standings.others()] == [2] * 4
+
+
+def test_no_trial_is_dropped_where_none_is_to_race(table: Lay) -> None:
+    executor = Script(lambda r: folded(r, *((0.9, 0.9, 0.9) if r.trial == 1 else (0.1, 0.1, 0.1))))
+    table(SPACE + "evaluation: {folds: 3, race: false}\n").lay(Proposals(asks(1, 2)), executor).search()
+    assert all(executor.verdicts)
+
+
+def test_one_lucky_fold_is_no_better_than_the_mean_of_three(table: Lay) -> None:
+    by_trial = {1: (0.5, 0.5, 0.5), 2: (0.9,)}
+    laid = table(FOLDS).lay(Proposals(asks(1, 2)), Script(lambda r: folded(r, *by_trial[r.trial])))
+    laid.search()
+    assert laid.standings.ranks() == {1: 1, 2: 2}
+
+
+def test_a_resumed_trial_is_given_the_trainings_it_has_behind_it(table: Lay) -> None:
+    made = table(FOLDS)
+    first = made.lay(Proposals(asks(1)), Script(lambda r: folded(r, 0.5, 0.6, 0.7)[:7]))  # dies in its third training
+    first.wish = lambda: dying(first)
+    with pytest.raises(SystemError):
+        first.search()
+    executor = Script(lambda r: [])
+    second = made.lay(Proposals(asks(1)), executor)
+    second.wish = lambda: "now" if executor.requests else None
+    with pytest.raises(KeyboardInterrupt):
+        second.search()
+    (request,) = executor.requests
+    assert [(training.part, training.score) for training in request.measured] == [(1, 0.5), (2, 0.6)]
+    assert second.standings.epochs[1] == 5
+
+
+def dying(laid: Loop) -> None:
+    if laid.standings.epochs[1] == 5:
+        raise SystemError

@@ -1,0 +1,163 @@
+"""Folds from the table of a user to the batches of a training; documents that ask for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automl import dataset, experiment, tasks
+from automl.dataset import DataDocument
+from automl.errors import ConfigError, DataError
+from automl.evaluation import Evaluation
+from automl.feed import Feed, targets
+from automl.records import DataSpec
+
+SIZE = 60
+
+
+def document(folder: Path, **source: Any) -> DataDocument:
+    """Rows that tell themselves apart: the first feature is the row's number; three classes, twelve speakers."""
+    lines = [f"{row},{row % 7},{'abc'[row % 3]},speaker {row // 5}" for row in range(SIZE)]
+    (folder / "t.csv").write_text("\n".join(["row,b,kind,speaker", *lines]))
+    csv = {"file": str(folder / "t.csv"), "target": "kind", "columns": ["row", "b"], "shape": [2, 1], **source}
+    written = {"name": "t", "source": {"csv": csv}, "input": "series", "task": "classification"}
+    return DataDocument.model_validate(written)
+
+
+def prepare(folder: Path, source: Any = None, **evaluation: Any) -> DataSpec:
+    return dataset.prepare(document(folder, **(source or {})), folder / "d", None, Evaluation(**evaluation))
+
+
+def numbers(spec: DataSpec, part: str) -> list[int]:
+    """Returns which rows of the table a part's batches hold."""
+    feed = Feed(spec, part, tasks.registry.read("classification"), 7)
+    return [int(row) for index in range(len(feed)) for row in feed[index][0][:, 0, 0]]
+
+
+def sides(spec: DataSpec, folds: int) -> list[tuple[set[int], set[int]]]:
+    return [(set(numbers(spec.at(fold), "train")), set(numbers(spec.at(fold), "val"))) for fold in range(folds)]
+
+
+def test_folds_take_turns_and_leave_the_test_part_alone(tmp_path: Path) -> None:
+    spec = prepare(tmp_path, folds=4)
+    assert spec.sizes == {"train": 48, "val": 0, "test": 12}
+    every, test = set(numbers(spec, "train")), set(numbers(spec, "test"))
+    assert every | test == set(range(SIZE))
+    assert not every & test
+    found = sides(spec, 4)
+    assert sorted(row for _, val in found for row in val) == sorted(every)
+    for train, val in found:
+        assert train | val == every
+        assert not train & val
+        assert [sum(row % 3 == kind for row in val) for kind in range(3)] == [4, 4, 4]
+    assert [set(numbers(spec.at(fold), "test")) == test for fold in range(4)] == [True] * 4
+
+
+def test_preprocessing_is_learned_from_what_trains_a_fold(tmp_path: Path) -> None:
+    spec = prepare(tmp_path, folds=4)
+    for fold in range(4):
+        seen = spec.at(fold)
+        rows = np.array(numbers(seen, "train"))
+        assert seen.stem["mean"][0] == pytest.approx(np.mean([rows, rows % 7]), abs=1e-4)
+    assert len({str(stem) for stem in spec.stems}) > 1
+    assert spec.at(None) == spec
+
+
+def test_a_training_part_is_shuffled_within_its_fold(tmp_path: Path) -> None:
+    spec = prepare(tmp_path, folds=3).at(1)
+    feed = Feed(spec, "train", tasks.registry.read("classification"), 5, seed=3)
+    epochs = []
+    for epoch in range(2):
+        feed.set_epoch(epoch)
+        epochs.append([int(row) for index in range(len(feed)) for row in feed[index][0][:, 0, 0]])
+    assert epochs[0] != epochs[1]
+    assert set(epochs[0]) == set(epochs[1]) == set(numbers(spec, "train"))
+    assert len(targets(spec, "train")) == feed.size == 32
+
+
+def test_what_belongs_together_stays_together(tmp_path: Path) -> None:
+    spec = prepare(tmp_path, {"group": "speaker"}, folds=3, strategy="group")
+    test = {row // 5 for row in numbers(spec, "test")}
+    for train, val in sides(spec, 3):
+        speakers = [{row // 5 for row in rows} for rows in (train, val)]
+        assert not speakers[0] & speakers[1]
+        assert not test & (speakers[0] | speakers[1])
+
+
+def test_walking_forward_trains_on_what_came_before(tmp_path: Path) -> None:
+    spec = prepare(tmp_path, folds=3, strategy="walk_forward")
+    before: set[int] = set()
+    for train, val in sides(spec, 3):
+        assert max(train) < min(val)
+        assert before < train
+        before = train
+
+
+def test_a_set_is_another_one_once_it_is_cut_otherwise(tmp_path: Path) -> None:
+    digests = [prepare(tmp_path, **given).digest for given in ({}, {"folds": 3}, {"folds": 4}, {"folds": 3})]
+    assert digests[1] == digests[3]
+    assert len(set(digests)) == 3
+    assert dataset.load_spec(tmp_path / "d").digest == digests[3]
+    (tmp_path / "d/folds.npy").unlink()
+    with pytest.raises(DataError, match=r"folds\.npy is missing"):
+        dataset.load_spec(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"folds": 3, "strategy": "group"}, "does not say which examples belong together"),
+        ({"folds": 50}, "cannot be cut into 50 folds"),
+    ],
+)
+def test_what_cannot_be_cut_is_told(tmp_path: Path, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(DataError, match=told) as caught:
+        prepare(tmp_path, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_class_that_a_fold_never_sees_is_told(tmp_path: Path) -> None:
+    doc = document(tmp_path)
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    # In time, the third class comes last.
+    rows = sorted(lines[1:], key=lambda line: line.split(",")[2])
+    (tmp_path / "t.csv").write_text("\n".join([lines[0], *rows]))
+    with pytest.raises(DataError, match="is measured on class 'b', which it is not trained on"):
+        dataset.prepare(doc, tmp_path / "d", None, Evaluation(folds=2, strategy="walk_forward"))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("{refit: true}", "refit needs folds"),
+        ("{strategy: group}", "strategy group needs folds"),
+        ("{folds: 1}", "at least 2; received 1"),
+        ("{folds: {values: [3, 5]}}", "folds"),
+        ("{fold: 3}", "folds"),
+        ("3", "evaluation"),
+    ],
+)
+def test_mistakes_in_the_section_are_told(tmp_path: Path, written: str, told: str) -> None:
+    (tmp_path / "s.yaml").write_text(f"model: [flatten]\nevaluation: {written}\n")
+    with pytest.raises(ConfigError, match=told) as caught:
+        experiment.load(str(tmp_path / "s.yaml"))
+    assert "s.yaml:2" in str(caught.value)
+
+
+def test_the_section_can_be_set_from_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("model: [flatten]\n")
+    read = experiment.load(str(tmp_path / "s.yaml"), options=["evaluation.folds=5", "evaluation.refit=true"])
+    assert (read.evaluation.parts, read.evaluation.refit) == (5, True)
+    assert experiment.evaluation(read.trial({})) == read.evaluation
+
+
+def test_trainings_take_the_folds_in_turn_with_seeds_of_their_own() -> None:
+    evaluation = Evaluation(folds=3, repeats=2)
+    assert [evaluation.fold(part) for part in range(1, evaluation.parts + 1)] == [0, 1, 2, 0, 1, 2]
+    seeds = [evaluation.seed(7, part) for part in range(1, 7)]
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 6
+    assert Evaluation(repeats=2).fold(2) is None

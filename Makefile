@@ -1,9 +1,9 @@
 # make demo   search a small CNN on the digits, from nothing but Python 3.11+ and pip
 # make test   set up what the tests need and run them all
-# make test-fast | lint | results | headers | clean
+# make test-fast | lint | results | bench | headers | clean
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint results headers clean
+.PHONY: help demo test test-fast lint results bench headers clean
 SHELL := /bin/sh
 
 # The interpreter that makes the environment: PYTHON when given, else the first one that is new enough.
@@ -55,9 +55,17 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The rows of docs/results.md that are missing: about an hour on 2 cores.
+# The rows of docs/results.md and docs/kills.md that are missing: about an hour on 2 cores.
 results: $(CORE_STAMP)
 	$(SETTINGS) $(BIN)/python benchmarks/results.py
+	$(SETTINGS) $(BIN)/python benchmarks/kills.py --missing
+
+# What a search costs beside its training, for docs/benchmarks.md: half an hour on 2 quiet cores. benchmarks/efficiency.py
+# takes hours and is run by hand.
+bench: $(CORE_STAMP)
+	$(SETTINGS) $(BIN)/python benchmarks/overhead.py
+	$(SETTINGS) $(BIN)/python benchmarks/scale.py
+	$(SETTINGS) $(BIN)/python benchmarks/memory.py
 
 # The command at the head of each shipped space, run again; its time and score written under it: about an hour.
 headers: $(CORE_STAMP)

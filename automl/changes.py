@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,19 @@ from automl.space import Space
 from automl.watcher import Watcher
 
 
-def source(space: str, data: str | None, options: tuple[str, ...], flags: Mapping[str, object]) -> dict[str, Any]:
-    """Returns how a search's documents were named, such that they are found again from any folder."""
-    return {"space": _placed(space), "data": data and _placed(data), "options": list(options), "flags": dict(flags)}
+def source(
+    space: str,
+    data: str | None,
+    options: tuple[str, ...],
+    flags: Mapping[str, object],
+    start: Sequence[Values] = (),
+) -> dict[str, Any]:
+    """Returns how a search's documents were named, such that they are found again from any folder.
+
+    The points of a warm start stand there themselves: what they were read from may not be there any more.
+    """
+    named = {"space": _placed(space), "data": data and _placed(data)}
+    return {**named, "options": list(options), "flags": dict(flags), "start": [dict(point) for point in start]}
 
 
 def settled(history: History, watcher: Watcher, accept: bool) -> tuple[dict[str, Any], bool]:
@@ -55,7 +65,7 @@ def _reread(named: Mapping[str, Any] | None) -> Experiment | None:
     files = [name for name in (named["space"], named["data"]) if name and Path(name).is_absolute()]
     if not all(Path(file).exists() for file in files):
         return None
-    return experiment.load(named["space"], named["data"], named["options"], named["flags"])
+    return experiment.load(named["space"], named["data"], named["options"], named["flags"], named.get("start", ()))
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

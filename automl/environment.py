@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from automl import devices, programs
 from automl.errors import ConfigError, Problem
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -122,19 +123,35 @@ class Machine:
         backend: Keras backend.
         workers: How many run at once.
         threads: CPU threads of each; the same count gives the same numbers, another differs in the last digits.
+        gpus: GPUs that they are dealt out to, as `CUDA_VISIBLE_DEVICES` names them; none: a worker sees what this
+            process was started with.
+        workers_per_gpu: How many share a GPU.
     """
 
     backend: str
     workers: int
     threads: int
+    gpus: tuple[str, ...] = ()
+    workers_per_gpu: int = 1
 
-    def worker_environment(self) -> dict[str, str | None]:
+    def settings(self) -> dict[str, Any]:
+        """Returns what stands in the journal's header for `same_machine`, beside the backend and the threads."""
+        return {"workers": self.workers, "gpus": list(self.gpus), "workers_per_gpu": self.workers_per_gpu}
+
+    def worker_environments(self, home: Path) -> list[dict[str, str | None]]:
+        """Returns the variables of each worker, and makes room in `home`, where they keep compiled programs."""
+        programs.prune(programs.folder(home))
+        kept = programs.variables(self.backend, programs.folder(home))
+        return [{**self.worker_environment(number), **kept} for number in range(self.workers)]
+
+    def worker_environment(self, number: int = 0) -> dict[str, str | None]:
         """Returns the variables to set in a worker before it imports anything; None takes one away."""
         threads = str(self.threads)
         multi = "true" if self.threads > 1 else "false"
         xla = f"--xla_cpu_multi_thread_eigen={multi} intra_op_parallelism_threads={threads}"
         return {
             **_visible(),
+            **self._device(number),
             "KERAS_BACKEND": self.backend,
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
@@ -149,10 +166,39 @@ class Machine:
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         }
 
+    def _device(self, number: int) -> dict[str, str]:
+        """Returns what shows a worker its own GPU alone; in turns, so that every card has as much to do."""
+        if not self.gpus:
+            return {}
+        return {
+            devices.VISIBLE: self.gpus[number % len(self.gpus)],
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the numbers are nvidia-smi's; CUDA's own put the fastest first
+            **devices.memory(self.backend, self.workers_per_gpu),
+        }
 
-def machine(workers: int, wanted_backend: str | None) -> Machine:
-    """Divides this machine's cores among `workers`."""
-    return Machine(backend(wanted_backend), workers, max(1, cores() // workers))
+
+def machine(
+    workers: int | None, wanted_backend: str | None, gpus: str | None = None, workers_per_gpu: int | None = None
+) -> Machine:
+    """Divides this machine's cores and GPUs among workers; see `devices.crew` for what is not given.
+
+    Raises:
+        ConfigError: The backend is not installed, or the GPUs asked for are not there.
+    """
+    name = backend(wanted_backend)
+    crew = devices.crew(workers, gpus, workers_per_gpu, _visible()[devices.VISIBLE])
+    return Machine(name, crew.workers, max(1, cores() // crew.workers), crew.gpus, crew.per_gpu)
+
+
+def same_machine(name: str, threads: int | None, settings: Mapping[str, Any]) -> Machine:
+    """Returns what a journal's header says the workers of its search were given.
+
+    Raises:
+        ConfigError: A GPU of theirs is not here.
+    """
+    gpus = tuple(settings.get("gpus") or ())
+    devices.require(gpus, _visible()[devices.VISIBLE])
+    return Machine(name, settings["workers"], threads or 1, gpus, settings.get("workers_per_gpu") or 1)
 
 
 def become_driver(name: str) -> None:
@@ -162,14 +208,14 @@ def become_driver(name: str) -> None:
         name: The Keras backend of the search.
     """
     _visible()
-    os.environ.update({"KERAS_BACKEND": name, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"})
+    os.environ.update({"KERAS_BACKEND": name, devices.VISIBLE: "", "JAX_PLATFORMS": "cpu"})
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @functools.cache
 def _visible() -> dict[str, str | None]:
     """Returns what this process was started with, for the workers; remembered before the driver hides it."""
-    return {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS")}
+    return {name: os.environ.get(name) for name in (devices.VISIBLE, "JAX_PLATFORMS")}
 
 
 class Interrupts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from automl.errors import Infeasible, did_you_mean
 from automl.evaluation import Evaluation
 from automl.nodes import Values
 from automl.oracles import Brief
+from automl.points import check_start
 from automl.problems import Problems
 from automl.records import Direction
 from automl.registry import Member, UnknownName, declared
@@ -93,7 +95,11 @@ class Experiment:
 
 
 def load(
-    space: str, data: str | None = None, options: Sequence[str] = (), flags: Mapping[str, object] | None = None
+    space: str,
+    data: str | None = None,
+    options: Sequence[str] = (),
+    flags: Mapping[str, object] | None = None,
+    start: Sequence[Values] = (),
 ) -> Experiment:
     """Reads an experiment.
 
@@ -102,6 +108,7 @@ def load(
         data: Name of a shipped data set or the path of a data document; None for the document's own.
         options: `path=value` settings in the order given, written into the document.
         flags: Values for keys of the search section, given as options of their own; they stand above `options`.
+        start: Points to try after the document's own starting points, as those of a warm start.
 
     Raises:
         ConfigError: Everything that is wrong with the documents and the options.
@@ -119,6 +126,9 @@ def load(
             read = _with_data(read, None)
     for key, value in (flags or {}).items():
         read = overrides.write(read, f"search.{key}", str(value), f"--{key} {value}")
+    if start:
+        points = json.dumps([*(_search(read).get("start") or []), *start])
+        read = overrides.write(read, "search.start", points, "--warm-start")
     return check(read, path.stem)
 
 
@@ -160,6 +170,8 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     _build(Training, space.resolve(space.defaults()).get("training"), problems, ("training",))
     problems.stop()
     space = space.as_floats(checker.floats)
+    check_start(space, problems)
+    problems.stop()
     return Experiment(read.data.get("name") or name, read, space, search, measured, data, objective, direction)
 
 

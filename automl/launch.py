@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import socket
@@ -14,21 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automl import changes, control, dataset, document, environment, experiment, prediction, winner
+from automl import changes, control, dataset, environment, experiment, prediction, winner
 from automl.control import Wish
 from automl.document import Document
 from automl.environment import LOG, search_folder
-from automl.errors import ConfigError, Problem
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
 from automl.experiment import Experiment
-from automl.journal import Changed, Header, History, Journal, Lock, Resumed, now_ms, replay
+from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
 from automl.loop import Loop
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
-from automl.schedulers import SCHEDULERS
-from automl.tracking import DatasetInput, Tracker, store
+from automl.retelling import Retelling, described, with_trials
+from automl.tracking import Tracker, same_address, store
 from automl.trial import run_trial
 from automl.watcher import Watcher
 from automl.winner import Summary
@@ -42,7 +40,9 @@ class Options:
 
     Args:
         home: Where searches and the embedded store live.
-        workers: Trials at once.
+        workers: Trials at once; None for one, or as many as the GPUs take.
+        gpus: GPUs to use, as `0,1`; None for all that are visible.
+        workers_per_gpu: Trials at once on each GPU; None for one, or as many as `workers` asks for.
         backend: Keras backend; None for `$KERAS_BACKEND`, else tensorflow.
         tracking_uri: MLflow tracking server; None for `$MLFLOW_TRACKING_URI`, else the embedded store.
         experiment: Name of the MLflow experiment; None for the data set's name.
@@ -53,7 +53,9 @@ class Options:
     """
 
     home: Path
-    workers: int = 1
+    workers: int | None = None
+    gpus: str | None = None
+    workers_per_gpu: int | None = None
     backend: str | None = None
     tracking_uri: str | None = None
     experiment: str | None = None
@@ -81,7 +83,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         MissingExtra: The algorithm needs what is not installed.
     """
     read.search.algorithm.require()
-    machine = environment.machine(options.workers, options.backend)
+    machine = environment.machine(options.workers, options.backend, options.gpus, options.workers_per_gpu)
     environment.become_driver(machine.backend)
     assert read.data is not None
     search_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
@@ -110,12 +112,14 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         host=socket.gethostname(),
         settings={
             "space": read.name,
-            "workers": machine.workers,
+            **machine.settings(),
             "experiment": options.experiment or read.data.name,
             "name": options.name or f"{read.name}-{read.data.name}",
             "tracking_uri": store(options.home, options.tracking_uri).shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),
             "source": options.source,
+            "data": described(data),
+            "commit": environment.git_commit(Path.cwd()),
         },
     )
     with Lock(folder), Journal.create(folder, header) as journal:
@@ -151,39 +155,25 @@ def resume(
     history = replay(folder)
     header = history.header
     finished = history.finished
+    trials = trials or history.total
     if finished is not None and finished.status != "stopped" and (trials is None or trials <= len(history.trials)):
         return Summary(**finished.result)
     written, changed = changes.settled(history, watcher, accept_changes)
-    if trials is not None:
-        written["search"] = {**(written.get("search") or {}), "trials": trials}
-    read = experiment.check(Document(written, f"{folder}/journal.jsonl"), header.settings["space"], layers=False)
-    machine = environment.Machine(header.backend, header.settings["workers"], header.threads or 1)
+    now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
+    read = experiment.check(now, header.settings["space"], layers=False)
+    machine = environment.same_machine(header.backend, header.threads, header.settings)
     environment.become_driver(machine.backend)
     settings = header.settings
-    options = replace(options, tracking_uri=options.tracking_uri or _same_store(settings["tracking_uri"]))
+    options = replace(options, tracking_uri=options.tracking_uri or same_address(settings["tracking_uri"]))
     root = options.data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
     assert read.data is not None
     with Lock(folder), Journal.open(folder) as journal:
         expected = read.data.model_copy(update={"digest": header.data_digest})
         data = dataset.prepare(expected, folder / DATA, root, read.evaluation)
-        journal.append(Resumed(now_ms()))
+        journal.append(Resumed(now_ms(), trials))
         if changed:
-            journal.append(Changed(now_ms(), read.document.data, tuple(read.space.by_name)))
+            journal.append(Changed(now_ms(), written, tuple(read.space.by_name)))
         return _drive(read, data, machine, journal, options, watcher, run)
-
-
-def _same_store(shown: str) -> str | None:
-    """Returns the tracking address a search was begun with, from how it was written down.
-
-    Raises:
-        ConfigError: It held a password, which is not written down, and is not in the environment either.
-    """
-    if "***" not in shown:
-        return shown
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        return None
-    hint = "Give it again with --tracking-uri or MLFLOW_TRACKING_URI"
-    raise ConfigError(Problem("--tracking-uri", f"the address {shown} held a password, which is not kept", hint=hint))
 
 
 def _drive(
@@ -208,7 +198,10 @@ def _drive(
             history = journal.replay()
             environment.import_keras(folder / LOG)
             interrupts.check()
-            tracker = _tracker(read, data, history, options)
+            where = store(options.home, options.tracking_uri)
+            tracker = Tracker(where, history.header.settings["experiment"], folder.name)
+            # All of it: what a driver that died had not come to tell, and where a resume begins.
+            Retelling(tracker, data).tell(journal.events())
             done = sum(trial.ended is not None for trial in history.trials.values())
             watcher.search_started(folder.name, read.search.most_trials, done)
             proposer = Proposer(read.search.algorithm, read.brief())
@@ -237,61 +230,10 @@ def _drive(
 
 def _wish(interrupts: environment.Interrupts, folder: Path) -> Wish | None:
     """Returns what this terminal or another one wants of the search."""
-    if interrupts.seen > 1:
-        return "now"
-    return control.asked(folder) or ("drain" if interrupts.seen else None)
+    return "now" if interrupts.seen > 1 else control.asked(folder) or ("drain" if interrupts.seen else None)
 
 
 def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:
     if options.inline:
         return Inline()
-    return Processes(machine.workers, machine.worker_environment(), folder / LOG)
-
-
-def _tracker(read: Experiment, data: DataSpec, history: History, options: Options) -> Tracker:
-    """Opens the mirror and its parent run; an existing one is found again."""
-    settings, header = history.header.settings, history.header
-    tracker = Tracker(store(options.home, options.tracking_uri), settings["experiment"], header.search)
-    search = read.search
-    commit = environment.git_commit(Path.cwd())
-    tracker.start(
-        name=settings["name"],
-        params={
-            "space": read.name,
-            "data": data.name,
-            "algorithm": dataset.registered_name(search.algorithm),
-            "scheduler": SCHEDULERS.name_of(search.judge),
-            "objective": read.objective,
-            "direction": read.direction,
-            "trials": search.most_trials,
-            "time": search.time,
-            "seed": search.seed,
-            "workers": settings["workers"],
-            "threads": header.threads,
-            "backend": header.backend,
-        },
-        tags={
-            **{f"automl.version.{name}": version for name, version in header.versions.items()},
-            **({"mlflow.source.git.commit": commit} if commit else {}),
-        },
-        experiment_yaml=document.dump(dict(header.document)),
-        dataset=DatasetInput(
-            name=data.name,
-            digest=data.digest,
-            source=document.dump(header.document["data"]["source"]).strip(),
-            profile={"shape": list(data.shape), "sizes": dict(data.sizes), "classes": list(data.classes)},
-        ),
-        time_ms=header.created,
-        note=_note(read, data, header),
-    )
-    return tracker
-
-
-def _note(read: Experiment, data: DataSpec, header: Header) -> str:
-    """Describes a search on its page in the MLflow UI."""
-    shape = " x ".join(map(str, data.shape))
-    sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
-    return (
-        f"`{read.name}` on `{data.name}`: {sizes} examples of {shape}, {len(data.classes)} classes. "
-        f"Objective `{read.objective}` ({read.direction}). Search `{header.search}`; every trial is a child run."
-    )
+    return Processes(machine.worker_environments(options.home), folder / LOG)

@@ -11,7 +11,7 @@ from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, History, TrialHistory, holder, replay
-from automl.records import SCORED, Direction, spread, standing
+from automl.records import CANCELLED, SCORED, Direction, spread, standing
 
 
 def searches(home: Path) -> list[str]:
@@ -57,6 +57,7 @@ def read(home: Path, search_id: str) -> tuple[History, Experiment]:
 def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
     told, read_ = read(home, search_id)
+    unended = _unended(home, search_id)
     table = sorted(told.trials.values(), key=lambda t: _standing(t, read_.direction))
     found = []
     for rank, trial in enumerate(table, start=1):
@@ -64,7 +65,7 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
         found.append({
             "rank": rank if _score(trial) is not None else None,
             "trial": trial.asked.number,
-            "outcome": ended.outcome if ended else "running",
+            "outcome": ended.outcome if ended else unended,
             read_.objective: _score(trial),
             "spread": spread(ended.scores) if ended else None,
             "best_epoch": ended.best_epoch if ended else None,
@@ -120,7 +121,7 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
     return {
         "search": search_id,
         "trial": number,
-        "outcome": ended.outcome if ended else "running",
+        "outcome": ended.outcome if ended else _unended(home, search_id),
         "score": _score(trial),
         "objective": read_.objective,
         "scores": list(ended.scores) if ended else [],
@@ -137,6 +138,11 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
         "document": read_.trial(trial.asked.values, trial.asked.seed, told.header.data_digest, trial.changes),
         "epochs": [{"epoch": report.epoch, **report.metrics, **report.nonfinite} for report in trial.reports],
     }
+
+
+def _unended(home: Path, search_id: str) -> str:
+    """Returns what the trials do that have not ended: they run, unless nobody drives their search."""
+    return "running" if holder(environment.search_folder(home, search_id)) else CANCELLED
 
 
 def _standing(trial: TrialHistory, direction: Direction) -> tuple[Any, ...]:

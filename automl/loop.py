@@ -15,10 +15,11 @@ from automl.environment import MODEL, trial_folder
 from automl.evaluation import hashed_seed
 from automl.executors import Event, Executor, Run
 from automl.experiment import Experiment
-from automl.journal import Asked, Ended, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
+from automl.journal import Asked, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
 from automl.journal import results as told
 from automl.oracles import WAIT, Done, Proposer
 from automl.records import SCORED, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
+from automl.retelling import tell_end
 from automl.standings import Standings
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
@@ -138,26 +139,10 @@ class Loop:
         self.attempts.recall(trials)
         for trial in sorted(trials.values(), key=lambda t: t.ended.time if t.ended else 0):
             if trial.ended is not None:
-                self._retell(trial, trial.ended)
+                model = trial_folder(self.folder, trial.asked.number) / MODEL
+                self.standings.end(told.result(trial.ended, str(model) if model.exists() else None))
         self._clean()
         return [trial for trial in trials.values() if trial.ended is None]
-
-    def _retell(self, trial: TrialHistory, ended: Ended) -> None:
-        """Tells the tracker of a trial again: a driver that died may not have come to it. Nothing doubles there."""
-        asked = trial.asked
-        model = trial_folder(self.folder, asked.number) / MODEL
-        result = told.result(ended, str(model) if model.exists() else None)
-        self.standings.end(result)
-        text = document.dump(self.resolved(asked))
-        self.tracker.trial_started(asked.number, asked.values, text, asked.time, ended.attempt)
-        for report in trial.reports:
-            self.tracker.epoch(asked.number, report.epoch, report.metrics, report.time, report.nonfinite)
-        self._tell_end(result, ended.time)
-
-    def _tell_end(self, result: TrialResult, time_ms: int) -> None:
-        self.tracker.trial_ended(result, time_ms)
-        best = self.standings.best
-        self.tracker.progress(best.score if best else None, len(self.standings.results), time_ms)
 
     def _propose(self) -> Asked | Done | str | None:
         """Asks the oracle; returns its proposal, its end, the budget that is spent, or None to wait."""
@@ -184,8 +169,7 @@ class Loop:
         resolved = self.resolved(asked)
         epochs = experiment.epochs(resolved)
         self.attempts.began(asked.number)
-        started = Started(asked.number, attempt, now_ms())
-        self.journal.append(started)
+        self.journal.append(Started(asked.number, attempt, now_ms()))
         self.executor.submit(
             self.run,
             TrialRequest(
@@ -203,7 +187,9 @@ class Loop:
                 measured=tuple(self.standings.measured.get(asked.number, ())),
             ),
         )
-        self.tracker.trial_started(asked.number, asked.values, document.dump(resolved), asked.time, attempt)
+        # At another batch size its epochs begin anew.
+        fresh = asked.number in self.attempts.changes and not self.standings.courses[asked.number].costs
+        self.tracker.trial_started(asked.number, asked.values, document.dump(resolved), asked.time, attempt, fresh)
         self.watcher.trial_started(asked.number, dict(asked.values), epochs)
 
     def resolved(self, asked: Asked) -> dict[str, Any]:
@@ -213,14 +199,16 @@ class Loop:
 
     def _follow(self, event: Event) -> bool:
         """Records an event; returns whether its trial goes on."""
+        if isinstance(event, WorkerLost):
+            # No word of the trial's: how long a hang was waited for says nothing of how long an epoch takes.
+            self._lost(event)
+            return True
         self.attempts.heard(event.trial)
         if isinstance(event, Report):
             return self._report(event)
         if isinstance(event, Measured):
             return self._measured(event)
-        if isinstance(event, WorkerLost):
-            self._lost(event)
-        elif isinstance(event, TrialResult) and not (event.outcome == "oom" and self._halved(event)):
+        if isinstance(event, TrialResult) and not (event.outcome == "oom" and self._halved(event)):
             self._end(event)
         return True
 
@@ -236,9 +224,9 @@ class Loop:
         if not report.waits:
             return True
         own = self.standings.courses[number]
-        # As the trial stood there: an earlier attempt may have come further.
-        own = replace(own, costs=own.costs[: report.epoch])
-        return self.experiment.search.judge.goes_on(own, self.standings.others(number))
+        # An earlier attempt that came further was let on here; who came since has no say in it.
+        passed = len(own.costs) > report.epoch
+        return passed or self.experiment.search.judge.goes_on(own, self.standings.others(number))
 
     def _measured(self, training: Measured) -> bool:
         """Records one of a trial's trainings; drops the trial when the first one shows that it is hopeless."""
@@ -281,7 +269,7 @@ class Loop:
         self.journal.append(ended)
         self.standings.end(result)
         self._clean()
-        self._tell_end(result, ended.time)
+        tell_end(self.tracker, self.standings, result, ended.time)
         self.watcher.trial_ended(result, self.standings.best)
 
     def _clean(self) -> None:

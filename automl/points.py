@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from automl.document import Path_
-from automl.domains import Choice
+from automl.domains import Choice, Range
 from automl.errors import did_you_mean, shorten
 from automl.problems import Problems
 from automl.rules import FUNCTIONS, NotARule, Rule, parse
@@ -42,6 +42,16 @@ def with_points(
         if point is not None:
             start.append(point)
     return replace(space, start=tuple(start))
+
+
+def check_start(space: Space, problems: Problems) -> None:
+    """Notes starting points that are none of the space once it is known which of its numbers are whole."""
+    for index, point in enumerate(space.start):
+        for name, value in point.items():
+            domain = space.by_name[name].domain
+            if not domain.holds(value):
+                expected = f"a whole number, {domain.described()}"
+                problems.add((*START, index, name), f"{name} is never {shorten(value)}", expected, shorten(value))
 
 
 def _list(value: Any) -> list[Any]:
@@ -127,10 +137,11 @@ def _point(
             hint = did_you_mean(name, [*space.by_name, *lists]) or "Name a searched parameter by its path"
             problems.add((*path, name), f"start names {name!r}, which is no searched parameter", hint=hint)
     for name, value in wanted.items():
-        if not space.by_name[name].domain.holds(value):
+        domain = space.by_name[name].domain
+        # Whether whole numbers are meant is known once the fields are: see `check_start`.
+        if not (domain.as_float() if isinstance(domain, Range) and domain.step is None else domain).holds(value):
             at = next(key for key in given if name == key or name in lists.get(key, ()))
-            expected = space.by_name[name].domain.described()
-            problems.add((*path, at), f"{name} is never {shorten(value)}", expected, shorten(value))
+            problems.add((*path, at), f"{name} is never {shorten(value)}", domain.described(), shorten(value))
     if len(problems.found) > before:
         return None
     point = space.defaults(wanted)

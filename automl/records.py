@@ -15,6 +15,9 @@ Outcome = Literal["completed", "stopped", "timeout", "infeasible", "diverged", "
 number, out of memory, an exception, a dead worker. The first three carry a score, but for a timeout without an epoch.
 """
 
+CANCELLED = "cancelled"
+"""How a trial stands that was running when its search was stopped: no end, because a resume takes it up again."""
+
 SCORED: tuple[Outcome, ...] = ("completed", "stopped", "timeout")
 
 Direction = Literal["max", "min"]

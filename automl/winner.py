@@ -17,8 +17,19 @@ from automl.executors import Event, Run
 from automl.journal import Finished, now_ms
 from automl.loop import STOPPED, Loop
 from automl.prediction import Prediction
-from automl.records import TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost, spread
+from automl.records import (
+    DataSpec,
+    TestRequest,
+    TestResult,
+    TrialRequest,
+    TrialResult,
+    WorkerLost,
+    spread,
+)
+from automl.retelling import tell_finish
+from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
+from automl.watcher import Watcher
 
 MOST_ATTEMPTS = 3
 
@@ -61,7 +72,7 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
             **({"spread": spread(best.scores), "scores": list(best.scores)} if best.scores else {}),
             "params": dict(standings.asked[best.trial].values),
             "run_id": tracker.trial_run_ids.get(best.trial),
-            "model_uri": _register(loop, best, settings["name"]),
+            "model_uri": register(tracker, loop.data, loop.folder, best.trial, settings["name"], loop.watcher),
             "test": dict(test.metrics),
         }
         if test.message:
@@ -84,13 +95,9 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
     )
     time_ms = now_ms()
     test_metrics = described["test"] if described else {}
-    loop.journal.append(Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary)))
-    bare = {name.removeprefix("test_"): value for name, value in test_metrics.items()}
-    planned = None
-    if predicted is not None:
-        within = {"search_planned_low_s": predicted.low_s, "search_planned_high_s": predicted.high_s}
-        planned = {"search_s": wall_s, **within}
-    tracker.finish(standings.ranks(), "FINISHED" if best else "FAILED", bare, len(standings.results), time_ms, planned)
+    finished = Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
+    loop.journal.append(finished)
+    tell_finish(tracker, standings, finished)
     tracker.close()
     return summary
 
@@ -142,29 +149,47 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
     return WorkerLost(request.trial, MOST_ATTEMPTS, "its worker died each time")
 
 
-def _register(loop: Loop, best: TrialResult, name: str) -> str | None:
-    """Logs the winner as the best model of the search, under its registered name."""
-    import keras
+def register(tracker: Tracker, data: DataSpec, folder: Path, trial: int, name: str, watcher: Watcher) -> str | None:
+    """Logs the winner as the best model of the search, under its registered name, unless it is there already.
 
-    path = trial_folder(loop.folder, best.trial) / MODEL
+    Args:
+        tracker: The mirror of the search.
+        data: What the search trained on.
+        folder: The search's folder.
+        trial: The winner.
+        name: Name in the registry.
+        watcher: Who is told when MLflow does not take it.
+
+    Returns:
+        The model's address; None when MLflow did not take it.
+
+    Raises:
+        SearchError: The model's file is gone.
+    """
+    path = trial_folder(folder, trial) / MODEL
     if not path.exists():
         raise SearchError(f"{path}: the best trial's model is gone. Run the search again.")
-    log = loop.folder / LOG
+    if known := tracker.model_uri(trial):
+        return known
+    log = folder / LOG
+    environment.import_keras(log)
+    import keras
+
     with environment.quietly(log):
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     metadata = {
-        "classes": list(loop.data.classes),
-        "input": loop.data.input,
-        "shape": list(loop.data.shape),
-        "task": loop.data.task,
-        "data": loop.data.name,
-        "data_digest": loop.data.digest,
-        "search": loop.folder.name,
+        "classes": list(data.classes),
+        "input": data.input,
+        "shape": list(data.shape),
+        "task": data.task,
+        "data": data.name,
+        "data_digest": data.digest,
+        "search": folder.name,
     }
     with environment.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
-        uri = loop.tracker.log_best(model, best.trial, name, metadata)
+        uri = tracker.log_best(model, trial, name, metadata)
     if uri is None:
-        loop.watcher.say(f"MLflow did not take the best model; it stays at {path}. See {log}")
+        watcher.say(f"MLflow did not take the best model; it stays at {path}. See {log}")
     return uri
 
 

@@ -116,6 +116,9 @@ def page(rows: dict[str, dict[str, dict[str, list[float]]]]) -> str:
         "",
         f"How far the best of {HALF} and of {ASKS} trials stays above the least value of a function: the median over",
         f"{SEEDS} seeds (and the middle half of them), one trial at a time. Written by `benchmarks/algorithms.py`.",
+        "",
+        "The default is `auto`: `bayesian` for the first hundred scored trials, where it finds most, then `tpe`, whose",
+        "asks do not grow with the history. `gp` needs PyTorch, and has a row where that was installed.",
     ]
     for name in FUNCTIONS:
         lines += ["", f"## {name}", "", f"| algorithm | {HALF} trials | {ASKS} trials | an ask |", "|---|---|---|---|"]

@@ -8,14 +8,30 @@ import click
 
 data = click.option("--data", help="Name or file of the data set; else the document's own.")
 trials = click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
-workers = click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at once.")
-algorithm = click.option("--algorithm", help="Search algorithm: bayesian, tpe, gp, random, grid, hyperband.")
+workers = click.option(
+    "--workers", type=click.IntRange(1, 256), help="Trials at once; else 1, or as many as the GPUs take."
+)
+gpus = click.option("--gpus", help="GPUs to use, as 0,1 (nvidia-smi's numbers or UUIDs); else all that are visible.")
+workers_per_gpu = click.option(
+    "--workers-per-gpu", type=click.IntRange(1, 64), help="Trials at once on each GPU, which share its memory; else 1."
+)
+algorithm = click.option("--algorithm", help="Search algorithm: auto, bayesian, tpe, gp, random, grid, hyperband.")
 scheduler = click.option("--scheduler", help="What stops trials that promise little: asha, hyperband, median, none.")
 seed = click.option("--seed", type=int, help="Seed of the search.")
 settings = click.option(
     "--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document."
 )
 tracking = click.option("--tracking-uri", help="MLflow tracking server; else $MLFLOW_TRACKING_URI, else ./mlruns.")
+warm_start = click.option(
+    "--warm-start",
+    metavar="EXPERIMENT_OR_RUN",
+    help="Try the best of earlier MLflow runs first: name or id of an experiment, id of a run or of a search.",
+)
+warm_start_points = click.option(
+    "--warm-start-points",
+    type=click.IntRange(min=1),
+    help="Points to take from them; else 5, and at most a third of the trials.",
+)
 backend = click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
 root = click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
 inline = click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")

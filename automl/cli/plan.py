@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @_options.data
 @_options.trials
 @_options.workers
+@_options.gpus
+@_options.workers_per_gpu
 @_options.algorithm
 @_options.scheduler
 @_options.seed
@@ -51,15 +53,14 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
     if read.data is None and not (given["defaults"] and given["shape"]):
         hint = "Name a data set with --data, or give --defaults with --input"
         raise ConfigError(Problem(read.document.name, "no data to plan for", hint=hint))
-    machine = environment.machine(given["workers"], given["backend"])
+    machine = environment.machine(*(given[key] for key in ("workers", "backend", "gpus", "workers_per_gpu")))
     # As a worker has it, so that what is measured here is what a trial takes there.
     for name, value in machine.worker_environment().items():
         os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
     environment.import_keras()
     with tempfile.TemporaryDirectory() as folder:
         prepared = _data(read, Path(folder) / "data", **given)
-        workers, samples = given["workers"], given["samples"]
-        plan_of = partial(_survey, workers=workers, samples=samples, backend=machine.backend)
+        plan_of = partial(_survey, workers=machine.workers, samples=given["samples"], backend=machine.backend)
         told = (_defaults if given["defaults"] else plan_of)(read, prepared)
     if output == "table":
         _show(told)

@@ -12,7 +12,12 @@ import click
 from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _options, _output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from automl.experiment import Experiment
     from automl.launch import Options
+    from automl.nodes import Values
+    from automl.watcher import Watcher
     from automl.winner import Summary
 
 
@@ -22,10 +27,14 @@ if TYPE_CHECKING:
 @_options.trials
 @click.option("--time", help="Stop starting trials after this time: 90s, 30m, 1h30m.")
 @_options.workers
+@_options.gpus
+@_options.workers_per_gpu
 @_options.algorithm
 @_options.scheduler
 @_options.seed
 @_options.settings
+@_options.warm_start
+@_options.warm_start_points
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")
 @click.option("--experiment", help="MLflow experiment; else the data set's name.")
 @_options.tracking
@@ -39,6 +48,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     \b
     automl search cnn --data digits
     automl search my_space.yaml --data my_data.yaml --trials 40 --workers 2
+    automl search rnn --data japanese_vowels --warm-start japanese_vowels
     """
     from automl import changes, experiment, launch
     from automl.errors import ConfigError, Problem
@@ -49,8 +59,21 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     read = experiment.load(space, data, options, flags)
     if read.data is None:
         raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))
-    source = changes.source(space, data, options, flags)
-    _run(lambda watcher: launch.start(read, _launch_options(**given, source=source), watcher), output)
+    if given["inline"] and (given["gpus"] or given["workers_per_gpu"]):
+        raise ConfigError(
+            Problem("--inline", "this process sees no GPU", hint="Leave --gpus and --workers-per-gpu out")
+        )
+    wanted, most = given.pop("warm_start"), given.pop("warm_start_points")
+    if most is not None and wanted is None:
+        raise click.UsageError("--warm-start-points says how many points --warm-start takes. Give both")
+
+    def begin(watcher: Watcher) -> Summary:
+        start = _earlier(read, wanted, most, given["tracking_uri"], watcher) if wanted else ()
+        begun = experiment.load(space, data, options, flags, start) if start else read
+        source = changes.source(space, data, options, flags, start)
+        return launch.start(begun, _launch_options(**given, source=source), watcher)
+
+    _run(begin, output)
 
 
 @click.command()
@@ -68,6 +91,20 @@ def resume(search: str | None, trials: int | None, accept_changes: bool, output:
     search_id = leaderboard.find_search(environment.home(), search)
     options = _launch_options(**given)
     _run(lambda watcher: launch.resume(search_id, options, watcher, trials, accept_changes=accept_changes), output)
+
+
+def _earlier(
+    read: Experiment, wanted: str, most: int | None, tracking_uri: str | None, watcher: Watcher
+) -> Sequence[Values]:
+    """Returns the points that earlier runs give, and says what was taken and what was not."""
+    from automl import environment, tracking
+    from automl.warm_start import warm_start
+
+    runs = tracking.earlier_runs(tracking.store(environment.writable_home(), tracking_uri), wanted)
+    found = warm_start(read, runs, most)
+    for line in found.told:
+        watcher.say(line)
+    return found.points
 
 
 def _launch_options(**given: Any) -> Options:

@@ -1,7 +1,8 @@
 """Runs trials in worker processes on this machine.
 
 A worker imports its backend once and serves many trials; after `recycle_after` of them it is replaced, because every
-backend leaks a little memory with each model. A worker that dies takes no more than its trial with it.
+backend leaks a little memory with each model, and sooner where one leaks much. A worker that dies takes no more than
+its trial with it. Each has a place, and whoever takes the place has its environment: its GPU, for one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -22,11 +23,18 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import psutil
+
 from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Message, Request, Run
 from automl.records import WorkerLost
 
 RECYCLE_AFTER = 20
 """Trials a worker serves: its start costs seconds, its leak about 6 MiB a trial (TensorFlow, measured)."""
+
+GROWTH_MIB = 512
+"""Memory that a worker may gain after its first trial: four times what 20 trials leak. More of it is a larger leak, or
+what a large model leaves behind, which an allocator seldom gives back; a start costs less than another trial's memory.
+"""
 
 EXIT_TIMEOUT_S = 5.0
 
@@ -35,8 +43,11 @@ EXIT_TIMEOUT_S = 5.0
 class _Worker:
     process: SpawnProcess
     pipe: Connection
+    place: int
     request: Request | None = None
     served: int = 0
+    settled: int | None = None
+    """Memory of its own behind its first trial, which imported the backend, in bytes."""
     heard: float = 0.0
 
 
@@ -51,27 +62,28 @@ class Processes:
     """A pool of spawned workers.
 
     Args:
-        workers: How many trials run at once.
-        environment: Variables to set in a worker before it imports anything; None takes one away.
+        environments: For each worker, the variables to set before it imports anything; None takes one away.
         log: File that takes what workers print; a backend's own messages would tear the driver's display.
         recycle_after: Trials after which a worker is replaced.
+        growth_mib: Growth of its own memory since its first trial after which a worker is replaced, in MiB.
     """
 
     def __init__(
         self,
-        workers: int,
-        environment: Mapping[str, str | None],
+        environments: Sequence[Mapping[str, str | None]],
         log: Path | None = None,
         recycle_after: int = RECYCLE_AFTER,
+        growth_mib: float = GROWTH_MIB,
     ) -> None:
         # Spawn, not fork: a forked TensorFlow or CUDA hangs. It also leaves the other workers' pipes closed in a
         # worker, so that the driver's death is seen as end of file.
         self._context = multiprocessing.get_context("spawn")
-        self._environment = dict(environment)
+        self._environments = [dict(environment) for environment in environments]
         self._log = log
         self._recycle_after = recycle_after
+        self._growth_mib = growth_mib
         # Started at once: backends take seconds to import, which the driver uses to prepare the rest.
-        self._workers = [self._start() for _ in range(workers)]
+        self._workers = [self._start(place) for place in range(len(self._environments))]
 
     @property
     def free(self) -> int:
@@ -84,14 +96,14 @@ class Processes:
         Raises:
             RuntimeError: No worker is free.
         """
-        for index, worker in enumerate(self._workers):
+        for worker in self._workers:
             if worker.request is not None:
                 continue
             try:
                 worker.pipe.send((run, request))
             except OSError:
                 # It died idle; nothing of ours was lost, a fresh one takes its place.
-                worker = self._workers[index] = self._replace(worker)
+                worker = self._replace(worker)
                 worker.pipe.send((run, request))
             worker.request, worker.heard = request, time.monotonic()
             return
@@ -123,8 +135,8 @@ class Processes:
     def _receive(self, worker: _Worker, follow: Follow) -> None:
         """Reads all that lies in a worker's pipe."""
         events = self._read(worker)
-        if worker.request is None and worker.served >= self._recycle_after:
-            self._workers[self._workers.index(worker)] = self._replace(worker)
+        if worker.request is None and (worker.served >= self._recycle_after or self._has_grown(worker)):
+            self._replace(worker)
         for event in events:
             goes_on = follow(event)
             if isinstance(event, Message) and event.waits:
@@ -153,7 +165,7 @@ class Processes:
     def _lost(self, worker: _Worker, reason: str, *, hung: bool = False) -> WorkerLost:
         """Puts a fresh worker in the place of one that died with a request in its hands."""
         assert worker.request is not None
-        self._workers[self._workers.index(worker)] = self._replace(worker)
+        self._replace(worker)
         message = f"{WORKER_HUNG if hung else WORKER_LOST} ({reason})"
         return WorkerLost(worker.request.trial, worker.request.attempt, message, hung)
 
@@ -162,16 +174,26 @@ class Processes:
         worker.pipe.close()
         worker.process.kill()
         worker.process.join(EXIT_TIMEOUT_S)
-        return self._start()
+        fresh = self._workers[worker.place] = self._start(worker.place)
+        return fresh
 
-    def _start(self) -> _Worker:
+    def _has_grown(self, worker: _Worker) -> bool:
+        """Looks at a worker between two trials, from outside."""
+        now = _own_memory(worker.process.pid)
+        if now is None:
+            return False  # it died behind its result; the next request finds that out
+        if worker.settled is None:
+            worker.settled = now
+        return now - worker.settled > self._growth_mib * 2**20
+
+    def _start(self, place: int) -> _Worker:
         ours, theirs = self._context.Pipe()
         log = str(self._log) if self._log else None
-        process = self._context.Process(target=_serve, args=(theirs, self._environment, log), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, self._environments[place], log), daemon=True)
         with _interrupts_blocked():
             process.start()
         theirs.close()  # the worker's end lives in the worker alone, so that its death ends the pipe
-        return _Worker(process, ours)
+        return _Worker(process, ours, place)
 
 
 @contextlib.contextmanager
@@ -187,6 +209,15 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _own_memory(pid: int | None) -> int | None:
+    """Returns the resident memory of a process in bytes, without the pages of files that it maps: data is shared."""
+    try:
+        memory = psutil.Process(pid).memory_info()
+    except psutil.Error:
+        return None
+    return int(memory.rss - getattr(memory, "shared", 0))
 
 
 def _reason(exitcode: int | None) -> str:

@@ -102,6 +102,10 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    def events(self) -> Iterator[Event]:
+        """Yields what was written so far."""
+        return read(self.folder)
+
     def replay(self) -> History:
         """Reads back what was written so far."""
         return replay(self.folder)

@@ -32,7 +32,7 @@ class Header:
         backend: Keras backend.
         versions: Versions of Python and the libraries.
         host: Name of the machine.
-        settings: How the search was started: space, workers, names, tracking address, data folder.
+        settings: How the search was started: space, workers, GPUs, names, tracking address, data folder.
         format: Version of the journal's format.
     """
 
@@ -157,11 +157,12 @@ class Retried:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A driver went on with the search."""
+    """A driver went on with the search; `trials` is a new total of trials, None the one it had."""
 
     event: ClassVar[str] = "resumed"
 
     time: int
+    trials: int | None = None
 
 
 @dataclass(frozen=True)

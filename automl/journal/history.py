@@ -67,6 +67,7 @@ class History:
         finishes: Every time the search finished; more than one when it was continued.
         finished: How it finished; None while it runs, was cut off, or goes on after a finish.
         seconds: Time a driver spent on it, summed over resumes.
+        total: The total of trials that a resume was given; None when it is the document's.
     """
 
     header: Header
@@ -74,6 +75,7 @@ class History:
     finishes: list[Finished] = field(default_factory=list)
     finished: Finished | None = None
     seconds: float = 0.0
+    total: int | None = None
 
     def past(self) -> list[dict[str, Any]]:
         """Returns what `Proposer.restore` wants: `[Past(**fields) for fields in history.past()]`."""
@@ -99,6 +101,7 @@ def build(events: Iterable[Event], path: Path) -> History:
             history.seconds += (last - begun) / 1000
             begun = event.time
             history.finished = None
+            history.total = event.trials or history.total
         elif isinstance(event, Changed):
             history.header = replace(history.header, document=event.document, keys=event.keys)
         elif isinstance(event, Finished):

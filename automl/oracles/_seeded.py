@@ -48,8 +48,6 @@ class Seeded(_Base):
             # Keras Tuner takes seed 0 for none and asks the global generator. None of its own draws is used here.
             seed=1,
             max_retries_per_trial=0,
-            # Compared with ==, so this is never; the loop has its own rule for failing searches.
-            max_consecutive_failed_trials=-1,
             **settings,
         )
         # The loop counts trials; some of Keras Tuner's oracles stop at 10 by themselves.
@@ -119,7 +117,6 @@ class Seeded(_Base):
         import keras_tuner
         from keras_tuner.engine.trial import Trial
 
-        # Only the values: copying the whole space for every trial, as Keras Tuner does, makes long histories slow.
         hyperparameters = keras_tuner.HyperParameters()
         hyperparameters.values = coded
         trial = Trial(hyperparameters, trial_id=trial_id)
@@ -131,8 +128,16 @@ class Seeded(_Base):
     # What follows replaces parts of Keras Tuner's Oracle.
 
     def _record_values(self, trial: Any) -> None:
+        import keras_tuner
+
+        # Only the values: Keras Tuner keeps a copy of the whole space with every trial, which fills the memory.
+        values, trial.hyperparameters = trial.hyperparameters.values, keras_tuner.HyperParameters()
+        trial.hyperparameters.values = values
         # Keras Tuner hashes coded values and fills missing ones at random; ours are complete.
         self.seen.add(self.space.key(self.space.decode(trial.hyperparameters.values)))
+
+    def _check_consecutive_failures(self) -> None:
+        """Walks through no history: the loop has its own rule for failing searches."""
 
     def _save_trial(self, trial: Any) -> None:
         """Writes nothing: the journal is the truth."""

@@ -30,13 +30,21 @@ class Tpe(Algorithm):
         """Builds the oracle."""
         import keras_tuner
 
-        class TpeOracle(_Tpe, keras_tuner.Oracle):
+        class TpeOracle(Parzen, keras_tuner.Oracle):
             """Our own: Keras Tuner has no such oracle."""
 
         return TpeOracle(brief, self.initial_points, self.candidates)
 
 
-class _Tpe(Sampled):
+class Parzen(Sampled):
+    """Asks Optuna's sampler.
+
+    Args:
+        brief: The search.
+        initial_points: Scored trials before it is asked.
+        candidates: Points it draws an ask.
+    """
+
     def __init__(self, brief: Brief, initial_points: int | None, candidates: int) -> None:
         super().__init__(brief, initial_points)
         self.drawn = candidates

@@ -84,7 +84,7 @@ $clip
   early_stopping: {patience: $patience}  # epochs without a better $objective
 search:
   objective: $objective  # $why_objective
-  algorithm: bayesian  # learns from trials; or random, grid, hyperband
+  algorithm: auto  # learns from trials; or random, grid, hyperband
   trials: 20  # in all; or time: 30m
   seed: 0  # the same seed, the same proposals
 """

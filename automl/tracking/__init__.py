@@ -7,10 +7,23 @@ telling the same story again completes the mirror and doubles nothing.
 
 from __future__ import annotations
 
+from automl.tracking.earlier import EarlierRun, earlier_runs
 from automl.tracking.family import DatasetInput
 from automl.tracking.mirror import Tracker
 from automl.tracking.serve import serve
-from automl.tracking.store import Store, redacted, store
+from automl.tracking.store import Store, redacted, same_address, store
 from automl.tracking.text import key_text, value_text
 
-__all__ = ["DatasetInput", "Store", "Tracker", "key_text", "redacted", "serve", "store", "value_text"]
+__all__ = [
+    "DatasetInput",
+    "EarlierRun",
+    "Store",
+    "Tracker",
+    "earlier_runs",
+    "key_text",
+    "redacted",
+    "same_address",
+    "serve",
+    "store",
+    "value_text",
+]

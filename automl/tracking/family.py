@@ -99,6 +99,15 @@ class Family:
                 self._trials[number] = self._create(name, time_ms, TRIAL_TAG, f"{self.search_id}/{name}", tags)
         return self._trials[number]
 
+    def drop(self, number: int) -> None:
+        """Deletes a trial's run, if it has one."""
+        self.parent()  # which finds the runs of an earlier driver
+        known = self.trial_run_ids.get(number)
+        if known is not None:
+            self.api.delete_run(known)
+            self._trials.pop(number, None)
+            self._known.pop(number, None)
+
     def log_dataset(self, dataset: DatasetInput) -> None:
         """Lists the data set on the search's run, once."""
         run = self.parent()
@@ -122,7 +131,8 @@ class Family:
                 return MirrorRun.read(self.api, run_id)
         tags |= {tag: value, "mlflow.user": _user()}
         run = self.api.create_run(self.experiment_id, start_time=time_ms, tags=tags, run_name=name)
-        return MirrorRun(self.api, run.info.run_id, tags=dict(run.data.tags))
+        tags = dict(run.data.tags)
+        return MirrorRun(self.api, run.info.run_id, tags=tags, is_running=True, artifacts=run.info.artifact_uri)
 
     def _open_experiment(self) -> str:
         from mlflow.exceptions import MlflowException

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from automl.records import TrialResult, spread
+from automl.records import CANCELLED, TrialResult, spread
 from automl.tracking import model as models
 from automl.tracking.family import DatasetInput, Family
-from automl.tracking.outbox import Outbox, line
+from automl.tracking.outbox import Outbox, Points, line
 from automl.tracking.runs import Point
 from automl.tracking.store import Store
 
 log = logging.getLogger("automl.tracking")
 
+Numbers = Mapping[str, float]
+Texts = Mapping[str, str]
+
 FLUSH_S = 1.0
 _STATUS = {"completed": "FINISHED", "stopped": "FINISHED", "timeout": "FINISHED", "lost": "KILLED"}
-
-
-@dataclass
-class _Points:
-    """Waiting points of one run: what several epochs add goes out in one call."""
-
-    trial: int | None
-    points: list[Point]
-    send: Callable[[_Points], None]
-
-    def __call__(self) -> None:
-        self.send(self)
 
 
 class Tracker:
@@ -51,11 +41,13 @@ class Tracker:
         self.search_id = search_id
         self._outbox = Outbox(store.shown)
         self._family = Family(store, experiment, search_id, self._outbox)
+        self._progress: list[Point] = []
+        self._progress_at = -FLUSH_S
 
     @property
     def behind(self) -> bool:
         """Whether the mirror lacks something that was told; it can be told again from the journal."""
-        return bool(self._outbox.queue) or self._outbox.dropped > 0
+        return bool(self._outbox.queue or self._progress) or self._outbox.dropped > 0
 
     @property
     def experiment_id(self) -> str | None:
@@ -102,21 +94,16 @@ class Tracker:
             run = self._family.open(name, time_ms)
             extra = {"mlflow.note.content": note} if note else {}
             run.write(params=params, tags={**tags, **extra})
-            self._family.api.log_text(run.run_id, experiment_yaml, "experiment.yaml")
+            run.attach(experiment_yaml, "experiment.yaml")
             if dataset:
                 self._family.log_dataset(dataset)
-            self._family.api.update_run(run.run_id, status="RUNNING")
+            run.start()
 
         self._outbox.tell(begin)
         return self.run_id
 
     def trial_started(
-        self,
-        number: int,
-        params: Mapping[str, Any],
-        trial_yaml: str,
-        time_ms: int,
-        attempt: int = 1,
+        self, number: int, params: Mapping[str, Any], trial_yaml: str, time_ms: int, attempt: int = 1, new: bool = False
     ) -> None:
         """Begins a trial's run, or finds it again.
 
@@ -126,25 +113,22 @@ class Tracker:
             trial_yaml: Its resolved document, kept as `trial.yaml`.
             time_ms: When it began, since 1970.
             attempt: Which attempt this is.
+            new: Its epochs so far no longer count; MLflow takes no point back, so another run replaces the one it had.
         """
 
         def begin() -> None:
+            if new:
+                self._family.drop(number)
             run = self._family.trial(number, time_ms)
-            run.write(params=params, tags={"automl.attempt": attempt})
-            self._family.api.log_text(run.run_id, trial_yaml, "trial.yaml")
-            self._family.api.update_run(run.run_id, status="RUNNING")
+            again = {"automl.outcome": "running"} if run.tags.get("automl.outcome") == CANCELLED else {}
+            run.write(params=params, tags={"automl.attempt": attempt, **again})
+            run.attach(trial_yaml, "trial.yaml")
+            run.start()
 
         self._outbox.tell(begin)
 
-    def epoch(
-        self,
-        number: int,
-        step: int,
-        metrics: Mapping[str, float],
-        time_ms: int,
-        nonfinite: Mapping[str, str] | None = None,
-    ) -> None:
-        """Adds an epoch of a trial: one point a metric. Goes out within about a second, together with its neighbours.
+    def epoch(self, number: int, step: int, metrics: Numbers, time_ms: int, nonfinite: Texts | None = None) -> None:
+        """Adds an epoch of a trial: a point a metric. Goes out within about a second, together with its neighbours.
 
         Args:
             number: The trial.
@@ -182,13 +166,15 @@ class Tracker:
             tags = {"automl.outcome": result.outcome, "automl.attempt": result.attempt}
             run.write(tags=tags | ({"automl.message": result.message} if result.message else {}), points=points)
             if result.traceback:
-                self._family.api.log_text(run.run_id, result.traceback, "traceback.txt")
-            self._family.api.set_terminated(run.run_id, _STATUS.get(result.outcome, "FAILED"), end_time=time_ms)
+                run.attach(result.traceback, "traceback.txt")
+            run.end(_STATUS.get(result.outcome, "FAILED"), time_ms)
 
         self._outbox.tell(end)
 
     def progress(self, best_so_far: float | None, trials_done: int, time_ms: int) -> None:
         """Adds to the search's curves `best_so_far` and `trials_done`, over the number of trials done.
+
+        Goes out at once, or with the next ones where trials end within a second of each other.
 
         Args:
             best_so_far: Best score until now; None while there is none.
@@ -196,8 +182,9 @@ class Tracker:
             time_ms: When, since 1970.
         """
         values: dict[str, float | None] = {"best_so_far": best_so_far, "trials_done": float(trials_done)}
-        self._add(None, [Point(k, v, trials_done, time_ms) for k, v in values.items() if v is not None])
-        self.flush()
+        self._progress += [Point(k, v, trials_done, time_ms) for k, v in values.items() if v is not None]
+        if time.monotonic() - self._progress_at >= FLUSH_S:
+            self.flush()
 
     def finish(
         self,
@@ -226,18 +213,22 @@ class Tracker:
             metrics = {f"test_{key}": value for key, value in test.items()} | dict(planned or {})
             points = [Point(key, value, trials_done, time_ms) for key, value in metrics.items()]
             parent.write(tags={"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}, points=points)
-            self._family.api.set_terminated(parent.run_id, status, end_time=time_ms)
+            parent.end(status, time_ms)
 
+        self.flush()
         self._outbox.tell(end)
 
     def interrupted(self, running: Collection[int], time_ms: int) -> None:
         """Ends the search's run, and those of the trials still `running`, as killed; a resume takes them up again."""
 
         def end() -> None:
-            runs = [self._family.trial(number, time_ms) for number in running]
-            for run in (*runs, self._family.parent()):
-                self._family.api.set_terminated(run.run_id, "KILLED", end_time=time_ms)
+            for number in running:
+                run = self._family.trial(number, time_ms)
+                run.write(tags={"automl.outcome": CANCELLED})
+                run.end("KILLED", time_ms)
+            self._family.parent().end("KILLED", time_ms)
 
+        self.flush()
         self._outbox.tell(end)
 
     def log_best(
@@ -272,12 +263,20 @@ class Tracker:
             log.warning("MLflow did not take the model: %s", line(error))
             return None
 
+    def model_uri(self, trial: int) -> str | None:
+        """Returns the address of the winner's model where it is logged already, and comes from this trial."""
+        self.flush(now=True)
+        return models.logged(self._family.begun, trial) if self._family.begun else None
+
     def flush(self, *, now: bool = False) -> None:
         """Sends what waits, in order; stops at the first thing that the store cannot take at present.
 
         Args:
             now: Also try when the store was found unreachable a moment ago.
         """
+        if self._progress:
+            self._add(None, self._progress)
+            self._progress, self._progress_at = [], time.monotonic()
         self._outbox.flush(now=now)
 
     def close(self) -> None:
@@ -289,13 +288,13 @@ class Tracker:
     def _add(self, trial: int | None, points: list[Point]) -> None:
         # Back to the last thing that is no point: the epochs of several workers alternate, and each keeps its own call.
         for waiting in reversed(self._outbox.queue):
-            if not isinstance(waiting, _Points):
+            if not isinstance(waiting, Points):
                 break
             if waiting.trial == trial:
                 waiting.points += points
                 return
-        self._outbox.queue.append(_Points(trial, points, self._send))
+        self._outbox.queue.append(Points(trial, points, self._send))
 
-    def _send(self, told: _Points) -> None:
+    def _send(self, told: Points) -> None:
         run = self._family.parent() if told.trial is None else self._family.trial(told.trial, told.points[0].time_ms)
         run.write(points=told.points)

@@ -50,9 +50,9 @@ def log_best(
     """
     from mlflow.entities import LoggedModelOutput
 
-    logged = parent.tags.get(_URI_TAG)
-    if logged and parent.tags.get(_TRIAL_TAG) == str(trial):
-        return logged
+    known = logged(parent, trial)
+    if known:
+        return known
     experiment_id = client.get_run(parent.run_id).info.experiment_id
     # The three steps of mlflow.keras.log_model, which would need an active run and MLflow's global address for them.
     entity = client.create_logged_model(
@@ -69,6 +69,11 @@ def log_best(
     # Last: an interruption before it logs the model again, which is a version too many and no champion too few.
     parent.write(tags={_URI_TAG: address, _TRIAL_TAG: trial})
     return address
+
+
+def logged(parent: MirrorRun, trial: int) -> str | None:
+    """Returns the address of the model that stands on a search's run, if it comes from this trial."""
+    return parent.tags.get(_URI_TAG) if parent.tags.get(_TRIAL_TAG) == str(trial) else None
 
 
 def _save(

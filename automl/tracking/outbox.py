@@ -6,7 +6,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from automl.tracking.runs import Point
 from automl.tracking.store import redacted
 
 log = logging.getLogger("automl.tracking")
@@ -15,6 +17,25 @@ FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 300.0
 # Not signed in, too slow, too many: these may pass. The other client errors are refusals.
 _PASSING = (401, 403, 408, 429)
+
+
+@dataclass
+class Points:
+    """Waiting points of one run: what several epochs add goes out in one call.
+
+    Args:
+        trial: Number of its trial; None for the search's run.
+        points: The points.
+        send: Sends them.
+    """
+
+    trial: int | None
+    points: list[Point]
+    send: Callable[[Points], None]
+
+    def __call__(self) -> None:
+        """Sends them."""
+        self.send(self)
 
 
 class Outbox:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.tracking import text
@@ -41,6 +44,8 @@ class MirrorRun:
         params: Parameters that stand there.
         tags: Tags that stand there.
         points: (metric, step) of the points that stand there.
+        is_running: Whether it is known to be running.
+        artifacts: Address of its artifacts.
     """
 
     client: MlflowClient
@@ -48,13 +53,41 @@ class MirrorRun:
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     points: set[tuple[str, int]] = field(default_factory=set)
+    is_running: bool = False
+    artifacts: str = ""
 
     @classmethod
     def read(cls, client: MlflowClient, run_id: str) -> MirrorRun:
         """Reads a run that was begun earlier, with the history of its metrics."""
         run: Run = client.get_run(run_id)
         points = {(key, p.step) for key in run.data.metrics for p in client.get_metric_history(run_id, key)}
-        return cls(client, run_id, dict(run.data.params), dict(run.data.tags), points)
+        uri = run.info.artifact_uri
+        return cls(client, run_id, dict(run.data.params), dict(run.data.tags), points, artifacts=uri)
+
+    def start(self) -> None:
+        """Notes that it is running, where that does not stand there yet."""
+        if not self.is_running:
+            self.client.update_run(self.run_id, status="RUNNING")
+            self.is_running = True
+
+    def end(self, status: str, time_ms: int) -> None:
+        """Notes how and when it ended."""
+        self.client.set_terminated(self.run_id, status, end_time=time_ms)
+        self.is_running = False
+
+    def attach(self, content: str, name: str) -> None:
+        """Keeps a text as an artifact.
+
+        MLflow's `log_text` asks for the run first, and keeps a pool of threads for every run it was ever used on.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
+
+        uri = add_databricks_profile_info_to_artifact_uri(self.artifacts, self.client.tracking_uri)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_text(content, encoding="utf-8")
+            get_artifact_repository(uri, self.client.tracking_uri).log_artifact(str(path))
 
     def write(
         self,
@@ -79,20 +112,16 @@ class MirrorRun:
                     new_points.setdefault((key, point.step), Metric(key, point.value, point.time_ms, point.step))
             else:
                 self._note_nonfinite(new_tags, point)
-        for some in text.chunks(list(new_params.items()), text.PARAMS_PER_CALL):
-            self.client.log_batch(self.run_id, params=[Param(*pair) for pair in some])
-            self.params |= some
-        # The common call, an epoch, carries points and perhaps a tag: one call then, two only where there are many.
-        pieces = list(text.chunks(list(new_points.items()), text.METRICS_PER_CALL)) or [[]]
-        labels = list(text.chunks(list(new_tags.items()), text.PARAMS_PER_CALL)) or [[]]
-        for index in range(max(len(pieces), len(labels))):
-            piece = pieces[index] if index < len(pieces) else []
-            label = labels[index] if index < len(labels) else []
-            if piece or label:
-                metrics = [metric for _, metric in piece]
-                self.client.log_batch(self.run_id, metrics=metrics, tags=[RunTag(*pair) for pair in label])
-                self.points |= {known for known, _ in piece}
-                self.tags |= label
+        # One call where the limits allow, as nearly always: each is a transaction with a dozen queries.
+        names = text.chunks(list(new_params.items()), text.PARAMS_PER_CALL)
+        pieces = text.chunks(list(new_points.items()), text.METRICS_PER_CALL)
+        labels = text.chunks(list(new_tags.items()), text.PARAMS_PER_CALL)
+        for some, piece, label in itertools.zip_longest(names, pieces, labels, fillvalue=()):
+            params_, metrics = [Param(*pair) for pair in some], [metric for _, metric in piece]
+            self.client.log_batch(self.run_id, metrics=metrics, params=params_, tags=[RunTag(*pair) for pair in label])
+            self.params |= dict(some)
+            self.points |= {known for known, _ in piece}
+            self.tags |= dict(label)
 
     def _new_texts(self, params: Mapping[str, Any], tags: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
         new_params: dict[str, str] = {}

@@ -60,6 +60,11 @@ class Store:
         """Whether a tracking server stands between us and the store; it then has its own UI at `uri`."""
         return urlsplit(self.uri).scheme not in _SQL
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is an SQLite file that nobody has made yet."""
+        return self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).exists()
+
     def prepare(self) -> None:
         """Makes an SQLite store, or brings an old one to this MLflow's tables. Nothing to do for other stores.
 
@@ -71,7 +76,7 @@ class Store:
         file = Path(self.uri.removeprefix(_SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
         with _locked(file.with_name(file.name + ".lock")):
-            _migrate(self.uri, is_new=not file.exists())
+            _migrate(self.uri, is_new=self.is_missing)
 
     def client(self) -> MlflowClient:
         """Returns MLflow's client for this store."""
@@ -117,6 +122,20 @@ def store(home: Path, uri: str | None = None) -> Store:
     is_files = scheme in ("", "file")
     hint = "MLflow has given up file stores; `mlflow migrate-filestore` turns one into SQLite" if is_files else None
     raise ConfigError(Problem(where, "not a tracking store", expected, redacted(uri), hint))
+
+
+def same_address(shown: str) -> str | None:
+    """Returns the tracking address a search was begun with, from how it was written down.
+
+    Raises:
+        ConfigError: It held a password, which is not written down, and is not in the environment either.
+    """
+    if "***" not in shown:
+        return shown
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return None
+    hint = "Give it again with --tracking-uri or MLFLOW_TRACKING_URI"
+    raise ConfigError(Problem("--tracking-uri", f"the address {shown} held a password, which is not kept", hint=hint))
 
 
 def find(client: MlflowClient, experiments: list[str], tag: str, value: str) -> str | None:

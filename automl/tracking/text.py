@@ -13,8 +13,8 @@ KEY_LIMIT = 250
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
 PARAMS_PER_CALL = 100
-METRICS_PER_CALL = 900
-"""MLflow takes 1,000 entries of all kinds in one call, and at most 100 of them parameters or tags."""
+METRICS_PER_CALL = 800
+"""MLflow takes 1,000 entries of all kinds in one call, at most 100 of them parameters and 100 tags."""
 
 T = TypeVar("T")
 

@@ -29,6 +29,9 @@ def installed(name):
 
 
 NAMES = [name for name in registry.names() if installed(name)]
+# A Gaussian process takes a tenth of a second and more for every proposal.
+SLOW = {"auto", "bayesian", "gp"}
+QUICK_FIRST = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in NAMES]
 
 NESTED = """
 model:
@@ -170,7 +173,7 @@ def check(space, ask):
     assert json.dumps(space.decode(space.encode(values))) == json.dumps(values)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 def test_every_proposal_is_valid_and_new(name, nested):
     search = Search(make(name, nested))
     search.go(40, at_once=3)
@@ -228,7 +231,7 @@ def test_a_resumed_search_goes_on_as_the_uninterrupted_one(name, at_once, nested
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 def test_a_finite_space_is_used_up_exactly(name, at_once, finite):
     assert finite.size() == 22
     search = Search(make(name, finite, seed=1))
@@ -252,7 +255,7 @@ def test_a_space_without_parameters_has_one_trial(name):
     assert isinstance(done, Done)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 @pytest.mark.parametrize("score", [None, float("nan"), float("inf"), -float("inf"), 0.5, 1e308, -1e308])
 def test_whatever_the_scores_the_search_goes_on(name, score, nested):
     search = Search(make(name, nested, direction="min"), score=lambda _: score)
@@ -375,7 +378,7 @@ search:
 
 
 # What asks a model takes a tenth of a second and more an ask here.
-FEWER_ASKS = {"bayesian": 60, "tpe": 80, "gp": 40}
+FEWER_ASKS = {"auto": 70, "bayesian": 60, "tpe": 80, "gp": 40}
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ def test_builds_the_losses_that_fit_and_refuses_others(name):
             picky.loss(LOSSES.read(loss))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", inputs.registry.names())
 @pytest.mark.parametrize("name", tasks.registry.names())
 def test_learns_its_toy_data(name, reader):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from automl.watcher import Watcher
 from automl.winner import Summary
 
 REPO = Path(__file__).parents[2]
+# The backend whose workers start the soonest, for tests that start many of them and do not care.
+QUICKEST = "jax" if find_spec("jax") else "tensorflow"
 
 
 @dataclass

@@ -645,9 +645,10 @@ SETTINGS = {
     "training.epochs": "not a setting. Expected path=value, as in training.epochs=3.",
     "=3": "not a setting. Expected path=value, as in training.epochs=3.",
     "training..epochs=3": "not a setting. Expected path=value, as in training.epochs=3.",
-    "trainin.epochs=3": "nothing is called 'trainin'. Expected one of dense, training, search, data. "
+    "trainin.epochs=3": "nothing is called 'trainin'. Expected one of dense, training, search, evaluation, data. "
     "Did you mean 'training'?",
-    "dens.units=3": "nothing is called 'dens'. Expected one of dense, training, search, data. Did you mean 'dense'?",
+    "dens.units=3": "nothing is called 'dens'. Expected one of dense, training, search, evaluation, data. "
+    "Did you mean 'dense'?",
     "training.epoch=3": "unknown key 'epoch'. Expected one of <TRAINING>. Did you mean 'epochs'?",
     "seed=3": "unknown key 'seed'. Expected one of <SECTIONS>.",
     "training.epochs=many": "epochs does not fit. Expected a whole number; received 'many'.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import faults
 import pytest
-from searches import Search, automl, make
+from searches import QUICKEST, Search, automl, make
 from spaces import QUICK
 
 from automl.watcher import Watcher
@@ -37,14 +37,9 @@ def search(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, said: Sa
     home = tmp_path_factory.mktemp("faults") / "mlruns"
     home.mkdir()
     shutil.copy(empty_store, home)
-    return make(
-        home,
-        "quick",
-        QUICK.replace("trials: 2", "trials: 9").replace("max: 9", "max: 99"),
-        faults.faulty,
-        said,
-        workers=2,
-    )
+    # What cannot be built is one point more than there are trials.
+    document = QUICK.replace("trials: 2", "trials: 9").replace("max: 9", "max: 10")
+    return make(home, "quick", document, faults.faulty, said, workers=2, backend=QUICKEST)
 
 
 def test_the_search_ends_and_counts(search: Search) -> None:

@@ -174,6 +174,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(line, folder):
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_looking_needs_no_keras(folder):
     sensors(folder / "sensors.csv")
     code = (

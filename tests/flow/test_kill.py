@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from searches import begun, client_of, trial_runs
+from kills import LINES, compare, kill_at_random, trained
+from kills import finish as finish_by_itself
+from searches import QUICKEST, begun, client_of, trial_runs
 from spaces import QUICK
 
 from automl.journal import History, replay
@@ -25,7 +28,7 @@ SPACE = QUICK.replace("epochs: 1", "epochs: 6").replace("trials: 2", "trials: 60
 
 
 def drive(home: Path, space: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "KERAS_BACKEND": "jax"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "KERAS_BACKEND": QUICKEST}
     command = [sys.executable, str(Path(__file__).parent / "walks.py"), str(home), str(space)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
 
@@ -59,7 +62,7 @@ def table(history: History) -> dict[int, object]:
     }
 
 
-def kill_at_random(home: Path, space: Path, generator: random.Random) -> int:
+def kill_walks(home: Path, space: Path, generator: random.Random) -> int:
     """Kills the driver or a worker after a while, again and again; returns how many drivers."""
     drivers, driver = 0, drive(home, space)
     for _ in range(KILLS):
@@ -84,7 +87,7 @@ def kill_at_random(home: Path, space: Path, generator: random.Random) -> int:
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     left, right = prepared(tmp_path / "left alone"), prepared(tmp_path / "killed")
     finish(*left)
-    drivers = kill_at_random(*right, random.Random(5))
+    drivers = kill_walks(*right, random.Random(5))
     assert drivers >= 2
     if replay(begun(right[0])).finished is None:
         finish(*right)
@@ -98,3 +101,19 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     for number, run in runs.items():
         points = [point.step for point in client.get_metric_history(run.info.run_id, "val_accuracy")]
         assert points == [report.epoch for report in after.trials[number].reports]
+
+
+@pytest.mark.timeout(1200)  # where others keep the machine busy
+def test_three_kills_of_trials_that_train_change_nothing(tmp_path: Path, empty_store: Path) -> None:
+    trials = 6
+    drive = trained(tmp_path / "trained.yaml", trials, QUICKEST)
+    homes = [tmp_path / "left alone" / "mlruns", tmp_path / "killed" / "mlruns"]
+    for home in homes:
+        home.mkdir(parents=True)
+        shutil.copy(empty_store, home)
+    finish_by_itself(drive, homes[0])
+    killed = kill_at_random(drive, homes[1], 4, 3, trials * LINES)
+    assert killed.total() == 3
+    assert killed["driver"] >= 1
+    assert killed["worker"] >= 1
+    assert compare(homes[1], homes[0]) == []

@@ -6,6 +6,7 @@ A file of its own because a worker process imports it by its name.
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import signal
 import sys
@@ -118,6 +119,54 @@ def look(asked: TrialRequest, tell: Tell) -> TrialResult:
     return result(asked, f"{SEEN} {os.environ.get('JOBS_SET')} {os.environ.get('JOBS_TAKEN')}")
 
 
+def leak(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Keeps `mib` of memory for ever, and fills it: untouched pages are not resident."""
+    LEAKED.append(b"x" * (asked.document["mib"] * 2**20))
+    return result(asked, str(os.getpid()))
+
+
+def read_file(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Reads a mapped file whole, and keeps it mapped: its pages are resident, and shared."""
+    with Path(asked.document["file"]).open("rb") as file:
+        LEAKED.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    LEAKED[-1][:: mmap.PAGESIZE]
+    return result(asked, str(os.getpid()))
+
+
+def device(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Tells which GPU it sees, once all the others run too."""
+    folder = Path(asked.document["folder"])
+    (folder / f"{asked.trial}-{asked.attempt}").touch()
+    deadline = time.monotonic() + 20
+    while len(list(folder.iterdir())) < asked.document["wait_for"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if asked.document.get("die"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result(asked, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def train(asked: TrialRequest, tell: Tell) -> TrialResult:
+    """Trains a small CNN on JAX, and counts the programs that were found and those that were compiled."""
+    import jax.monitoring
+    import keras
+    import numpy as np
+
+    seen: list[str] = []
+    jax.monitoring.register_event_listener(lambda event, **_: seen.append(event))
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Conv2D(asked.document["filters"], 3), keras.layers.Flatten(), keras.layers.Dense(3)]
+    network = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    network.compile("adam", "mse")
+    x = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 8, 8, 1)
+    history = network.fit(x, x[:, 0, :3, 0], epochs=2, verbose=0)
+    metrics = {
+        "hits": float(seen.count("/jax/compilation_cache/cache_hits")),
+        "misses": float(seen.count("/jax/compilation_cache/cache_misses")),
+        "loss": history.history["loss"][-1],
+    }
+    return replace(result(asked), metrics=metrics)
+
+
 def interrupt(asked: TrialRequest, tell: Tell) -> TrialResult:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.1)
@@ -134,12 +183,13 @@ def stay(asked: TrialRequest, tell: Tell) -> TrialResult:
     return result(asked)
 
 
+LEAKED: list[Any] = []
 SEEN = f"{os.environ.get('JOBS_SET')} {os.environ.get('JOBS_TAKEN')}"
 
 
 def drive(workers: int) -> None:
     """A driver that prints the processes of its workers when each is in mid-trial, and waits to be killed."""
-    executor = Processes(workers, {})
+    executor = Processes([{}] * workers)
     for number in range(1, workers + 1):
         executor.submit(stay, request(number))
     told = 0

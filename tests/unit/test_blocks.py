@@ -298,8 +298,10 @@ def resnet(kind, repeats):
 
 @pytest.mark.parametrize(
     ("kind", "repeats", "weights"),
-    [("basic", (2, 2, 2, 2), 11_689_512), ("bottleneck", (3, 4, 6, 3), 25_557_032)],
-    ids=["18", "50"],
+    [
+        pytest.param("basic", (2, 2, 2, 2), 11_689_512, id="18"),
+        pytest.param("bottleneck", (3, 4, 6, 3), 25_557_032, id="50", marks=pytest.mark.slow),
+    ],
 )
 def test_resnet_has_the_weights_of_the_paper(kind, repeats, weights):
     # The counts of torchvision's resnet18 and resnet50, which follow the paper's table 1.

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from automl import environment
+from automl import devices, environment
+from automl.devices import Card
 from automl.environment import BACKENDS, Machine
 from automl.errors import ConfigError
 
@@ -113,6 +114,7 @@ def test_a_workers_environment():
     assert four["OMP_NUM_THREADS"] == "4"
     assert "multi_thread_eigen=false" in str(one["XLA_FLAGS"])
     assert "multi_thread_eigen=true" in str(four["XLA_FLAGS"])
+    assert "CUDA_DEVICE_ORDER" not in four
     # What the driver hides from itself, workers see as the process was started.
     assert {"CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"} <= one.keys()
 
@@ -131,6 +133,38 @@ def test_the_driver_hides_devices_from_itself_but_not_from_workers(monkeypatch):
     finally:
         environment._visible.cache_clear()
         monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+
+
+def test_workers_are_dealt_out_to_the_gpus(home, monkeypatch):
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_MEM_FRACTION", raising=False)
+    monkeypatch.delenv("XLA_CLIENT_MEM_FRACTION", raising=False)
+    found = Machine("jax", 3, 1, ("2", "5"), 2).worker_environments(home)
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in found] == ["2", "5", "2"]
+    assert {each["CUDA_DEVICE_ORDER"] for each in found} == {"PCI_BUS_ID"}
+    assert {each["XLA_CLIENT_MEM_FRACTION"] for each in found} == {"0.450"}
+    assert {each["XLA_PYTHON_CLIENT_PREALLOCATE"] for each in found} == {"false"}
+    assert {each["TF_FORCE_GPU_ALLOW_GROWTH"] for each in found} == {"true"}
+
+
+def test_gpus_that_are_visible_are_used(monkeypatch):
+    monkeypatch.setattr(devices, "present", lambda: (Card("0", "GPU-a", "0"), Card("1", "GPU-b", "1")))
+    monkeypatch.setattr(environment, "cores", lambda: 12)
+    monkeypatch.setattr(environment, "installed", lambda name: True)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    environment._visible.cache_clear()
+    try:
+        assert environment.machine(None, "jax", "1", 3) == Machine("jax", 3, 4, ("1",), 3)
+        found = environment.machine(None, "jax")
+        assert found == Machine("jax", 2, 6, ("0", "1"), 1)
+        assert environment.same_machine("jax", 6, found.settings()) == found
+        with pytest.raises(ConfigError, match="GPU 7, which is not here"):
+            environment.same_machine("jax", 6, {**found.settings(), "gpus": ["7"]})
+    finally:
+        environment._visible.cache_clear()
+
+
+def test_a_journal_without_gpus_has_none():
+    assert environment.same_machine("jax", None, {"workers": 2}) == Machine("jax", 2, 1)
 
 
 def test_a_users_own_xla_flags_stay(monkeypatch):

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from automl import environment
 from automl.executors import Event
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
@@ -29,8 +30,8 @@ Pool = Callable[..., Processes]
 def pool() -> Iterator[Pool]:
     made: list[Processes] = []
 
-    def make(workers: int = 1, environment: dict[str, str | None] | None = None, **given: Any) -> Processes:
-        made.append(Processes(workers, environment or {}, **given))
+    def make(workers: int = 1, variables: dict[str, str | None] | None = None, **given: Any) -> Processes:
+        made.append(Processes([variables or {}] * workers, **given))
         return made[-1]
 
     yield make
@@ -119,6 +120,52 @@ def test_a_worker_serves_many_trials_and_is_replaced_after_some(pool: Pool) -> N
     first, second, third = (only(executor, jobs.succeed).message for _ in range(3))
     assert first == second != third
     assert gone([int(first or 0)], 1.0)
+
+
+def test_a_worker_that_grows_is_replaced_before_its_time(pool: Pool) -> None:
+    executor = pool(growth_mib=100)
+    pids = [only(executor, jobs.leak, mib=60).message for _ in range(5)]
+    # The first trial's memory is where a worker starts from; then 60 MiB are allowed, and 120 are not.
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 2]
+    assert gone([int(pids[0] or 0)], 1.0)
+
+
+def test_the_pages_of_a_mapped_file_are_no_growth(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(bytes(200 * 2**20))
+    executor = pool(growth_mib=100)
+    first = only(executor, jobs.succeed).message
+    assert only(executor, jobs.read_file, file=str(tmp_path / "data")).message == first
+    worker = psutil.Process(int(first or 0))
+    assert worker.memory_info().rss > 200 * 2**20, "the file was not read"
+    assert only(executor, jobs.succeed).message == first
+
+
+def test_each_worker_has_its_own_gpu_and_so_has_who_takes_its_place(tmp_path: Path) -> None:
+    machine = environment.Machine("jax", workers=4, threads=1, gpus=("0", "GPU-b"), workers_per_gpu=2)
+    executor = Processes(machine.worker_environments(tmp_path / "home"), recycle_after=2)
+    try:
+        for round_of_trials in (1, 2, 3):  # the second ends each worker's time
+            folder = tmp_path / str(round_of_trials)
+            folder.mkdir()
+            for trial in range(1, 5):
+                executor.submit(jobs.device, jobs.request(trial, folder=str(folder), wait_for=4))
+            seen = [event.message for event in until_idle(executor) if isinstance(event, TrialResult)]
+            assert sorted(map(str, seen)) == ["0", "0", "GPU-b", "GPU-b"]
+        # One that is killed leaves its GPU to the one that comes, while the other three are busy.
+        executor._workers[1].process.kill()
+        executor._workers[1].process.join(5.0)
+        last = tmp_path / "last"
+        last.mkdir()
+        for trial in range(1, 5):
+            executor.submit(jobs.device, jobs.request(trial, folder=str(last), wait_for=4, die=trial == 3))
+        events = until_idle(executor)
+        assert sum(isinstance(event, WorkerLost) for event in events) == 1
+        executor.submit(jobs.device, jobs.request(3, attempt=2, folder=str(last), wait_for=5))
+        (again,) = until_idle(executor)
+        seen = [event.message for event in (*events, again) if isinstance(event, TrialResult)]
+        assert sorted(map(str, seen)) == ["0", "0", "GPU-b", "GPU-b"]
+    finally:
+        executor.close()
 
 
 def test_a_killed_worker_takes_its_own_trial_alone(pool: Pool, tmp_path: Path) -> None:
@@ -216,7 +263,7 @@ def test_without_a_log_nothing_reaches_stdout(pool: Pool, capfd: pytest.CaptureF
 
 def test_the_environment_is_set_before_anything_is_imported(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBS_TAKEN", "there")
-    seen = only(pool(environment={"JOBS_SET": "1", "JOBS_TAKEN": None}), jobs.look)
+    seen = only(pool(variables={"JOBS_SET": "1", "JOBS_TAKEN": None}), jobs.look)
     assert seen.message == "1 None 1 None"
     assert os.environ["JOBS_TAKEN"] == "there"
 
@@ -248,9 +295,9 @@ def test_close_ends_workers_in_mid_trial(pool: Pool) -> None:
 
 
 def test_workers_end_with_their_driver_in_mid_trial() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, str(jobs.__file__), "2"]
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
     assert driver.stdout is not None
     try:
         pids = [int(driver.stdout.readline()) for _ in range(2)]

@@ -75,7 +75,7 @@ def test_a_document_without_data_is_an_experiment(folder):
 
 def test_defaults():
     read = check("model: [dense]")
-    assert read.search.algorithm == oracles.registry.read("bayesian")
+    assert read.search.algorithm == oracles.registry.read("auto")
     assert read.search.seed == 0
     assert read.search.most_trials == DEFAULT_TRIALS
     assert read.search.timeout_s is None
@@ -183,7 +183,7 @@ def resolved_again(trial: dict) -> experiment.Experiment:
     return experiment.check(parse(document.dump(trial), "trial.yaml"), "trial")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 @pytest.mark.parametrize("name", ["own", "cnn", "rnn"])  # tests/flow/test_library.py draws from all of them
 def test_a_trial_is_the_same_experiment_with_literals_only(name, data):
@@ -330,6 +330,7 @@ def test_early_stopping_is_built():
     assert experiment.training(trial).early_stopping == EarlyStopping(patience=3)
 
 
+@pytest.mark.slow
 def test_shipped_spaces_are_experiments_on_any_shipped_set():
     for space in shelf.names(shelf.SPACES):
         for data in shelf.names(shelf.DATASETS):

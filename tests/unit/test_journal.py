@@ -87,7 +87,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)  # each is written, and flushed to the disk
 @given(values=st.dictionaries(st.text(), json_values, max_size=4))
 def test_any_plain_value_survives(values, tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")

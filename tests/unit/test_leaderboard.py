@@ -10,7 +10,7 @@ from automl import leaderboard
 from automl.cli import main
 from automl.document import parse
 from automl.errors import ConfigError
-from automl.journal import Asked, Ended, Finished, Header, Journal, Lost, Reported, Started
+from automl.journal import Asked, Ended, Finished, Header, Journal, Lock, Lost, Reported, Started
 
 DOCUMENT = {
     "model": [{"dense": {"units": {"min": 8, "max": 64}}}],
@@ -86,7 +86,7 @@ def test_the_best_stands_first_ties_by_number_the_rest_by_number(home):
         (2, 4, "completed"),
         (3, 1, "completed"),
         (None, 2, "error"),
-        (None, 5, "running"),
+        (None, 5, "cancelled"),  # nobody drives the search
         (None, 6, "diverged"),
     ]
     assert rows[0] == {
@@ -104,6 +104,13 @@ def test_the_best_stands_first_ties_by_number_the_rest_by_number(home):
     assert rows[4]["epochs"] == 1
     assert rows[4]["seconds"] is None
     assert rows[5]["message"] == "loss is nan"
+
+
+def test_a_trial_runs_while_somebody_drives_its_search(home):
+    name = write(home)
+    with Lock(home / "searches" / name):
+        assert leaderboard.rows(home, name)[4]["outcome"] == "running"
+        assert leaderboard.details(home, name, 5)["outcome"] == "running"
 
 
 def test_less_is_better_where_the_task_says_so(home):
@@ -163,7 +170,7 @@ def test_details_of_trials_that_failed_or_run(home):
     name = write(home)
     failed, running = (leaderboard.details(home, name, number) for number in (2, 5))
     assert (failed["outcome"], failed["message"], failed["traceback"]) == ("error", "it broke", "Traceback ...")
-    assert (running["outcome"], running["attempts"], running["seconds"]) == ("running", 2, None)
+    assert (running["outcome"], running["attempts"], running["seconds"]) == ("cancelled", 2, None)
     assert running["epochs"] == [{"epoch": 1, "loss": 0.5, "val_loss": "nan"}]
 
 

@@ -16,6 +16,7 @@ from automl.journal import Asked, Finished, Header, Journal, Retried, Started, r
 from automl.loop import STOPPED, Loop, trial_seed
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
+from automl.retelling import Retelling
 from automl.trial import CHECKPOINT, run_trial
 from automl.watcher import Watcher
 
@@ -81,7 +82,7 @@ class Told:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args: self.calls.append((name, args))
+        return lambda *args, **options: self.calls.append((name, (*args, *options.values())))
 
     def of(self, name: str) -> list[tuple[Any, ...]]:
         return [args for called, args in self.calls if called == name]
@@ -141,7 +142,8 @@ def table(tmp_path: Path) -> Iterator[Lay]:
         file = tmp_path / "space.yaml"
         file.write_text(document)
         read = experiment.load(str(file))
-        header = Header("s", 1, read.document.data, None, (), read.search.seed, 1, "tensorflow", {}, "here")
+        settings = {"space": "space", "name": "space-toy", "workers": 1}
+        header = Header("s", 1, read.document.data, None, (), read.search.seed, 1, "tensorflow", {}, "here", settings)
         made.append(Journal.create(tmp_path / "s", header))
         return Table(read, tmp_path / "s", made[-1])
 
@@ -229,6 +231,29 @@ def test_a_scheduler_stops_what_promises_little(table: Lay) -> None:
     assert at_first_rung == [True, False, True, False, True, False]
     assert all(executor.verdicts[1::4])  # nobody is judged between rungs
     assert replay(parts.folder).trials[1].asked.rungs == (1, 3)
+
+
+def test_a_rung_that_was_passed_is_passed_again(table: Lay) -> None:
+    """The worker of the worst trial dies behind its rung; who came there meanwhile does not push it off."""
+    parts = table(SPACE.replace("epochs: 3", "epochs: 9").replace("trials: 4", "trials: 2, scheduler: asha"))
+
+    def plan(request: TrialRequest) -> list[Event]:
+        metrics = {"loss": 0.5, "val_accuracy": request.trial / 10}
+        epochs = (1, 2) if request.trial == 1 and request.attempt == 1 else (1, 2, 3)
+        reports = [Report(request.trial, request.attempt, epoch, metrics, waits=epoch == 1) for epoch in epochs]
+        lost = WorkerLost(request.trial, request.attempt, WORKER_LOST)
+        return [*reports, lost] if len(epochs) == 2 else [*reports, scored(request, request.trial / 10)[-1]]
+
+    class Swapped(Script):
+        def wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
+            order = [(1, 2), (2, 1), (1, 1)]  # the last one first
+            self.waiting.sort(key=lambda request: order.index((request.trial, request.attempt)))
+            super().wait(timeout_s, follow, silence_s)
+
+    executor = Swapped(plan, workers=2)
+    parts.lay(Proposals(asks(1, 2)), executor).search()
+    assert [(request.trial, request.attempt) for request in executor.requests] == [(1, 1), (2, 1), (1, 2)]
+    assert all(executor.verdicts)
 
 
 def test_epochs_that_are_trained_again_are_recorded_once(table: Lay) -> None:
@@ -389,8 +414,8 @@ def test_the_tracker_is_told_what_the_journal_is(table: Lay) -> None:
     laid = parts.lay(Proposals(asks(8)), Script(lambda r: scored(r, 0.5, epochs=2)))
     laid.search()
     told = replay(parts.folder).trials[1]
-    ((number, values, text, time_ms, attempt),) = laid.tracker.of("trial_started")  # type: ignore[attr-defined]
-    assert (number, values, time_ms, attempt) == (1, {"conv.filters": 8}, told.asked.time, 1)
+    ((number, values, text, time_ms, attempt, fresh),) = laid.tracker.of("trial_started")  # type: ignore[attr-defined]
+    assert (number, values, time_ms, attempt, fresh) == (1, {"conv.filters": 8}, told.asked.time, 1, False)
     assert "filters: 8" in text
     assert [args[:4] for args in laid.tracker.of("epoch")] == [  # type: ignore[attr-defined]
         (1, report.epoch, report.metrics, report.time) for report in told.reports
@@ -430,28 +455,30 @@ def test_a_resumed_search_runs_what_was_running_and_then_goes_on(table: Lay) -> 
     assert first.standings.best is not None
 
 
-def test_a_resumed_search_tells_the_tracker_what_it_may_have_missed(table: Lay) -> None:
-    """The tracker doubles nothing, and a driver that was killed had not told it everything."""
-    parts = table()
+def test_the_tracker_can_be_told_all_of_it_again_from_the_journal(table: Lay) -> None:
+    """A driver that was killed had not told it everything, and a store may be lost."""
+    parts = table(f"{SPACE}data: digits\n")
 
     def work(request: TrialRequest) -> list[Event]:
-        if request.trial == 3:
+        number, attempt = request.trial, request.attempt
+        if number == 2 and attempt == 1:
+            return [Report(2, 1, 1, {"val_accuracy": 0.3}), WorkerLost(2, 1, WORKER_LOST)]
+        if number == 3 and attempt == 1:
+            return [TrialResult(3, 1, "oom")]
+        if number == 4:
             raise KeyboardInterrupt
-        return scored(request, (0.2, 0.1)[request.trial - 1], epochs=2)
+        return scored(request, (0.2, 0.1, 0.4)[number - 1], epochs=2)
 
-    before = interrupted(parts, Script(work)).tracker.calls  # type: ignore[attr-defined]
-    laid = parts.lay(Proposals([]), Script(lambda r: scored(r, 0.9, epochs=2)))
-    laid.search()
-    after = laid.tracker.calls  # type: ignore[attr-defined]
-
-    def without_trial_three(calls: list[tuple[str, tuple[Any, ...]]]) -> list[tuple[str, Any]]:
-        kept = [(name, args) for name, args in calls if name == "progress" or args[0] != 3]
-        return [
-            (name, (args[0].trial, args[0].score, *args[1:]) if name == "trial_ended" else args) for name, args in kept
-        ]
-
-    assert without_trial_three(after)[: len(without_trial_three(before))] == without_trial_three(before)
-    assert [args[:2] for args in laid.tracker.of("progress")] == [(0.2, 1), (0.2, 2), (0.9, 3)]  # type: ignore[attr-defined]
+    told = interrupted(parts, Script(work)).tracker.calls  # type: ignore[attr-defined]
+    tracker: Any = Told()
+    retelling = Retelling(tracker, DATA)
+    retelling.tell(parts.journal.events())
+    assert tracker.calls[0][0] == "start"
+    # But for the run of trial 3, which began anew: its journal holds nothing that it would have to lose.
+    assert tracker.calls[1:] == [(name, args[:5]) for name, args in told]
+    assert retelling.running == [4]
+    assert [args[:2] for args in tracker.of("progress")] == [(0.2, 1), (0.2, 2), (0.4, 3)]
+    assert [args[4] for args in tracker.of("trial_started")] == [1, 1, 2, 1, 2, 1]
 
 
 def test_losses_are_counted_over_resumes(table: Lay) -> None:
@@ -528,6 +555,8 @@ def test_a_trial_out_of_memory_is_tried_once_more_at_half_the_batch_size(table: 
     executor = Script(plan)
     laid = parts.lay(Proposals(asks(1, 2)), executor)
     laid.search()
+    fresh = [args[5] for args in laid.tracker.of("trial_started")]  # type: ignore[attr-defined]
+    assert fresh == [False, True, False, True]
     sizes = [(r.trial, r.attempt, r.document["training"]["batch_size"]) for r in executor.requests]
     assert sizes == [(1, 1, 48), (1, 2, 24), (2, 1, 48), (2, 2, 24)]
     first, second = laid.standings.results[1], laid.standings.results[2]
@@ -566,6 +595,19 @@ def test_how_long_a_trial_may_be_silent(table: Lay, monkeypatch: pytest.MonkeyPa
     laid = table(SPACE.replace("seed: 7", "seed: 7, silence: 10m")).lay(Proposals(asks(1, 2, 3)), executor)
     laid.search()
     assert executor.silences == [600.0, 900.0, 1800.0]
+
+
+def test_how_long_a_hang_was_waited_for_does_not_count(table: Lay, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+
+    def work(request: TrialRequest) -> list[Event]:
+        clock[0] += 600.0
+        return [WorkerLost(request.trial, request.attempt, f"no word of {'abc'[request.trial - 1]}", hung=True)]
+
+    executor = Script(work)
+    table(SPACE.replace("seed: 7", "seed: 7, silence: 10m")).lay(Proposals(asks(1, 2, 3)), executor).search()
+    assert executor.silences == [600.0, 600.0, 600.0]
 
 
 def test_a_trial_that_cannot_be_built_gives_its_place_to_another(table: Lay) -> None:

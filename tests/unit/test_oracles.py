@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from automl.document import parse
 from automl.errors import MissingExtra
 from automl.grammar import read
-from automl.oracles import Ask, Brief, Done, Proposer, _sampled, registry
+from automl.oracles import Ask, Brief, Done, Past, Proposer, _sampled, registry
 from automl.oracles._modelled import tamed
+from automl.oracles.auto import Auto
 from automl.oracles.bayesian import Bayesian
 from automl.oracles.gp import Gp
 from automl.oracles.grid import Grid
@@ -121,11 +122,63 @@ def best_of(algorithm, direction, seed, trials=25):
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])
-@pytest.mark.parametrize(("algorithm", "share"), [(Bayesian(), 0.2), (Tpe(), 0.5)])
+@pytest.mark.parametrize(("algorithm", "share"), [pytest.param(Bayesian(), 0.2, marks=pytest.mark.slow), (Tpe(), 0.5)])
 def test_a_model_finds_more_than_random(algorithm, share, direction):
     guided = [best_of(algorithm, direction, seed, 40) for seed in range(2)]
     blind = [best_of(Random(), direction, seed, 40) for seed in range(2)]
     assert np.mean(guided) < share * np.mean(blind)
+
+
+NESTED = space_of(
+    "{a: {min: 1, max: 3}, b: {values: [x, y, z]}, c: {min: 1e-5, max: 1.0, log: true, when: {training.b: [x, z]}},"
+    " o: {one_of: {adam: {r: {min: 0.0, max: 1.0}}, sgd: {m: {values: [1, 2, 4], when: {training.a: [2, 3]}}}}}}"
+)
+
+
+@pytest.mark.parametrize("space", [CONTINUOUS, NESTED])
+def test_candidates_are_ranked_by_what_they_will_be(space):
+    oracle = propose(Bayesian(), space)._oracle
+    positions = np.random.default_rng(0).random((300, len(space.params)))
+    exact = np.array([oracle.vector(oracle.sample(row)) for row in positions])
+    found = oracle.vectors(positions)
+    assert found.shape == exact.shape
+    # But for the few that a level rounds to the other side of a border.
+    assert np.mean(np.abs(found - exact) < 1e-3) > 0.99
+
+
+def test_auto_is_bayesian_while_trials_are_few_and_tpe_once_they_are_many():
+    auto, few = propose(Auto(initial_points=3, many=6)), propose(Bayesian(initial_points=3))
+    history = []
+    for number in range(1, 10):
+        ask = auto.ask()
+        if number <= 6:
+            assert ask.values == few.ask().values
+            few.tell(number, bowl(ask.values))
+        else:
+            later = propose(Tpe(initial_points=3))
+            later.restore(history)
+            assert ask.values == later.ask().values
+        auto.tell(number, bowl(ask.values))
+        history.append(Past(number, ask.values, score=bowl(ask.values)))
+
+
+def test_what_optuna_is_told_passes_the_checks_it_is_spared():
+    from optuna.samplers._tpe import _truncnorm
+    from optuna.trial import FrozenTrial
+
+    own = _truncnorm._log_ndtr
+    proposer = propose(Tpe(initial_points=3))
+    for number in range(1, 6):
+        assert proposer.ask().number == number
+        if number != 3:
+            proposer.tell(number, 0.1 * number)
+    scored = [trial for trial in proposer._oracle.trials.values() if trial.status == "COMPLETED"]
+    told = proposer._oracle._frozen(scored)
+    for trial in told:
+        FrozenTrial._validate(trial)
+    assert [trial.value for trial in told] == [pytest.approx(-0.1 * number) for number in (1, 2, 4, 5)] + [None]
+    # What was lent to Optuna for an ask is taken back.
+    assert _truncnorm._log_ndtr is own
 
 
 @pytest.mark.parametrize("algorithm", [Bayesian(initial_points=3), Tpe(initial_points=3)])

@@ -110,8 +110,8 @@ def test_what_a_setting_made_on_its_way_bears_its_name():
         (
             "redcue.pool=max",
             (
-                "nothing is called 'redcue'. Expected one of conv, reduce, conv_3, dense, training, search, data. "
-                "Did you mean 'reduce'?"
+                "nothing is called 'redcue'. Expected one of conv, reduce, conv_3, dense, training, search, "
+                "evaluation, data. Did you mean 'reduce'?"
             ),
         ),
         ("training.epochs={a: 1, a: 2}", 'the key stands twice in one mapping: "a". Keep one of them.'),

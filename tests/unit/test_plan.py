@@ -57,9 +57,10 @@ def test_a_small_space_ends():
 
 
 def test_draws_are_legal_and_counted():
-    values, share = plan.draws(read(), 200)
+    found = read()
+    values, share = plan.draws(found, 200)
     assert len(values) == 200
-    assert all(read().space.legal(point) for point in values)
+    assert all(found.space.legal(point) for point in values)
     assert 0.65 < share < 0.85  # one of four combinations is ruled out
 
 

@@ -87,6 +87,7 @@ PURE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declared", PURE, ids=[next(iter(each)) for each in PURE])
 def test_keras_sets_the_rate_of_every_epoch_from_any_epoch_on(declared):
     expected = [RATE * share for share in shares(declared)]

@@ -198,9 +198,11 @@ class TestSearch:
         tracker.interrupted([1], T0 + 5)
         child = tracker.trial_run_ids[1]
         assert [client.get_run(run).info.status for run in (parent, child)] == ["KILLED", "KILLED"]
+        assert client.get_run(child).data.tags["automl.outcome"] == "cancelled"
         begin(tracker)
         tracker.trial_started(1, {}, "model: []", T0, attempt=2)
         assert [client.get_run(run).info.status for run in (parent, child)] == ["RUNNING", "RUNNING"]
+        assert client.get_run(child).data.tags["automl.outcome"] == "running"
 
     def test_a_continued_search_shows_its_new_winners_test_metrics(
         self, tracker: Tracker, client: MlflowClient
@@ -313,6 +315,25 @@ class TestToldAgain:
         tell_trial(tracker, attempt=2)
         assert steps(client, tracker.trial_run_ids[1], "loss") == [1, 2, 3]
         assert not tracker.behind
+
+    @pytest.mark.parametrize("driver", ["the same", "another"])
+    def test_a_trial_that_begins_afresh_has_its_new_points_alone(
+        self, tracker: Tracker, where: Store, client: MlflowClient, driver: str
+    ) -> None:
+        begin(tracker)
+        tracker.trial_started(1, {"a": 1}, "", T0)
+        tracker.epoch(1, 1, {"loss": 9.0}, T0)
+        tracker.close()
+        if driver == "another":
+            tracker = Tracker(where, "digits", SEARCH)
+            begin(tracker)
+        tracker.trial_started(1, {"a": 1}, "", T0, 2, new=True)
+        tracker.epoch(1, 1, {"loss": 1.0}, T0)
+        tracker.close()
+        (child,) = client.search_runs([tracker.experiment_id], "tags.`mlflow.parentRunId` LIKE '%'")
+        assert tracker.trial_run_ids == {1: child.info.run_id}
+        assert [point.value for point in client.get_metric_history(child.info.run_id, "loss")] == [1.0]
+        assert child.data.tags["automl.attempt"] == "2"
 
     def test_a_changed_setting_is_a_tag(self, where: Store, client: MlflowClient) -> None:
         begin(Tracker(where, "digits", SEARCH))

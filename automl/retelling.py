@@ -1,0 +1,185 @@
+"""What MLflow is told of a search, from its journal alone: whatever the mirror lacks is told again, nothing doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from automl import dataset, document, experiment
+from automl.document import Document
+from automl.errors import SearchError
+from automl.experiment import Experiment
+from automl.journal import Asked, Changed, Ended, Event, Finished, Header, Reported, Resumed, Retried, Started, results
+from automl.records import DataSpec, TrialResult
+from automl.schedulers import SCHEDULERS
+from automl.standings import Standings
+from automl.tracking import DatasetInput, Tracker
+
+# Where the data lies and what preprocessing learned from it: of no use once the search is over.
+_PASSING = ("folder", "stem", "stems", "fold")
+
+
+def described(data: DataSpec) -> dict[str, Any]:
+    """Returns what a journal's header keeps of the data, in its settings, for `data_of`."""
+    return {key: value for key, value in asdict(data).items() if key not in _PASSING}
+
+
+def data_of(header: Header) -> DataSpec:
+    """Returns the description of a search's data, which may be gone itself.
+
+    Raises:
+        SearchError: The journal does not have it.
+    """
+    kept = header.settings.get("data")
+    if kept is None:
+        raise SearchError(f"{header.search}: the journal is of a version that kept no description of the data.")
+    tuples = {key: tuple(value) for key, value in kept.items() if isinstance(value, list)}
+    return DataSpec(folder="", **{**kept, **tuples})
+
+
+class Retelling:
+    """Follows a journal and tells the tracker what its driver told, or would have told, of every event.
+
+    Args:
+        tracker: The mirror.
+        data: The data of the search.
+    """
+
+    def __init__(self, tracker: Tracker, data: DataSpec) -> None:
+        self.tracker = tracker
+        self.data = data
+        self._header: Header
+        self._document: Mapping[str, Any]
+        self._total: int | None = None
+        self._read: Experiment
+        self._standings: Standings
+        self._changes: dict[int, Mapping[str, Any]] = {}
+
+    @property
+    def running(self) -> list[int]:
+        """The trials that were asked and have not ended."""
+        return sorted(self._standings.asked.keys() - self._standings.results.keys())
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Tells of events, from the header on, in the journal's order and with its times."""
+        known = list(events)
+        # What a trial did before it began anew at half the batch size no longer counts.
+        anew = {event.number: place for place, event in enumerate(known) if isinstance(event, Retried)}
+        for place, event in enumerate(known):
+            if not (isinstance(event, Reported) and place < anew.get(event.number, 0)):
+                self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        match event:
+            case Header():
+                self._header, self._document = event, event.document
+                self._begin()
+            case Changed():
+                self._document = event.document
+                self._begin()
+            case Resumed():
+                self._total = event.trials or self._total
+                self._begin()
+            case Asked():
+                self._standings.ask(event)
+            case Retried():
+                self._changes[event.number] = event.changes
+            case Started():
+                asked = self._standings.asked[event.number]
+                changes = self._changes.get(event.number)
+                resolved = self._read.trial(asked.values, asked.seed, self.data.digest, changes)
+                text = document.dump(resolved)
+                self.tracker.trial_started(asked.number, asked.values, text, asked.time, event.attempt)
+            case Reported():
+                self.tracker.epoch(event.number, event.epoch, event.metrics, event.time, event.nonfinite)
+            case Ended():
+                result = results.result(event, None)
+                self._standings.end(result)
+                tell_end(self.tracker, self._standings, result, event.time)
+            case Finished():
+                tell_finish(self.tracker, self._standings, event)
+
+    def _begin(self) -> None:
+        """Begins the search's run, or goes on with it, perhaps under a changed document."""
+        header, content = self._header, with_trials(self._document, self._total)
+        read = experiment.check(Document(content, header.search), header.settings["space"], layers=False)
+        standings = Standings(read.objective, read.direction)
+        if hasattr(self, "_standings"):
+            for asked in self._standings.asked.values():
+                standings.ask(asked)
+            for result in self._standings.results.values():
+                standings.end(result)
+        self._read, self._standings = read, standings
+        data, commit = self.data, header.settings.get("commit")
+        self.tracker.start(
+            name=header.settings["name"],
+            params=_params(read, data, header),
+            tags={
+                **{f"automl.version.{name}": version for name, version in header.versions.items()},
+                **({"mlflow.source.git.commit": commit} if commit else {}),
+            },
+            experiment_yaml=document.dump(read.document.data),
+            dataset=DatasetInput(
+                name=data.name,
+                digest=data.digest,
+                source=document.dump(read.document.data["data"]["source"]).strip(),
+                profile={"shape": list(data.shape), "sizes": dict(data.sizes), "classes": list(data.classes)},
+            ),
+            time_ms=header.created,
+            note=_note(read, data, header),
+        )
+
+
+def with_trials(content: Mapping[str, Any], trials: int | None) -> dict[str, Any]:
+    """Returns a document with another total of trials; None for its own."""
+    return (
+        dict(content) if trials is None else {**content, "search": {**(content.get("search") or {}), "trials": trials}}
+    )
+
+
+def tell_end(tracker: Tracker, standings: Standings, result: TrialResult, time_ms: int) -> None:
+    """Tells of a trial's end, and of how the search stands then."""
+    tracker.trial_ended(result, time_ms)
+    best = standings.best
+    tracker.progress(best.score if best else None, len(standings.results), time_ms)
+
+
+def tell_finish(tracker: Tracker, standings: Standings, finished: Finished) -> None:
+    """Tells of a search's end."""
+    test = {name.removeprefix("test_"): value for name, value in finished.test.items()}
+    planned = None
+    if predicted := finished.result.get("predicted_s"):
+        within = {"search_planned_low_s": predicted[0], "search_planned_high_s": predicted[1]}
+        planned = {"search_s": finished.result["wall_s"], **within}
+    done, is_won = len(standings.results), finished.best is not None
+    tracker.finish(standings.ranks(), "FINISHED" if is_won else "FAILED", test, done, finished.time, planned)
+
+
+def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:
+    search = read.search
+    return {
+        "space": read.name,
+        "data": data.name,
+        "algorithm": dataset.registered_name(search.algorithm),
+        "scheduler": SCHEDULERS.name_of(search.judge),
+        "objective": read.objective,
+        "direction": read.direction,
+        "trials": search.most_trials,
+        "time": search.time,
+        "seed": search.seed,
+        "workers": header.settings["workers"],
+        "gpus": ",".join(header.settings.get("gpus") or ()) or None,
+        "threads": header.threads,
+        "backend": header.backend,
+    }
+
+
+def _note(read: Experiment, data: DataSpec, header: Header) -> str:
+    """Describes a search on its page in the MLflow UI."""
+    shape = " x ".join(map(str, data.shape))
+    sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
+    return (
+        f"`{read.name}` on `{data.name}`: {sizes} examples of {shape}, {len(data.classes)} classes. "
+        f"Objective `{read.objective}` ({read.direction}). Search `{header.search}`; every trial is a child run."
+    )

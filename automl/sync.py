@@ -1,0 +1,66 @@
+"""A whole search told to MLflow from its journal: the mirror rebuilt, completed, or made anew in another store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl import environment, winner
+from automl.environment import MODEL, search_folder, trial_folder
+from automl.errors import SearchError
+from automl.journal import Finished, Header, Lock, read, replay
+from automl.retelling import Retelling, data_of
+from automl.tracking import Tracker, same_address, store
+from automl.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """What `sync -o json` prints: which search was told, and where it is to be found."""
+
+    search_id: str
+    trials: int
+    tracking_uri: str
+    experiment_id: str | None
+    run_id: str | None
+    model_uri: str | None
+
+
+def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None = None) -> Mirrored:
+    """Tells MLflow again what the journal of a search holds; what stands there already stays single.
+
+    Args:
+        home: Where searches and the embedded store live.
+        search_id: Its whole id.
+        watcher: Who is shown what happens.
+        tracking_uri: MLflow tracking server; None for the one that the search was begun with.
+
+    Raises:
+        SearchError: There is no such search, a driver is at work on it, or MLflow does not take all of it.
+        ConfigError: The tracking address held a password, or the backend that the model needs is not installed.
+    """
+    folder = search_folder(home, search_id)
+    with Lock(folder):
+        *_, last = events = list(read(folder))
+        history = replay(folder)
+        header, settings = history.header, history.header.settings
+        data = data_of(header)
+        where = store(home, tracking_uri or same_address(settings["tracking_uri"]))
+        tracker = Tracker(where, settings["experiment"], search_id)
+        retelling = Retelling(tracker, data)
+        retelling.tell(events)
+        if not isinstance(last, Finished):
+            # No driver is at work: what the journal shows as running was cut off.
+            tracker.interrupted(retelling.running, last.created if isinstance(last, Header) else last.time)
+        tracker.flush(now=True)
+        best = history.finishes[-1].best if history.finishes else None
+        uri = None
+        # The model of a winner that was beaten since is deleted.
+        if best is not None and not tracker.behind and (trial_folder(folder, best) / MODEL).exists():
+            environment.become_driver(environment.backend(header.backend))
+            uri = winner.register(tracker, data, folder, best, settings["name"], watcher)
+        tracker.close()
+        if tracker.behind:
+            raise SearchError(f"MLflow at {where.shown} lacks a part of the search {search_id}. Sync it again.")
+    trials = len(history.trials)
+    return Mirrored(search_id, trials, where.shown, tracker.experiment_id, tracker.run_id, uri)

@@ -1,0 +1,95 @@
+"""The networks and the data of a document for those who do not search with automl: the same, from the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl import experiment
+from automl.domains import Choice, Range
+from automl.experiment import Experiment
+from automl.records import DataSpec
+from automl.space import Space, grid
+
+CNN12 = Path(__file__).with_name("cnn12.yaml")
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A data set in memory.
+
+    Args:
+        spec: What the models are built for.
+        train: Examples and targets as `fit` takes them.
+        val: The same of the validation part.
+    """
+
+    spec: DataSpec
+    train: tuple[Any, Any]
+    val: tuple[Any, Any]
+
+
+def read(space: str = str(CNN12), data: str | None = None) -> Experiment:
+    """Reads an experiment."""
+    return experiment.load(space, data)
+
+
+def arrays(read: Experiment, folder: Path) -> Arrays:
+    """Prepares the data of an experiment as a search does, and reads it into memory."""
+    import numpy as np
+
+    from automl import dataset, tasks
+
+    assert read.data is not None
+    spec = dataset.prepare(read.data, folder / "data", None)
+    task = tasks.registry.get(spec.task)()
+
+    def part(name: str) -> tuple[Any, Any]:
+        x, y = (np.load(Path(spec.folder) / f"{name}_{axis}.npy") for axis in "xy")
+        return x.astype(np.float32), task.encode(y, spec.classes)
+
+    return Arrays(spec, part("train"), part("val"))
+
+
+def documents(read: Experiment) -> list[dict[str, Any]]:
+    """Returns the trials of a grid search, resolved, in its order."""
+    return [read.trial(values) for values in grid(read.space)]
+
+
+def compiled(document: Mapping[str, Any], spec: DataSpec) -> Any:
+    """Builds and compiles the model of a resolved document."""
+    from automl import model, tasks
+
+    network = model.build(document, spec)
+    model.compile_model(network, experiment.training(document), tasks.registry.get(spec.task)(), spec)
+    return network
+
+
+def declare(space: Space, hp: Any) -> dict[str, Any]:
+    """Declares a space without conditions to Keras Tuner, as its users do; returns the values it proposes."""
+    values: dict[str, Any] = {}
+    for param in space.params:
+        domain = param.domain
+        if isinstance(domain, Choice):
+            values[param.name] = hp.Choice(param.name, list(domain.values), default=domain.default)
+            continue
+        assert isinstance(domain, Range)
+        kind, sampling = hp.Int if domain.whole else hp.Float, "log" if domain.log else "linear"
+        values[param.name] = kind(param.name, domain.min, domain.max, sampling=sampling, default=domain.default)
+    return values
+
+
+def suggest(space: Space, trial: Any) -> dict[str, Any]:
+    """Declares a space without conditions to Optuna, as its users do; returns the values it proposes."""
+    values: dict[str, Any] = {}
+    for param in space.params:
+        domain = param.domain
+        if isinstance(domain, Choice):
+            values[param.name] = trial.suggest_categorical(param.name, list(domain.values))
+            continue
+        assert isinstance(domain, Range)
+        kind = trial.suggest_int if domain.whole else trial.suggest_float
+        values[param.name] = kind(param.name, domain.min, domain.max, log=domain.log)
+    return values

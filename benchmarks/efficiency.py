@@ -1,6 +1,6 @@
 """The best score over time on Fashion-MNIST: automl beside Keras Tuner's tuners and Optuna, all with the same models.
 
-    python benchmarks/efficiency.py --minutes 10 --seeds 3 [--ours tpe+asha] [--workers 2] [--methods random,optuna]
+    python benchmarks/efficiency.py --minutes 10 --seeds 3 [--ours auto+asha] [--workers 2] [--methods random,optuna]
 
 10,000 images to train on and the twelve parameters of cnn12.yaml, nine epochs at most. Every method has the same wall
 time, its start included, on all cores:
@@ -213,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--ours", default="tpe+asha", help="ALGORITHM+SCHEDULER, comma-separated")
+    parser.add_argument("--ours", default="auto+asha", help="ALGORITHM+SCHEDULER, comma-separated")
     parser.add_argument("--workers", type=int, default=2, help="of automl; the others know one process")
     parser.add_argument("--methods", default=",".join(RIVALS), help="the others, comma-separated")
     parser.add_argument("--only", help=argparse.SUPPRESS)

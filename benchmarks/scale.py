@@ -1,6 +1,6 @@
 """Thousands of trials that do nothing: what the driver alone costs, with the MLflow mirror on SQLite.
 
-    python benchmarks/scale.py [--trials 5000] [--workers 2] [--algorithms tpe,bayesian:200] [--rival-trials 200]
+    python benchmarks/scale.py [--trials 5000] [--workers 2] [--algorithms auto,bayesian:200] [--rival-trials 200]
 
 Each row is a search in a process of its own, over the twelve parameters of cnn12.yaml: the whole of it (oracle,
 journal, worker processes, mirror), but for a trial that returns a score at once. The last row is Keras Tuner's
@@ -198,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=5_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--algorithms", default="tpe,bayesian:200", help="NAME or NAME:TRIALS, comma-separated")
+    parser.add_argument("--algorithms", default="auto,bayesian:200", help="NAME or NAME:TRIALS, comma-separated")
     parser.add_argument("--rival-trials", type=int, default=200, help="0 leaves Keras Tuner out")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 from kills import LINES, compare, kill_at_random, trained
 from kills import finish as finish_by_itself
@@ -62,35 +58,12 @@ def table(history: History) -> dict[int, object]:
     }
 
 
-def kill_walks(home: Path, space: Path, generator: random.Random) -> int:
-    """Kills the driver or a worker after a while, again and again; returns how many drivers."""
-    drivers, driver = 0, drive(home, space)
-    for _ in range(KILLS):
-        time.sleep(generator.uniform(0.1, 0.7))
-        # Until it has come so far that there is something to kill.
-        while driver.poll() is None and not psutil.Process(driver.pid).children():
-            time.sleep(0.05)
-        if driver.poll() is not None:
-            break
-        if generator.random() < 0.3:
-            os.kill(driver.pid, signal.SIGKILL)
-            driver.communicate()
-            drivers, driver = drivers + 1, drive(home, space)
-        else:
-            victims = psutil.Process(driver.pid).children()
-            if victims:
-                generator.choice(victims).kill()
-    driver.communicate(timeout=200)
-    return drivers
-
-
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     left, right = prepared(tmp_path / "left alone"), prepared(tmp_path / "killed")
     finish(*left)
-    drivers = kill_walks(*right, random.Random(5))
-    assert drivers >= 2
-    if replay(begun(right[0])).finished is None:
-        finish(*right)
+    killed = kill_at_random(lambda home: drive(home, right[1]), right[0], 5, KILLS, 60 * (LINES - 2))
+    assert killed.total() == KILLS
+    assert min(killed["driver"], killed["worker"]) >= 3
     whole, after = replay(begun(left[0])), replay(begun(right[0]))
     assert after.finished is not None
     assert sum(trial.attempts for trial in after.trials.values()) > 60 + 5  # it hurt

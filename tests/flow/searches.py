@@ -101,9 +101,8 @@ def load(home: Path, name: str, document: str) -> Experiment:
 def make(
     home: Path, name: str, document: str, run: Any = run_trial, watcher: Watcher | None = None, **options: Any
 ) -> Search:
-    """Runs a search in this process, its trials in workers as ever, on the backend that starts the soonest."""
+    """Runs a search in this process, its trials in workers as ever."""
     read = load(home, name, document)
-    options.setdefault("backend", QUICKEST)
     summary = launch.start(read, Options(home=home, **options), watcher or Watcher(), run)
     return Search(home, read, summary, client_of(home))
 
@@ -127,7 +126,7 @@ def rounded(metrics: Any) -> dict[str, float]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    return {**os.environ, "AUTOML_HOME": str(home), "PYTHONPATH": str(REPO), "KERAS_BACKEND": QUICKEST}
+    return {**os.environ, "AUTOML_HOME": str(home), "PYTHONPATH": str(REPO)}
 
 
 def command(*args: str | Path) -> list[str]:

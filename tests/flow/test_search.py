@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 Finished = Callable[[str], Search]
 
 
-@pytest.fixture(params=["random", "grid", "bayesian", "hyperband"])
+@pytest.fixture(params=["random", "bayesian", "hyperband"])
 def search(request: pytest.FixtureRequest, finished: Finished) -> Search:
     return finished(request.param)
 

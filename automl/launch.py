@@ -216,8 +216,7 @@ def _drive(
             summary = winner.finish(loop, reason, wall_s, known)
         except KeyboardInterrupt:
             if tracker is not None:
-                running = loop.standings.asked.keys() - loop.standings.results.keys() if loop else ()
-                tracker.interrupted(sorted(running), now_ms())
+                tracker.interrupted(loop.standings.running if loop else [], now_ms())
                 tracker.close()
             raise Interrupted(folder.name) from None
         finally:

@@ -58,9 +58,8 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
     told, read_ = read(home, search_id)
     unended = _unended(home, search_id)
-    table = sorted(told.trials.values(), key=lambda t: _standing(t, read_.direction))
     found = []
-    for rank, trial in enumerate(table, start=1):
+    for rank, trial in enumerate(_ranked(told, read_.direction), start=1):
         ended = trial.ended
         found.append({
             "rank": rank if _score(trial) is not None else None,
@@ -87,23 +86,24 @@ def status(home: Path, search_id: str) -> dict[str, Any]:
     ended = Counter(trial.ended.outcome for trial in told.trials.values() if trial.ended)
     running = {t.asked.number: len(t.reports) for t in told.trials.values() if t.ended is None}
     finished = told.finished.reason if told.finished else None
-    number = best_trial(home, search_id)
+    best = _best(told, read_.direction)
     return {
         "search": search_id,
         "state": f"run by {driver}" if driver else f"ended: {finished}" if finished else "interrupted",
         "trials": read_.search.most_trials,
         "ended": dict(ended),
         "running": [f"t{trial:03d} after {epochs} epochs" for trial, epochs in running.items()],
-        "best": None if number is None else f"t{number:03d}",
-        read_.objective: None if number is None else _score(told.trials[number]),
+        "best": None if best is None else f"t{best.asked.number:03d}",
+        read_.objective: None if best is None else _score(best),
         "seconds": round(told.seconds, 1),
     }
 
 
 def best_trial(home: Path, search_id: str) -> int | None:
     """Returns the number of the best trial so far, or None when none has a score."""
-    first = next(iter(rows(home, search_id)), None)
-    return None if first is None or first["rank"] is None else int(first["trial"])
+    told, read_ = read(home, search_id)
+    best = _best(told, read_.direction)
+    return None if best is None else best.asked.number
 
 
 def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
@@ -145,9 +145,20 @@ def _unended(home: Path, search_id: str) -> str:
     return "running" if holder(environment.search_folder(home, search_id)) else CANCELLED
 
 
-def _standing(trial: TrialHistory, direction: Direction) -> tuple[Any, ...]:
-    parts = len(trial.ended.scores) if trial.ended else 0
-    return standing(_score(trial), trial.asked.number, direction, max(1, parts))
+def _ranked(told: History, direction: Direction) -> list[TrialHistory]:
+    """Returns the trials, scored ones first and the best of them at the top, then the others by number."""
+
+    def place(trial: TrialHistory) -> tuple[Any, ...]:
+        parts = len(trial.ended.scores) if trial.ended else 0
+        return standing(_score(trial), trial.asked.number, direction, max(1, parts))
+
+    return sorted(told.trials.values(), key=place)
+
+
+def _best(told: History, direction: Direction) -> TrialHistory | None:
+    """Returns the best trial so far, or None when none has a score."""
+    first = next(iter(_ranked(told, direction)), None)
+    return None if first is None or _score(first) is None else first
 
 
 def _score(trial: TrialHistory) -> float | None:

@@ -166,31 +166,36 @@ class Loop:
     def _submit(self, asked: Asked, attempt: int) -> None:
         folder = trial_folder(self.folder, asked.number)
         folder.mkdir(parents=True, exist_ok=True)
-        resolved = self.resolved(asked)
-        epochs = experiment.epochs(resolved)
+        request = replace(
+            self.request(asked),
+            attempt=attempt,
+            rungs=asked.rungs,
+            time_s=self.experiment.search.trial_timeout_s,
+            measured=tuple(self.standings.measured.get(asked.number, ())),
+        )
         self.attempts.began(asked.number)
         self.journal.append(Started(asked.number, attempt, now_ms()))
-        self.executor.submit(
-            self.run,
-            TrialRequest(
-                trial=asked.number,
-                attempt=attempt,
-                document=resolved,
-                seed=resolved["training"]["seed"],
-                data=self.data,
-                folder=str(folder),
-                objective=self.experiment.objective,
-                direction=self.experiment.direction,
-                epochs=epochs,
-                rungs=asked.rungs,
-                time_s=self.experiment.search.trial_timeout_s,
-                measured=tuple(self.standings.measured.get(asked.number, ())),
-            ),
-        )
+        self.executor.submit(self.run, request)
         # At another batch size its epochs begin anew.
         fresh = asked.number in self.attempts.changes and not self.standings.courses[asked.number].costs
-        self.tracker.trial_started(asked.number, asked.values, document.dump(resolved), asked.time, attempt, fresh)
-        self.watcher.trial_started(asked.number, dict(asked.values), epochs)
+        text = document.dump(request.document)
+        self.tracker.trial_started(asked.number, asked.values, text, asked.time, attempt, fresh)
+        self.watcher.trial_started(asked.number, dict(asked.values), request.epochs)
+
+    def request(self, asked: Asked) -> TrialRequest:
+        """Returns what a worker is given to train a trial once, undisturbed, from its first epoch to its last."""
+        resolved = self.resolved(asked)
+        return TrialRequest(
+            trial=asked.number,
+            attempt=1,
+            document=resolved,
+            seed=resolved["training"]["seed"],
+            data=self.data,
+            folder=str(trial_folder(self.folder, asked.number)),
+            objective=self.experiment.objective,
+            direction=self.experiment.direction,
+            epochs=experiment.epochs(resolved),
+        )
 
     def resolved(self, asked: Asked) -> dict[str, Any]:
         """Returns the document of a trial."""

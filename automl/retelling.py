@@ -59,7 +59,7 @@ class Retelling:
     @property
     def running(self) -> list[int]:
         """The trials that were asked and have not ended."""
-        return sorted(self._standings.asked.keys() - self._standings.results.keys())
+        return self._standings.running
 
     def tell(self, events: Iterable[Event]) -> None:
         """Tells of events, from the header on, in the journal's order and with its times."""
@@ -77,10 +77,10 @@ class Retelling:
                 self._begin()
             case Changed():
                 self._document = event.document
-                self._begin()
+                self._begin(self._standings)
             case Resumed():
                 self._total = event.trials or self._total
-                self._begin()
+                self._begin(self._standings)
             case Asked():
                 self._standings.ask(event)
             case Retried():
@@ -100,17 +100,16 @@ class Retelling:
             case Finished():
                 tell_finish(self.tracker, self._standings, event)
 
-    def _begin(self) -> None:
+    def _begin(self, known: Standings | None = None) -> None:
         """Begins the search's run, or goes on with it, perhaps under a changed document."""
         header, content = self._header, with_trials(self._document, self._total)
         read = experiment.check(Document(content, header.search), header.settings["space"], layers=False)
-        standings = Standings(read.objective, read.direction)
-        if hasattr(self, "_standings"):
-            for asked in self._standings.asked.values():
-                standings.ask(asked)
-            for result in self._standings.results.values():
-                standings.end(result)
-        self._read, self._standings = read, standings
+        self._read, self._standings = read, Standings(read.objective, read.direction)
+        if known is not None:
+            for asked in known.asked.values():
+                self._standings.ask(asked)
+            for result in known.results.values():
+                self._standings.end(result)
         data, commit = self.data, header.settings.get("commit")
         self.tracker.start(
             name=header.settings["name"],

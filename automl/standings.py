@@ -84,6 +84,11 @@ class Standings:
         if _scored(result) and (self.best is None or self._order(result) < self._order(self.best)):
             self.best = result
 
+    @property
+    def running(self) -> list[int]:
+        """The trials that were asked and have not ended."""
+        return sorted(self.asked.keys() - self.results.keys())
+
     def others(self, number: int | None = None) -> list[Course]:
         """Returns the courses of all trials but one."""
         return [course for trial, course in self.courses.items() if trial != number]

@@ -8,7 +8,7 @@ from pathlib import Path
 from automl import environment, winner
 from automl.environment import MODEL, search_folder, trial_folder
 from automl.errors import SearchError
-from automl.journal import Finished, Header, Lock, read, replay
+from automl.journal import FILE, Finished, Header, Lock, build, read
 from automl.retelling import Retelling, data_of
 from automl.tracking import Tracker, same_address, store
 from automl.watcher import Watcher
@@ -42,7 +42,7 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
     folder = search_folder(home, search_id)
     with Lock(folder):
         *_, last = events = list(read(folder))
-        history = replay(folder)
+        history = build(events, folder / FILE)
         header, settings = history.header, history.header.settings
         data = data_of(header)
         where = store(home, tracking_uri or same_address(settings["tracking_uri"]))

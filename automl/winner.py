@@ -104,18 +104,7 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
 
 def _refit(loop: Loop, best: TrialResult) -> None:
     """Trains the winner once more, on the examples of all folds; its model takes the place of the best fold's."""
-    resolved = loop.resolved(loop.standings.asked[best.trial])
-    request = TrialRequest(
-        trial=best.trial,
-        attempt=1,
-        document=resolved,
-        seed=resolved["training"]["seed"],
-        data=loop.data,
-        folder=str(trial_folder(loop.folder, best.trial)),
-        objective=loop.experiment.objective,
-        direction=loop.experiment.direction,
-        epochs=best.best_epoch or 1,
-    )
+    request = replace(loop.request(loop.standings.asked[best.trial]), epochs=best.best_epoch or 1)
     loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {request.epochs} epochs")
     told = _run(loop, run_refit, request)
     if told.message:

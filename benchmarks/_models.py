@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,27 +69,37 @@ def compiled(document: Mapping[str, Any], spec: DataSpec) -> Any:
 
 def declare(space: Space, hp: Any) -> dict[str, Any]:
     """Declares a space without conditions to Keras Tuner, as its users do; returns the values it proposes."""
-    values: dict[str, Any] = {}
-    for param in space.params:
-        domain = param.domain
-        if isinstance(domain, Choice):
-            values[param.name] = hp.Choice(param.name, list(domain.values), default=domain.default)
-            continue
-        assert isinstance(domain, Range)
+
+    def choice(name: str, domain: Choice) -> Any:
+        return hp.Choice(name, list(domain.values), default=domain.default)
+
+    def between(name: str, domain: Range) -> Any:
         kind, sampling = hp.Int if domain.whole else hp.Float, "log" if domain.log else "linear"
-        values[param.name] = kind(param.name, domain.min, domain.max, sampling=sampling, default=domain.default)
-    return values
+        return kind(name, domain.min, domain.max, sampling=sampling, default=domain.default)
+
+    return _values(space, choice, between)
 
 
 def suggest(space: Space, trial: Any) -> dict[str, Any]:
     """Declares a space without conditions to Optuna, as its users do; returns the values it proposes."""
+
+    def choice(name: str, domain: Choice) -> Any:
+        return trial.suggest_categorical(name, list(domain.values))
+
+    def between(name: str, domain: Range) -> Any:
+        kind = trial.suggest_int if domain.whole else trial.suggest_float
+        return kind(name, domain.min, domain.max, log=domain.log)
+
+    return _values(space, choice, between)
+
+
+def _values(space: Space, choice: Callable[[str, Choice], Any], between: Callable[[str, Range], Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for param in space.params:
         domain = param.domain
         if isinstance(domain, Choice):
-            values[param.name] = trial.suggest_categorical(param.name, list(domain.values))
-            continue
-        assert isinstance(domain, Range)
-        kind = trial.suggest_int if domain.whole else trial.suggest_float
-        values[param.name] = kind(param.name, domain.min, domain.max, log=domain.log)
+            values[param.name] = choice(param.name, domain)
+        else:
+            assert isinstance(domain, Range)
+            values[param.name] = between(param.name, domain)
     return values

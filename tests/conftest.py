@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
@@ -47,6 +49,9 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("store")
     store(folder, f"sqlite:///{folder}/mlflow.db").prepare()
+    # This process keeps it open, and what was written ahead would not be copied along.
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return folder / "mlflow.db"
 
 

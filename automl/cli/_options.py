@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,6 +34,16 @@ warm_start_points = click.option(
     type=click.IntRange(min=1),
     help="Points to take from them; else 5, and at most a third of the trials.",
 )
+_SEARCH = (workers, gpus, workers_per_gpu, algorithm, scheduler, seed, settings)
+
+
+def of_a_search(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say how a search is run, in the order in which help shows them."""
+    for option in reversed(_SEARCH):
+        command = option(command)
+    return command
+
+
 backend = click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
 root = click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
 inline = click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")

@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 @click.argument("space")
 @_options.data
 @_options.trials
-@_options.workers
-@_options.gpus
-@_options.workers_per_gpu
-@_options.algorithm
-@_options.scheduler
-@_options.seed
-@_options.settings
+@_options.of_a_search
 @click.option(
     "--samples", type=click.IntRange(1, 10_000), default=60, show_default=True, help="Models to draw and build."
 )

@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 @_options.data
 @_options.trials
 @click.option("--time", help="Stop starting trials after this time: 90s, 30m, 1h30m.")
-@_options.workers
-@_options.gpus
-@_options.workers_per_gpu
-@_options.algorithm
-@_options.scheduler
-@_options.seed
-@_options.settings
+@_options.of_a_search
 @_options.warm_start
 @_options.warm_start_points
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import psutil
 
 from automl.errors import ConfigError, Problem
 
@@ -23,6 +27,8 @@ TRIAL_TAG = "automl.trial"
 
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
+_LOCAL = {"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "overlay", "tmpfs", "xfs", "zfs"}
+"""File systems that only this machine writes to."""
 _ENVIRONMENT = {
     # A search tells nobody that it runs.
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -76,7 +82,10 @@ class Store:
         file = Path(self.uri.removeprefix(_SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
         with _locked(file.with_name(file.name + ".lock")):
-            _migrate(self.uri, is_new=self.is_missing)
+            is_new = self.is_missing
+            _migrate(self.uri, is_new=is_new)
+            if is_new and _is_local(file):
+                _write_ahead(file)
 
     def client(self) -> MlflowClient:
         """Returns MLflow's client for this store."""
@@ -192,6 +201,23 @@ def _migrate(uri: str, *, is_new: bool) -> None:
         finally:
             engine.dispose()
     MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+
+
+def _is_local(file: Path) -> bool:
+    """Tells whether a file lies on a disk of this machine, as far as can be known."""
+    mounts = [mount for mount in psutil.disk_partitions(all=True) if file.is_relative_to(mount.mountpoint)]
+    nearest = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
+    return nearest is not None and nearest.fstype.lower() in _LOCAL
+
+
+def _write_ahead(file: Path) -> None:
+    """Has a new database keep what is written in a file beside it first, for good; see https://sqlite.org/wal.html.
+
+    A commit then waits for the disk once and not four times (0.8 ms and 15 ms were measured), a trial is some eight of
+    them, and the UI reads while a search writes. Not over a network: a reader on another machine would not see it all.
+    """
+    with contextlib.closing(sqlite3.connect(file)) as database, contextlib.suppress(sqlite3.OperationalError):
+        database.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
@@ -110,6 +114,21 @@ class TestStore:
         found = store(tmp_path, "postgresql://ann:s3cret@host:5432/db?password=s3cret")
         assert found.shown == "postgresql://***@host:5432/db?password=***"
         assert redacted("no http://a:b@h/x and token=abc&n=1") == "no http://***@h/x and token=***&n=1"
+
+    @pytest.mark.parametrize(("system", "mode"), [("ext4", "wal"), ("nfs4", "delete")])
+    def test_a_new_one_writes_ahead_unless_it_lies_on_another_machine(
+        self, system: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mounts = [
+            SimpleNamespace(mountpoint="/", fstype="9p"),
+            SimpleNamespace(mountpoint=str(tmp_path), fstype=system),
+        ]
+        monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
+        # By its name in sys.modules: in the package, the name of the module is the function's.
+        monkeypatch.setattr(sys.modules["automl.tracking.store"], "_migrate", lambda *_, **__: None)
+        store(tmp_path).prepare()
+        with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+            assert database.execute("PRAGMA journal_mode").fetchone() == (mode,)
 
 
 class TestTexts:

@@ -41,8 +41,8 @@ def is_null(annotation: Any, node: Any) -> bool:
 
 
 def item_of(annotation: Any) -> Any:
-    """Returns what a tuple of any length holds; None for anything else."""
-    inner = next((part for part in parts(annotation) if get_origin(part) is tuple), None)
+    """Returns what a tuple or list of any length holds; None for anything else."""
+    inner = next((part for part in parts(annotation) if get_origin(part) in (tuple, list)), None)
     return None if inner is None else get_args(inner)[0]
 
 

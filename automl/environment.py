@@ -22,6 +22,8 @@ from automl.errors import ConfigError, Problem
 
 BACKENDS = ("tensorflow", "jax", "torch")
 HOME_VARIABLE = "AUTOML_HOME"
+FEATURES_VARIABLE = "AUTOML_FEATURES"
+"""Names the folder where workers keep the features of frozen backbones; empty: they keep none."""
 LOG = "backend.log"
 """What the backends print, in the folder of a search."""
 MODEL = "model.keras"
@@ -139,9 +141,10 @@ class Machine:
         return {"workers": self.workers, "gpus": list(self.gpus), "workers_per_gpu": self.workers_per_gpu}
 
     def worker_environments(self, home: Path) -> list[dict[str, str | None]]:
-        """Returns the variables of each worker, and makes room in `home`, where they keep compiled programs."""
+        """Returns the variables of each worker, and makes room in `home`, where they keep programs and features."""
         programs.prune(programs.folder(home))
         kept = programs.variables(self.backend, programs.folder(home))
+        kept[FEATURES_VARIABLE] = os.environ.get(FEATURES_VARIABLE, str(home / "cache" / "features"))
         return [{**self.worker_environment(number), **kept} for number in range(self.workers)]
 
     def worker_environment(self, number: int = 0) -> dict[str, str | None]:

@@ -197,8 +197,10 @@ def evaluation(resolved: Mapping[str, Any]) -> Evaluation:
 
 def epochs(resolved: Mapping[str, Any]) -> int:
     """Returns the epochs that a resolved trial document trains for, whether or not the rest of it can be built."""
-    declared_epochs: int | None = (resolved.get("training") or {}).get("epochs")
-    return declared_epochs or Training.model_fields["epochs"].get_default()
+    section = resolved.get("training") or {}
+    if section.get("phases"):
+        return sum(phase["epochs"] for phase in section["phases"])
+    return section.get("epochs") or Training.model_fields["epochs"].get_default()
 
 
 def _rooted(content: dict[str, Any], path: Path, kind: str) -> dict[str, Any]:

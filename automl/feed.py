@@ -52,6 +52,7 @@ class Feed(keras.utils.PyDataset):
         batch_size: Examples per batch; the last may be smaller.
         seed: Shuffles each epoch; None keeps the stored order, for `val` and `test`.
         weights: A weight per class, (classes,) float; batches are then (x, y, w).
+        examples: Folder whose `PART_x.npy` is read in place of the examples: what became of them, in their order.
 
     Output: x (batch, *shape) float32; y as `task.encode` returns it; w (batch,) float32.
     """
@@ -65,13 +66,15 @@ class Feed(keras.utils.PyDataset):
         *,
         seed: int | None = None,
         weights: np.ndarray | None = None,
+        examples: Path | None = None,
     ) -> None:
         # One reader in this process: Keras's queue of several workers hands what is left over to the next epoch.
         super().__init__(workers=1, use_multiprocessing=False)
-        # asarray: a plain array over the map, so that batches are plain arrays too.
         file, self._rows = rows(spec, part)
-        self._x = np.asarray(np.load(Path(spec.folder) / f"{file}_x.npy", mmap_mode="r"))
-        self._y = np.asarray(np.load(Path(spec.folder) / f"{file}_y.npy", mmap_mode="r"))
+        if examples is None:
+            self._x, self._y = (_mapped(Path(spec.folder) / f"{file}_{axis}.npy") for axis in "xy")
+        else:
+            self._x, self._y, self._rows = _mapped(examples / f"{part}_x.npy"), targets(spec, part), None
         self._classes: Sequence[str] = spec.classes
         self._task = task
         self._batch_size = batch_size
@@ -125,6 +128,11 @@ class Feed(keras.utils.PyDataset):
         stored = np.array(self._y[chosen])
         y = self._task.encode(stored, self._classes)
         return (x, y) if self._weights is None else (x, y, self._weights[stored])
+
+
+def _mapped(path: Path) -> np.ndarray:
+    # asarray: a plain array over the map, so that batches are plain arrays too.
+    return np.asarray(np.load(path, mmap_mode="r"))
 
 
 class _Clock(keras.callbacks.Callback):

@@ -14,6 +14,21 @@ Kind = Literal["feature_map", "sequence", "vector"]
 
 
 @dataclass(frozen=True)
+class Pixels:
+    """Images before they are scaled, for a block that brings a scaling of its own.
+
+    Args:
+        x: (batch, height, width, channels) float32, as the data set holds them.
+        low: Least value that they may have.
+        high: Greatest value that they may have.
+    """
+
+    x: KerasTensor
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Flow:
     """A symbolic tensor and how it is to be read.
 
@@ -22,8 +37,10 @@ class Flow:
         kind: How `x` is to be read.
         valid: (batch, steps, 1) float32, 1.0 where a step holds data and 0.0 where it is padding; None when nothing is
             padded. Carried beside `x` because convolutions and pooling destroy Keras's own masks.
+        pixels: The images that `x` was scaled from; None behind the first block.
     """
 
     x: KerasTensor
     kind: Kind
     valid: KerasTensor | None = None
+    pixels: Pixels | None = None

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automl import changes, control, dataset, environment, experiment, prediction, winner
+from automl import changes, control, dataset, environment, experiment, prediction, pretrained, winner
 from automl.control import Wish
 from automl.document import Document
 from automl.environment import LOG, search_folder
@@ -81,6 +81,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         SearchError: The search cannot go on.
         Interrupted: Ctrl-C twice, or `automl stop --now`.
         MissingExtra: The algorithm needs what is not installed.
+        ConfigError: Pretrained weights are missing or are not the network's, or the images are too small for it.
     """
     read.search.algorithm.require()
     machine = environment.machine(options.workers, options.backend, options.gpus, options.workers_per_gpu)
@@ -92,6 +93,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     folder.mkdir(parents=True)
     try:
         data = dataset.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
+        origins = pretrained.require(read, data.shape)
     except BaseException:
         # A search that never began leaves nothing behind.
         shutil.rmtree(folder, ignore_errors=True)
@@ -119,6 +121,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),
             "source": options.source,
             "data": described(data),
+            "pretrained": origins,
             "commit": environment.git_commit(Path.cwd()),
         },
     )
@@ -204,6 +207,8 @@ def _drive(
             Retelling(tracker, data).tell(journal.events())
             done = sum(trial.ended is not None for trial in history.trials.values())
             watcher.search_started(folder.name, read.search.most_trials, done)
+            if line := pretrained.frozen(read):
+                watcher.say(line)
             proposer = Proposer(read.search.algorithm, read.brief())
             proposer.restore([Past(**past) for past in history.past()])
             wish = partial(_wish, interrupts, folder)

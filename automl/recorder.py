@@ -22,19 +22,23 @@ class Recorder(keras.callbacks.Callback):
     Args:
         request: The trial.
         report: Called after every epoch; tells whether the trial goes on.
+        network: The whole model, whose best weights are kept; what is fitted may be a part of it.
         before: The trainings that this trial has behind it, where it has several.
     """
 
-    def __init__(self, request: TrialRequest, report: Tell, before: Sequence[Measured] = ()) -> None:
+    def __init__(
+        self, request: TrialRequest, report: Tell, network: keras.Model, before: Sequence[Measured] = ()
+    ) -> None:
         super().__init__()
         self.request = request
         self.report = report
+        self.network = network
         self.part = len(before) + 1
         self._offset = sum(each.epochs for each in before)
         self._elsewhere_s = sum(each.seconds for each in before)
         self.best_weights: list[Any] | None = None
         self._best: tuple[float, int, dict[str, float]] | None = None
-        self._epochs = 0
+        self.epochs = 0
         self._diverged: str | None = None
         self._ended: Outcome = "completed"
         self._before_s = 0.0
@@ -51,11 +55,11 @@ class Recorder(keras.callbacks.Callback):
             raise KeyError(f"{self.request.objective} is not measured. Expected one of {', '.join(values)}")
         metrics = {name: value for name, value in values.items() if math.isfinite(value)}
         nonfinite = {name: repr(value) for name, value in values.items() if not math.isfinite(value)}
-        self._epochs = epoch + 1
+        self.epochs = epoch + 1
         score = metrics.get(self.request.objective)
         if score is not None and self._is_better(score):
             self._best = (score, epoch + 1, metrics)
-            self.best_weights = self.model.get_weights()
+            self.best_weights = self.network.get_weights()
         if "loss" in nonfinite:
             self._diverged = f"the training loss became {nonfinite['loss']} in epoch {epoch + 1}"
             self.model.stop_training = True
@@ -73,23 +77,28 @@ class Recorder(keras.callbacks.Callback):
 
     def state(self) -> tuple[dict[str, Any], list[Any] | None]:
         """Returns what was seen so far: as plain JSON, and the best epoch's weights."""
-        return {"epochs": self._epochs, "best": self._best, "seconds": self.seconds()}, self.best_weights
+        return {"epochs": self.epochs, "best": self._best, "seconds": self.seconds()}, self.best_weights
 
     def restore(self, seen: Mapping[str, Any], best_weights: list[Any] | None) -> None:
         """Takes back what `state` returned, through JSON."""
-        self._epochs, self._before_s = seen["epochs"], seen["seconds"]
+        self.epochs, self._before_s = seen["epochs"], seen["seconds"]
         self._best = seen["best"] and tuple(seen["best"])
         self.best_weights = best_weights
 
     def facts(self) -> dict[str, Any]:
         """Returns the fields of the `TrialResult` that the training decided."""
-        facts: dict[str, Any] = {"epochs": self._epochs}
+        facts: dict[str, Any] = {"epochs": self.epochs}
         if self._diverged:
             return facts | {"outcome": "diverged", "message": self._diverged}
         if self._best is None:
             return facts | {"outcome": "diverged", "message": f"{self.request.objective} was never a finite number"}
         score, epoch, metrics = self._best
         return facts | {"outcome": self._ended, "score": score, "best_epoch": epoch, "metrics": metrics}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further phase of the training is to begin."""
+        return self._diverged is not None or self._ended != "completed"
 
     def seconds(self) -> float:
         """Returns the time of this training so far, that of earlier attempts up to the checkpoint included."""

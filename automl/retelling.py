@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl import dataset, document, experiment
+from automl import dataset, document, experiment, pretrained
 from automl.document import Document
 from automl.errors import SearchError
 from automl.experiment import Experiment
@@ -111,12 +111,14 @@ class Retelling:
             for result in known.results.values():
                 self._standings.end(result)
         data, commit = self.data, header.settings.get("commit")
+        origins = "\n".join(map(pretrained.told, header.settings.get("pretrained") or ()))
         self.tracker.start(
             name=header.settings["name"],
             params=_params(read, data, header),
             tags={
                 **{f"automl.version.{name}": version for name, version in header.versions.items()},
                 **({"mlflow.source.git.commit": commit} if commit else {}),
+                **({"automl.pretrained": origins} if origins else {}),
             },
             experiment_yaml=document.dump(read.document.data),
             dataset=DatasetInput(

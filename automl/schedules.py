@@ -37,19 +37,20 @@ class Schedule(Member):
         del epoch, epochs
         return 1.0
 
-    def callbacks(self, rate: float, epochs: int, objective: str, direction: Direction) -> list[Any]:
+    def callbacks(self, rate: float, epochs: int, objective: str, direction: Direction, start: int = 0) -> list[Any]:
         """Returns the Keras callbacks that set the rate and log it as `learning_rate`.
 
         Args:
-            rate: The optimizer's learning rate.
-            epochs: Those of the document.
+            rate: The learning rate at full height.
+            epochs: Those of the document, or of one phase.
             objective: Metric that scores the trial.
             direction: Whether more of it is better.
+            start: The epoch that the phase begins with, as Keras counts.
         """
         import keras
 
         del objective, direction
-        return [keras.callbacks.LearningRateScheduler(lambda epoch, _: rate * self.share(epoch, epochs))]
+        return [keras.callbacks.LearningRateScheduler(lambda epoch, _: rate * self.share(epoch - start, epochs))]
 
 
 class Constant(Schedule):
@@ -112,12 +113,12 @@ class ReduceOnPlateau(Schedule):
     cooldown: int = Field(0, ge=0, description="Epochs after a fall that do not count against patience.")
     min_lr: float = Field(0.0, ge=0.0, description="Learning rate that it never falls below.")
 
-    def callbacks(self, rate: float, epochs: int, objective: str, direction: Direction) -> list[Any]:
+    def callbacks(self, rate: float, epochs: int, objective: str, direction: Direction, start: int = 0) -> list[Any]:
         """Returns the callbacks: the warm-up up to its first full epoch, from then on the plateau alone."""
         import keras
 
         def rise(epoch: int, current: float) -> float:
-            return rate * self.share(epoch, epochs) if epoch <= self.warmup else current
+            return rate * self.share(epoch - start, epochs) if epoch - start <= self.warmup else current
 
         arguments = self.model_dump(exclude={"warmup"})
         return [

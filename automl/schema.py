@@ -130,6 +130,9 @@ class Checker:
                 self.problems.add(path, f"{last(path)} holds too few lists", f"{least} at least", str(len(node)))
             for index, branch in enumerate(node):
                 self.blocks(branch, (*path, index))
+        elif isinstance(node, list) and (inner := member_of(item_of(annotation))) is not None:
+            for index, item in enumerate(node):
+                self.member(inner, item, (*path, index))
         elif isinstance(node, Leaf):
             self.leaf(annotation, self.space.by_name[node.param], family, path)
         elif isinstance(node, Each):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from automl import oracles
 from automl.losses import LOSSES, Loss
@@ -26,10 +27,53 @@ class EarlyStopping(Member):
     min_delta: float = Field(0.0, ge=0, description="Smallest change that counts as improvement")
 
 
+class Phase(Member):
+    """A part of a training in which other layers of the backbone learn, or at another rate.
+
+    Each begins with a fresh optimizer; early stopping ends the phase, and the next one begins.
+    """
+
+    epochs: int = Field(ge=1, description="Epochs of the phase at most")
+    learning_rate: float | None = Field(
+        None, gt=0, description="Learning rate; null: that of the phase before, the first time the optimizer's"
+    )
+    factor: float = Field(1.0, gt=0, description="What the rate is multiplied by when learning_rate is null")
+    unfreeze: Literal["none", "all"] | float = Field(
+        "all",
+        description="Layers of the backbone that learn: none, all, or the share of its layers with weights that is "
+        "nearest to the head, above 0 and at most 1",
+    )
+
+    @field_validator("unfreeze")
+    @classmethod
+    def _is_share(cls, value: str | float) -> str | float:
+        if not isinstance(value, str) and not 0 < value <= 1:
+            raise ValueError("a share is above 0 and at most 1")
+        return value
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A phase of a training, or all of one that has none.
+
+    Args:
+        epochs: Epochs at most.
+        rate: Learning rate at full height.
+        unfreeze: As `Phase` has it.
+    """
+
+    epochs: int
+    rate: float
+    unfreeze: str | float = "all"
+
+
 class Training(Member):
     """How a model is trained. Every leaf may be searched."""
 
-    epochs: int = Field(20, ge=1, description="Epochs at most")
+    epochs: int = Field(20, ge=1, description="Epochs at most; with phases, theirs count")
+    phases: list[Phase] | None = Field(
+        None, description="Parts of the training, one after the other: which layers learn, how long, at what rate"
+    )
     batch_size: int = Field(32, ge=1, description="Examples per step")
     optimizer: Annotated[Optimizer, Family(OPTIMIZERS)] = Field(
         default_factory=lambda: OPTIMIZERS.read("adam"), description="Optimizer and its arguments"
@@ -67,6 +111,25 @@ class Training(Member):
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other: Keras takes one of them")
         return self
+
+    @model_validator(mode="after")
+    def _counts_epochs_once(self) -> Training:
+        if self.phases is not None and "epochs" in self.model_fields_set:
+            raise ValueError("epochs and phases exclude each other: each phase says its own epochs")
+        if self.phases == []:
+            raise ValueError("phases is empty: leave it out, or declare one at least")
+        return self
+
+    def stages(self) -> list[Stage]:
+        """Returns the phases with their rates worked out; a single one where none are declared."""
+        rate = self.optimizer.learning_rate
+        if self.phases is None:
+            return [Stage(self.epochs, rate)]
+        found = []
+        for phase in self.phases:
+            rate = phase.learning_rate or rate * phase.factor
+            found.append(Stage(phase.epochs, rate, phase.unfreeze))
+        return found
 
 
 class Search(Member):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl import environment, winner
+from automl import environment, leaderboard, winner
 from automl.environment import MODEL, search_folder, trial_folder
 from automl.errors import SearchError
-from automl.journal import FILE, Finished, Header, Lock, build, read
+from automl.journal import FILE, Finished, Header, Lock, read
+from automl.journal.history import build
 from automl.retelling import Retelling, data_of
 from automl.tracking import Tracker, same_address, store
 from automl.watcher import Watcher
@@ -58,7 +59,8 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
         # The model of a winner that was beaten since is deleted.
         if best is not None and not tracker.behind and (trial_folder(folder, best) / MODEL).exists():
             environment.become_driver(environment.backend(header.backend))
-            uri = winner.register(tracker, data, folder, best, settings["name"], watcher)
+            document = leaderboard.details(home, search_id, best)["document"]
+            uri = winner.register(tracker, data, folder, header, best, document, watcher)
         tracker.close()
         if tracker.behind:
             raise SearchError(f"MLflow at {where.shown} lacks a part of the search {search_id}. Sync it again.")

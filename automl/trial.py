@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl import experiment as experiments
 from automl import export, model, tasks
@@ -31,8 +31,12 @@ from automl.records import (
     TrialResult,
     standing,
 )
-from automl.sections import Training
+from automl.sections import Stage, Training
 from automl.tasks import Task
+
+if TYPE_CHECKING:
+    from automl.checkpoint import Checkpoint
+    from automl.recorder import Recorder
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -137,28 +141,16 @@ def _mean(request: TrialRequest, done: Sequence[Measured], outcome: Outcome) -> 
 def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) -> tuple[dict[str, Any], float]:
     """Trains once, from the checkpoint if there is one; returns the fields of a `TrialResult`, and the seconds."""
     from automl.checkpoint import Checkpoint
-    from automl.feed import Feed
     from automl.recorder import Recorder
 
     evaluation = experiments.evaluation(request.document)
     part = len(before) + 1
-    data, seed = request.data.at(evaluation.fold(part)), evaluation.seed(request.seed, part)
-    training, task = experiments.training(request.document), _task(request.document)
-    network = _network(request.document, data, seed)
-    recorder = Recorder(request, report, before)
-    course, stopping = _course(training, request), _stopping(training, request)
-    checkpoint = Checkpoint(Path(request.folder) / CHECKPOINT, recorder, [*course, *stopping])
-    train = Feed(data, "train", task, training.batch_size, seed=seed, weights=_class_weights(task, data))
-    network.fit(
-        train,
-        validation_data=Feed(data, "val", task, training.batch_size),
-        initial_epoch=checkpoint.restore(network),
-        epochs=request.epochs,
-        # The recorder reads what those before it log, and takes the weights they leave.
-        callbacks=[train.clock(), *course, recorder, *stopping, checkpoint],
-        shuffle=False,
-        verbose=0,
-    )
+    seed = evaluation.seed(request.seed, part)
+    request = replace(request, data=request.data.at(evaluation.fold(part)))
+    network = _network(request.document, request.data, seed)
+    recorder = Recorder(request, report, network, before)
+    checkpoint = Checkpoint(Path(request.folder) / CHECKPOINT, recorder)
+    _fit(request, network, seed, recorder, checkpoint)
     facts = recorder.facts() | {"parameters": network.count_params()}
     if facts["outcome"] in SCORED:
         path = Path(request.folder) / MODEL
@@ -169,12 +161,47 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
     return facts, recorder.seconds()
 
 
+def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, checkpoint: Checkpoint) -> None:
+    """Fits a network through the phases of its training, from where the checkpoint stands."""
+    from automl import features, phases
+    from automl.checkpoint import Place
+    from automl.feed import Feed
+
+    training, task, data = experiments.training(request.document), _task(request.document), request.data
+    place = checkpoint.place
+    for number, stage in enumerate(training.stages()):
+        if number < place.stage:
+            continue
+        phases.freeze(network, stage, request.document)
+        cached = features.cached(network, request.document, data, task)
+        fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
+        model.compile_model(fitted, training, task, data)
+        course = _course(training, stage, place.began, request)
+        stopping = _stopping(training, request)
+        checkpoint.begin(place, [*course, *stopping])
+        weights = _class_weights(task, data)
+        train = Feed(data, "train", task, training.batch_size, seed=seed, weights=weights, examples=folder)
+        fitted.fit(
+            train,
+            validation_data=Feed(data, "val", task, training.batch_size, examples=folder),
+            initial_epoch=checkpoint.restore(fitted),
+            epochs=min(place.began + stage.epochs, request.epochs),
+            # The recorder reads what those before it log, and takes the weights they leave.
+            callbacks=[train.clock(), *course, recorder, *stopping, checkpoint],
+            shuffle=False,
+            verbose=0,
+        )
+        if recorder.is_over or recorder.epochs >= request.epochs:
+            return
+        place = Place(number + 1, recorder.epochs)
+
+
 def _rank(training: Measured, request: TrialRequest) -> tuple[Any, ...]:
     return standing(training.score, training.part, request.direction)
 
 
 def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
-    """Builds and compiles the model of a document, from a clean slate."""
+    """Builds the model of a document, from a clean slate."""
     import keras
 
     # One worker serves many trials: what the last one left in Keras's global state must not reach this one.
@@ -184,37 +211,42 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
     if not gc.get_freeze_count():
         gc.freeze()
     keras.utils.set_random_seed(seed)
-    training = experiments.training(document)
-    keras.config.set_dtype_policy(training.precision)  # of the layers made from now on
-    network = model.build(document, data)
-    model.compile_model(network, training, _task(document), data)
-    return network
+    # Of the layers made from now on.
+    keras.config.set_dtype_policy(experiments.training(document).precision)
+    return model.build(document, data)
 
 
 def _refitted(request: TrialRequest) -> str:
     import keras
 
+    from automl import phases
     from automl.feed import Feed
 
     training, task, data = experiments.training(request.document), _task(request.document), request.data
     network = _network(request.document, data, request.seed)
     last: list[Any] = []
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()))
-    train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
     seen = replace(request, objective=request.objective.removeprefix("val_"))
-    callbacks = [train.clock(), *_course(training, seen), keep]
-    network.fit(train, epochs=request.epochs, callbacks=callbacks, shuffle=False, verbose=0)
+    began = 0
+    for stage in training.stages():
+        end = min(began + stage.epochs, request.epochs)
+        if end == began:
+            break
+        phases.freeze(network, stage, request.document)
+        model.compile_model(network, training, task, data)
+        train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
+        callbacks = [train.clock(), *_course(training, stage, began, seen), keep]
+        network.fit(train, initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0)
+        began = end
     network.set_weights(last)
     return str(export.registry.read("keras").write(network, Path(request.folder)))
 
 
-def _course(training: Training, request: TrialRequest) -> list[Any]:
+def _course(training: Training, stage: Stage, start: int, request: TrialRequest) -> list[Any]:
     """Returns what sets the learning rate, and what puts the weights' running mean in their place to be measured."""
     import keras
 
-    course = training.schedule.callbacks(
-        training.optimizer.learning_rate, training.epochs, request.objective, request.direction
-    )
+    course = training.schedule.callbacks(stage.rate, stage.epochs, request.objective, request.direction, start)
     if training.optimizer.use_ema:
         course.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     return course

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automl import environment, export, leaderboard
+from automl import environment, export, leaderboard, pretrained
 from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
 from automl.executors import Event, Run
-from automl.journal import Finished, now_ms
+from automl.journal import Finished, Header, now_ms
 from automl.loop import STOPPED, Loop
 from automl.prediction import Prediction
 from automl.records import (
@@ -30,6 +30,8 @@ from automl.retelling import tell_finish
 from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
 from automl.watcher import Watcher
+
+Document = Mapping[str, Any]
 
 MOST_ATTEMPTS = 3
 
@@ -59,20 +61,21 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
         wall_s: How long it took.
         predicted: How long `automl plan` said it would take, if it was asked.
     """
-    tracker, settings, standings = loop.tracker, loop.history.header.settings, loop.standings
+    tracker, header, standings = loop.tracker, loop.history.header, loop.standings
     best = standings.best
     described: dict[str, Any] | None = None
     if best is not None:
         if loop.experiment.evaluation.refit:
             _refit(loop, best)
         test = _test(loop, best)
+        document = loop.resolved(standings.asked[best.trial])
         described = {
             "trial": best.trial,
             "score": best.score,
             **({"spread": spread(best.scores), "scores": list(best.scores)} if best.scores else {}),
             "params": dict(standings.asked[best.trial].values),
             "run_id": tracker.trial_run_ids.get(best.trial),
-            "model_uri": register(tracker, loop.data, loop.folder, best.trial, settings["name"], loop.watcher),
+            "model_uri": register(tracker, loop.data, loop.folder, header, best.trial, document, loop.watcher),
             "test": dict(test.metrics),
         }
         if test.message:
@@ -138,15 +141,18 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
     return WorkerLost(request.trial, MOST_ATTEMPTS, "its worker died each time")
 
 
-def register(tracker: Tracker, data: DataSpec, folder: Path, trial: int, name: str, watcher: Watcher) -> str | None:
+def register(
+    tracker: Tracker, data: DataSpec, folder: Path, header: Header, trial: int, document: Document, watcher: Watcher
+) -> str | None:
     """Logs the winner as the best model of the search, under its registered name, unless it is there already.
 
     Args:
         tracker: The mirror of the search.
         data: What the search trained on.
         folder: The search's folder.
+        header: Its journal's.
         trial: The winner.
-        name: Name in the registry.
+        document: The winner's, resolved.
         watcher: Who is told when MLflow does not take it.
 
     Returns:
@@ -166,7 +172,7 @@ def register(tracker: Tracker, data: DataSpec, folder: Path, trial: int, name: s
 
     with environment.quietly(log):
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    metadata = {
+    metadata: dict[str, Any] = {
         "classes": list(data.classes),
         "input": data.input,
         "shape": list(data.shape),
@@ -175,8 +181,10 @@ def register(tracker: Tracker, data: DataSpec, folder: Path, trial: int, name: s
         "data_digest": data.digest,
         "search": folder.name,
     }
+    if origin := pretrained.origin(document, header.settings.get("pretrained") or ()):
+        metadata["pretrained"] = dict(origin)
     with environment.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
-        uri = tracker.log_best(model, trial, name, metadata)
+        uri = tracker.log_best(model, trial, header.settings["name"], metadata)
     if uri is None:
         watcher.say(f"MLflow did not take the best model; it stays at {path}. See {log}")
     return uri

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from automl.errors import DataError
-from automl.flow import Flow
+from automl.flow import Flow, Pixels
 from automl.inputs import Input
 
 if TYPE_CHECKING:
@@ -77,4 +77,13 @@ class Image(Input):
             # One range for all channels: colours keep their proportions.
             width = (state["high"] - state["low"]) or 1.0
             x = keras.layers.Rescaling(1.0 / width, offset=-state["low"] / width, name="scale")(x)
-        return entrance, Flow(x, "feature_map")
+        # A made-up input, which nothing was learned from, is of bytes.
+        low, high = _range(state.get("low", 0.0), state.get("high", 255.0))
+        return entrance, Flow(x, "feature_map", pixels=Pixels(entrance, low, high))
+
+
+def _range(low: float, high: float) -> tuple[float, float]:
+    """Returns the range that pixels are meant to have, whose ends the training part need not reach."""
+    if low >= 0 and high <= 255:
+        return 0.0, 1.0 if high <= 1 else 255.0
+    return low, high

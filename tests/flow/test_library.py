@@ -188,6 +188,7 @@ def toy(name: str, size: int, folder: Path) -> DataDocument:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in LARGE])
+@pytest.mark.usefixtures("eagerly")
 def test_a_trial_trains_the_same_again(name, tmp_path):
     read = experiment.load(name, options=["training.epochs=1"])
     resolved = read.trial(light(read, 1)[0], seed=7)
@@ -212,6 +213,7 @@ def test_a_trial_trains_the_same_again(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("eagerly")
 def test_two_trials_run(name, tmp_path, home):
     """The space at its lightest: the same keys, each choice and range cut down to what a CPU trains in a moment."""
     read = experiment.load(name, options=["training.epochs=1", "search.trials=2", "search.algorithm=random"])

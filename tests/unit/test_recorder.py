@@ -27,8 +27,8 @@ class Network:
 def follow(*epochs: dict[str, float], first: int = 0, **request: Any) -> tuple[Recorder, list[Report]]:
     """Plays the epochs of a training; ends where the recorder ends it."""
     told: list[Report] = []
-    recorder = Recorder(replace(REQUEST, **request), told.append)
-    network = Network()
+    network: Any = Network()
+    recorder = Recorder(replace(REQUEST, **request), told.append, network)
     recorder.set_model(network)
     for epoch, logs in enumerate(epochs, start=first):
         network.epoch = epoch + 1

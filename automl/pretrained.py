@@ -1,0 +1,118 @@
+"""What a space takes from pretrained networks: found and checked before any trial, and told in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from automl.blocks._chain import Chain
+from automl.blocks.backbone import Backbone
+from automl.errors import ConfigError, Infeasible, Problem
+from automl.experiment import Experiment
+from automl.flow import Kind
+from automl.shapes import Unknown, of_example
+from automl.space import Space, grid
+
+MOST = 1000
+"""Backbones of a space that are looked at: a choice among all families at ten sizes is 400."""
+
+Origin = Mapping[str, Any]
+"""Where weights came from, as plain data: the backbone's own fields that name them, `source` and `digest`."""
+
+_NAMED = ("family", "alpha", "weights")
+
+
+def backbone(document: Mapping[str, Any]) -> Backbone | None:
+    """Returns the backbone that the model of a resolved document begins with."""
+    blocks = Chain.read(list(document["model"]), "model").blocks
+    return blocks[0] if blocks and isinstance(blocks[0], Backbone) else None
+
+
+def require(read: Experiment, shape: Sequence[int]) -> list[Origin]:
+    """Sees to it that every backbone of a space can be built: its weights are there, and the images large enough.
+
+    Args:
+        read: The experiment.
+        shape: Of an example.
+
+    Returns:
+        Where the weights came from, one entry for each.
+
+    Raises:
+        ConfigError: One cannot, in a line for each that cannot.
+    """
+    origins: dict[str, Origin] = {}
+    problems: dict[str, Problem] = {}
+    for block in _backbones(read.space):
+        named = block.model_dump(include=set(_NAMED))
+        try:
+            _require_shape(block, shape)
+            if str(named) not in origins and (weights := block.pretrained()) is not None:
+                origins[str(named)] = {**named, "source": weights.source, "digest": weights.digest}
+        except Infeasible as error:
+            problems.setdefault(str(error), Problem(read.document.name, str(error).rstrip(".")))
+        except ConfigError as error:
+            problems.update({str(problem): problem for problem in error.problems})
+    if problems:
+        raise ConfigError(list(problems.values()))
+    return list(origins.values())
+
+
+def origin(document: Mapping[str, Any], known: Sequence[Origin]) -> Origin | None:
+    """Returns where the weights of a trial's backbone came from, of those that `require` returned."""
+    block = backbone(document)
+    named = block.model_dump(include=set(_NAMED)) if block else None
+    return next((each for each in known if {key: each[key] for key in _NAMED} == named), None)
+
+
+def told(each: Origin) -> str:
+    """Returns an origin in a line, for tags."""
+    width = f" {each['alpha']}" if each["alpha"] is not None else ""
+    return f"{each['family']}{width} {each['source']} sha256:{each['digest']}"
+
+
+def changing(document: Mapping[str, Any]) -> str | None:
+    """Returns why the features of a frozen backbone differ from epoch to epoch; None where they stay the same."""
+    block = backbone(document)
+    if block is None:
+        return "the model does not begin with a backbone"
+    if block.trains_batch_norm:
+        return "batch_norm: training lets its dropout act"
+    if (document.get("training") or {}).get("augmentation"):
+        return "training.augmentation changes the images"
+    return None
+
+
+def frozen(read: Experiment) -> str | None:
+    """Says for the user what becomes of the features of a frozen backbone; None where none is ever frozen."""
+    document = read.space.resolve(read.space.defaults())
+    phases = (document.get("training") or {}).get("phases") or ()
+    if backbone(document) is None or not any(phase.get("unfreeze") == "none" for phase in phases):
+        return None
+    why = changing(document)
+    if why is None:
+        return "the features of the frozen backbone are computed once and kept for all trials"
+    return f"the features of the frozen backbone are computed anew in every epoch: {why}"
+
+
+def _backbones(space: Space) -> Iterator[Backbone]:
+    """Yields the backbones that the first block of a space can be."""
+    own = {param.name for param in space.params if param.path[:2] == ("model", 0)}
+    needed = own | {condition.name for p in space.params if p.name in own for condition in p.conditions}
+    few = replace(space, params=tuple(param for param in space.params if param.name in needed))
+    seen: set[str] = set()
+    for values in islice(grid(few), MOST):
+        block = backbone(space.resolve(space.defaults(values)))
+        if block is not None and (said := block.model_dump_json()) not in seen:
+            seen.add(said)
+            yield block
+
+
+def _require_shape(block: Backbone, shape: Sequence[int]) -> None:
+    wanted: Kind = block.gives()[0]
+    try:
+        block.shape(of_example(shape), wanted)
+    except Unknown:
+        return  # it fits; what it gives is known when it is built

@@ -1,0 +1,282 @@
+"""Trainings in phases: what learns in each, at what rate, and how they are resumed; the features kept meanwhile."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from automl import dataset, features, phases
+from automl.blocks.backbone import Backbone
+from automl.dataset import DataDocument
+from automl.environment import FEATURES_VARIABLE
+from automl.errors import Infeasible
+from automl.records import DataSpec, Report, TrialRequest, TrialResult
+from automl.sections import Stage, Training
+from automl.trial import CHECKPOINT, run_refit, run_trial
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 5
+PHASES = [{"epochs": 2, "unfreeze": "none"}, {"epochs": 3, "unfreeze": 0.5, "factor": 0.1}]
+
+
+def tiny(family: str, alpha: float | None, shape: Any = None, weights: Any = None, name: str | None = None) -> Any:
+    """Stands for a network of keras.applications, with two convolutions: those take half a minute to compile."""
+    del family, alpha, weights
+    layers = keras.layers
+    entrance = keras.Input(shape or (None, None, 3))
+    x = layers.Conv2D(4, 3, strides=2, name="low")(entrance)
+    x = layers.BatchNormalization(name="low_norm")(x)
+    x = layers.Conv2D(6, 3, activation="relu", name="high")(x)
+    return keras.Model(entrance, layers.BatchNormalization(name="high_norm")(x), name=name)
+
+
+@pytest.fixture(autouse=True)
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl.blocks.backbone.network", tiny)
+    monkeypatch.setattr("automl.blocks._applications.network", tiny)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = rng.integers(0, 120, (90, 32, 32, 1)) + 60 * y[:, None, None, None]
+    np.savez(folder / "toy.npz", x=x.astype(np.uint8), y=y)
+    source = {"npz": {"file": str(folder / "toy.npz"), "x": "x", "y": "y"}}
+    given = {"name": "toy", "source": source, "input": "image", "task": "classification"}
+    return dataset.prepare(DataDocument.model_validate(given), folder / "prepared")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    keras.utils.set_random_seed(11)
+    path = tmp_path / "tiny.weights.h5"
+    tiny("", None).save_weights(path)
+    return str(path)
+
+
+def request(data: DataSpec, folder: Path, weights: str | None, **training: Any) -> TrialRequest:
+    folder.mkdir(exist_ok=True)
+    backbone = {"family": "MobileNetV2", "weights": weights, "pooling": "avg"}
+    given = {"batch_size": 16, "phases": PHASES, "optimizer": {"adam": {"learning_rate": 0.01}}, "seed": 5, **training}
+    document = {
+        "model": [{"backbone": backbone}, {"Dropout": {"rate": 0.2}}],
+        "training": given,
+        "data": {"task": "classification"},
+    }
+    epochs = sum(phase["epochs"] for phase in given["phases"])
+    return TrialRequest(1, 1, document, 5, data, str(folder), "val_loss", "min", epochs)
+
+
+class Killed(BaseException):
+    """Passes every border, as a kill does."""
+
+
+def run(asked: TrialRequest, until: int = 10**6) -> tuple[TrialResult | None, list[Report]]:
+    told: list[Report] = []
+
+    def tell(report: Report) -> bool:
+        told.append(report)
+        if report.epoch == until:
+            raise Killed
+        return True
+
+    try:
+        result = run_trial(asked, tell)
+    except Killed:
+        return None, told
+    assert result.outcome == "completed", result.traceback or result.message
+    return result, told
+
+
+def curve(told: list[Report]) -> list[dict[str, float]]:
+    return [{key: round(value, 6) for key, value in report.metrics.items()} for report in told]
+
+
+def kept(result: TrialResult | None) -> dict[str, list[np.ndarray]]:
+    """The weights of the saved model's backbone by layer."""
+    assert result is not None
+    model = keras.saving.load_model(result.model, compile=False, safe_mode=True)
+    (backbone,) = phases.backbones(model)
+    return {layer.name: layer.get_weights() for layer in backbone.layers if layer.weights}
+
+
+def test_each_phase_trains_what_it_unfreezes_at_its_own_rate(data: DataSpec, tmp_path: Path, weights: str) -> None:
+    asked = request(data, tmp_path / "t", weights)
+    result, told = run(asked)
+    assert [report.epoch for report in told] == [1, 2, 3, 4, 5]
+    assert [round(report.metrics["learning_rate"], 6) for report in told] == [0.01, 0.01, 0.001, 0.001, 0.001]
+    # The best epoch is one of the second phase, so its weights show what that phase changed.
+    assert result is not None
+    assert (result.best_epoch or 0) > 2
+    keras.utils.set_random_seed(11)
+    before = {layer.name: layer.get_weights() for layer in tiny("", None).layers if layer.weights}
+    after = kept(result)
+    same = {name: [np.array_equal(a, b) for a, b in zip(before[name], after[name], strict=True)] for name in before}
+    assert all(same["low"])
+    assert all(same["low_norm"])
+    assert not any(same["high"])
+    assert all(same["high_norm"])  # pretrained, so in inference mode all along
+
+
+def test_batch_normalisation_learns_where_it_is_let(data: DataSpec, tmp_path: Path) -> None:
+    result, _ = run(request(data, tmp_path / "t", None))
+    assert result is not None
+    keras.utils.set_random_seed(5)  # the trial's own
+    fresh = {layer.name: layer.get_weights() for layer in tiny("", None).layers if layer.weights}
+    after = kept(result)
+    assert not any(np.array_equal(a, b) for a, b in zip(fresh["high_norm"], after["high_norm"], strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(fresh["low_norm"], after["low_norm"], strict=True))
+
+
+def test_nothing_of_the_backbone_moves_while_it_is_frozen(data: DataSpec, tmp_path: Path, weights: str) -> None:
+    result, _ = run(request(data, tmp_path / "t", weights, phases=[{"epochs": 2, "unfreeze": "none"}]))
+    keras.utils.set_random_seed(11)
+    for layer in tiny("", None).layers:
+        for value, before in zip(kept(result).get(layer.name, ()), layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(value, before)
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "learning"),
+    [
+        ("none", set()),
+        (0.01, {"high_norm"}),
+        (0.5, {"high", "high_norm"}),
+        (0.51, {"low_norm", "high", "high_norm"}),
+        ("all", {"low", "low_norm", "high", "high_norm"}),
+    ],
+)
+def test_a_share_is_counted_from_the_head(unfreeze: Any, learning: set[str]) -> None:
+    entrance = keras.Input((32, 32, 3))
+    model = keras.Model(entrance, keras.layers.Dense(2)(keras.layers.Flatten()(tiny("", None)(entrance))))
+    document = {"model": [{"backbone": {"weights": None}}]}
+    for earlier in ("all", "none"):
+        phases.freeze(model, Stage(1, 0.1, earlier), document)
+        phases.freeze(model, Stage(1, 0.1, unfreeze), document)
+        (backbone,) = phases.backbones(model)
+        assert {layer.name for layer in backbone.layers if layer.trainable_variables} == learning
+        assert phases.is_frozen(model) == (not learning)
+        assert model.layers[-1].trainable_variables
+
+
+def test_a_model_without_a_backbone_has_nothing_to_freeze() -> None:
+    entrance = keras.Input((4,))
+    model = keras.Model(entrance, keras.layers.Dense(2)(entrance))
+    document = {"model": ["dense"]}
+    phases.freeze(model, Stage(1, 0.1), document)
+    with pytest.raises(Infeasible, match="unfreeze needs a backbone"):
+        phases.freeze(model, Stage(1, 0.1, 0.3), document)
+
+
+@pytest.mark.parametrize("killed", [2, 3, 4])
+def test_a_kill_changes_nothing(data: DataSpec, tmp_path: Path, weights: str, killed: int) -> None:
+    alone, whole = run(request(data, tmp_path / "alone", weights))
+    asked = request(data, tmp_path / "killed", weights)
+    _, before = run(asked, until=killed)
+    stands = np.load(tmp_path / "killed" / CHECKPOINT)
+    assert f'"place": [{int(killed > 2)}, {2 * int(killed > 2)}]' in str(stands["told"])
+    result, after = run(asked)
+    told = {report.epoch: report for report in (*before, *after)}
+    assert after[0].epoch == killed  # what was trained behind the last checkpoint alone is trained again
+    assert curve([told[epoch] for epoch in sorted(told)]) == curve(whole)
+    for name, values in kept(result).items():
+        for value, own in zip(values, kept(alone)[name], strict=True):
+            np.testing.assert_allclose(value, own, atol=1e-6)
+
+
+def test_early_stopping_ends_a_phase_and_the_next_begins_there(data: DataSpec, tmp_path: Path, weights: str) -> None:
+    # No epoch is better by so much.
+    stopping = {"patience": 1, "min_delta": 100.0}
+    four = [{"epochs": 9, "unfreeze": "none"}, {"epochs": 9, "learning_rate": 0.003}]
+    result, told = run(request(data, tmp_path / "t", weights, phases=four, early_stopping=stopping))
+    assert result is not None
+    assert [round(report.metrics["learning_rate"], 6) for report in told] == [0.01, 0.01, 0.003, 0.003]
+
+
+def test_the_winner_is_trained_again_through_the_same_phases(data: DataSpec, tmp_path: Path, weights: str) -> None:
+    asked = request(data, tmp_path / "t", weights)
+    told = run_refit(asked, lambda _: True)
+    assert told.outcome == "completed", told.traceback
+    assert kept(told).keys() == {"low", "low_norm", "high", "high_norm"}
+
+
+class TestFeatures:
+    def test_trials_with_them_are_those_without(
+        self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, plain = run(request(data, tmp_path / "plain", weights))
+        monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
+        result, told = run(request(data, tmp_path / "kept", weights))
+        for own, other in zip(told, plain, strict=True):
+            assert own.metrics == pytest.approx(other.metrics, abs=1e-4)
+        (folder,) = [path for path in (tmp_path / "features").iterdir() if path.is_dir()]
+        assert {path.name for path in folder.iterdir()} == {"train_x.npy", "val_x.npy"}
+        assert kept(result).keys() == {"low", "low_norm", "high", "high_norm"}
+
+        def again(*_: object) -> None:
+            raise AssertionError("computed twice")
+
+        monkeypatch.setattr(features, "_write", again)
+        run(request(data, tmp_path / "other", weights, batch_size=32))
+
+    def test_are_of_one_network_and_one_data_set(self, data: DataSpec, tmp_path: Path, weights: str) -> None:
+        document = request(data, tmp_path / "t", weights).document
+
+        def key(own: DataSpec = data, **fields: Any) -> str:
+            block = Backbone.model_validate({"weights": weights, **fields})
+            return features._key(block, document, own)
+
+        other = tmp_path / "other.weights.h5"
+        tiny("", None).save_weights(other)
+        keys = [key(), key(size=64), key(pooling="max"), key(weights=str(other)), key(replace(data, digest="1" * 64))]
+        assert len(set(keys)) == len(keys)
+        assert key() == key()
+
+    def test_the_oldest_make_room(self, tmp_path: Path) -> None:
+        for age, name in enumerate(("new", "middle", "old")):
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / "train_x.npy").write_bytes(b"0" * 400_000)
+            os.utime(folder, (10**9 - age, 10**9 - age))
+        features._prune(tmp_path, 0.9)
+        assert {path.name for path in tmp_path.iterdir()} == {"new", "middle"}
+
+    def test_are_not_kept_where_images_change(
+        self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
+        asked = request(data, tmp_path / "t", weights)
+        changed = {**asked.document, "training": {**asked.document["training"], "augmentation": {"flip": "horizontal"}}}
+        network = object()
+        assert features.cached(network, changed, data, None) is None  # type: ignore[arg-type]
+
+
+class TestDeclaration:
+    def test_rates_follow_each_other(self) -> None:
+        given = [{"epochs": 1, "factor": 0.5}, {"epochs": 2, "learning_rate": 0.3}, {"epochs": 3, "factor": 0.1}]
+        training = Training.model_validate({"phases": given, "optimizer": {"sgd": {"learning_rate": 1.0}}})
+        assert [(stage.epochs, round(stage.rate, 9)) for stage in training.stages()] == [(1, 0.5), (2, 0.3), (3, 0.03)]
+        assert Training.model_validate({"epochs": 4}).stages() == [Stage(4, 0.001)]
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"epochs": 3, "phases": PHASES}, "epochs and phases exclude each other"),
+            ({"phases": []}, "phases is empty"),
+            ({"phases": [{"epochs": 1, "unfreeze": 1.5}]}, "a share is above 0 and at most 1"),
+            ({"phases": [{"epochs": 1, "unfreeze": 0.0}]}, "a share is above 0 and at most 1"),
+        ],
+    )
+    def test_says_what_does_not_fit(self, given: dict[str, Any], said: str) -> None:
+        with pytest.raises(ValidationError, match=said):
+            Training.model_validate(given)

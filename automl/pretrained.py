@@ -7,6 +7,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from automl import environment
+from automl.blocks._applications import load
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
 from automl.errors import ConfigError, Infeasible, Problem
@@ -49,8 +51,11 @@ def require(read: Experiment, shape: Sequence[int]) -> list[Origin]:
         named = block.model_dump(include=set(_NAMED))
         try:
             _require_shape(block, shape)
-            if str(named) not in origins and (weights := block.pretrained()) is not None:
-                origins[str(named)] = {**named, "source": weights.source, "digest": weights.digest}
+            if str(named) in origins or block.weights is None:
+                continue
+            with environment.quietly():  # the backend, whose first word it is
+                weights = load(block.family, block.weights, block.width)
+            origins[str(named)] = {**named, "source": weights.source, "digest": weights.digest}
         except Infeasible as error:
             problems.setdefault(str(error), Problem(read.document.name, str(error).rstrip(".")))
         except ConfigError as error:

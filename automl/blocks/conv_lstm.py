@@ -37,9 +37,7 @@ class ConvLstm(Weighted):
     filters: int = Field(32, ge=1, le=8192, description="Output channels.")
     kernel_size: Side = Field(3, description="Length of both kernels in pixels of a row or steps of a window.")
     window: Side = Field(4, description="Steps of a series that are read at a time; an image is read by rows.")
-    return_sequences: bool = Field(
-        True, description="Give the state behind every row or window, or the last alone."
-    )
+    return_sequences: bool = Field(True, description="Give the state behind every row or window, or the last alone.")
     activation: Activation = Field("tanh", description="Activation of the state.")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the inputs dropped in training.")
     recurrent_dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the state dropped in training.")

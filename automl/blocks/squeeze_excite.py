@@ -32,9 +32,7 @@ class SqueezeExcite(Weighted):
     takes: ClassVar[tuple[Kind, ...]] = ("feature_map",)
     yields: ClassVar[tuple[Kind, ...]] = ("feature_map",)
 
-    ratio: int = Field(
-        16, ge=1, le=1024, description="Channels for each unit of the first layer; it has one at least."
-    )
+    ratio: int = Field(16, ge=1, le=1024, description="Channels for each unit of the first layer; it has one at least.")
     activation: Activation = Field("relu", description="Activation between the two layers.")
 
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - yields one kind

@@ -489,6 +489,28 @@ def test_pre_activated_unit_adds_what_came_in():
     assert not any(layer.use_bias for layer in found.values() if hasattr(layer, "use_bias"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "repeat", "weights"),
+    [
+        pytest.param("basic", 3, 272_282, id="20"),
+        pytest.param("bottleneck", 18, 1_703_258, id="164", marks=pytest.mark.slow),
+    ],
+)
+def test_pre_activated_resnet_has_the_weights_of_the_paper(kind, repeat, weights):
+    # He et al. 2016, table 4 (1.7 million); the counts of pytorchcv's preresnet20_cifar10 and preresnet164bn_cifar10.
+    unit = {"kind": kind, "repeat": repeat, "pre_activation": True}
+    stages = [{"residual_unit": {**unit, "name": "stage1", "filters": 16}}]
+    for number, filters in ((2, 32), (3, 64)):
+        stage = {**unit, "name": f"stage{number}", "filters": filters, "stride": {"each": [2, 1]}}
+        stages.append({"residual_unit": stage})
+    stem = {"conv": {"filters": 16, "use_bias": False, "activation": "linear"}}
+    data = DataSpec(
+        "", "toy", "", "image", "classification", (32, 32, 3), {}, tuple(map(str, range(10))), {"scale": "none"}
+    )
+    network = model.build({"model": [stem, *stages, "normalize", "global_pool"]}, data)
+    assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == weights
+
+
 @pytest.mark.parametrize("kind", ["basic", "bottleneck"])
 def test_pre_activated_unit_projects_what_is_activated_already(kind):
     found = layers_of(ResidualUnit(name="u", kind=kind, filters=4, stride=2, pre_activation=True), image())

@@ -22,6 +22,16 @@ RANKS = {"feature_map": (3, 4), "sequence": (3,), "vector": (2,)}
 SHAPES = {2: (5,), 3: (6, 4), 4: (6, 5, 4)}
 
 
+VARIANTS = {
+    "attention": [{"kind": "additive"}, {"causal": True, "dropout": 0.1}],
+    "conv_lstm": [{"return_sequences": False}],
+    "dense_block": [{"layers": 1, "transition": "avg"}],
+    "positional": [{"kind": "learned"}],
+    "residual_unit": [{"pre_activation": True}],
+}
+"""Fields with which a block is another one altogether."""
+
+
 def make(kind, **fields):
     """Builds a block; what it requires is taken from its fields' examples."""
     model = blocks.registry.get(kind)
@@ -31,11 +41,13 @@ def make(kind, **fields):
 
 def cases():
     for name in blocks.registry.names():
-        block = blocks.registry.get(name)
-        for kind in block.takes:
-            for rank in RANKS[kind]:
-                for wanted in block.yields:
-                    yield pytest.param(name, kind, rank, wanted, id=f"{name}-{kind}-{rank}-{wanted}")
+        for fields in ({}, *VARIANTS.get(name, ())):
+            block = make(name, **fields)
+            for kind in block.accepts():
+                for rank in RANKS[kind]:
+                    for wanted in (kind,) if block.hands_on() else block.gives():
+                        told = "-".join([name, *map(str, fields.values()), kind, str(rank), wanted])
+                        yield pytest.param(name, fields, kind, rank, wanted, id=told)
 
 
 @pytest.mark.parametrize("name", blocks.registry.names())
@@ -67,21 +79,16 @@ def test_a_field_that_depends_on_another_names_one_with_such_values(name, mark):
         TypeAdapter(other.annotation).validate_python(value, strict=True)
 
 
-@pytest.mark.parametrize(("name", "kind", "rank", "wanted"), list(cases()))
+@pytest.mark.parametrize(("name", "fields", "kind", "rank", "wanted"), list(cases()))
 @pytest.mark.parametrize("padded", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["full", "padded"])
-def test_gives_what_it_says(name, kind, rank, wanted, padded, tmp_path):
+def test_gives_what_it_says(name, fields, kind, rank, wanted, padded, tmp_path):
     import keras
 
     if padded and rank != 3:
         pytest.skip("only steps are padded")
     entrance = keras.Input(SHAPES[rank])
     steps = keras.Input((6, 1))
-    block = make(name, name="mine")
-    if kind not in block.accepts() or wanted not in block.gives():
-        pytest.skip("does not with these fields, or holds blocks that do not")
-    if block.hands_on() and wanted != kind:
-        pytest.skip("gives the kind it gets")
-    out = block(Flow(entrance, kind, steps if padded else None), wanted)
+    out = make(name, **fields, name="mine")(Flow(entrance, kind, steps if padded else None), wanted)
     assert out.kind == wanted
     assert len(out.x.shape) in RANKS[out.kind]
     assert None not in out.x.shape[1:]
@@ -105,11 +112,15 @@ def test_gives_what_it_says(name, kind, rank, wanted, padded, tmp_path):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(given, training=False)), before, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", blocks.registry.names())
-def test_reads_nothing_of_what_stands_in_padded_steps(name):
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [(name, fields) for name in blocks.registry.names() for fields in ({}, *VARIANTS.get(name, ()))],
+    ids=str,
+)
+def test_reads_nothing_of_what_stands_in_padded_steps(name, fields):
     import keras
 
-    block = make(name)
+    block = make(name, **fields)
     if "sequence" not in block.accepts() and "feature_map" not in block.accepts():
         pytest.skip("has no steps")
     kind = "sequence" if "sequence" in block.accepts() else "feature_map"

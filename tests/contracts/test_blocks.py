@@ -32,9 +32,9 @@ VARIANTS = {
 """Fields with which a block is another one altogether."""
 
 
-def make(kind, **fields):
+def make(block, /, **fields):
     """Builds a block; what it requires is taken from its fields' examples."""
-    model = blocks.registry.get(kind)
+    model = blocks.registry.get(block)
     required = {key: info.examples[0] for key, info in model.model_fields.items() if info.is_required()}
     return model.model_validate({**required, **fields})
 

@@ -34,7 +34,7 @@ class DenseBlock(Weighted):
     takes: ClassVar[tuple[Kind, ...]] = ("feature_map",)
     yields: ClassVar[tuple[Kind, ...]] = ("feature_map",)
 
-    layers: int = Field(4, ge=1, le=256, description="Layers, each of which adds its channels.")
+    layers: int = Field(3, ge=1, le=256, description="Layers, each of which adds its channels.")
     growth_rate: int = Field(12, ge=1, le=1024, description="Channels that each layer adds.")
     bottleneck: Annotated[int, Field(ge=1, le=64)] | None = Field(
         4, description="Channels of a layer's bottleneck for each that it adds; null: no bottleneck."

@@ -22,7 +22,8 @@ from automl.trial import run_trial
 from automl.watcher import Watcher
 
 NAMES = shelf.names(shelf.SPACES)
-LARGE = ("alexnet", "resnet", "resnet1d", "vgg")  # two trainings of them take a minute and show what the others do
+LARGE = ("alexnet", "densenet", "inception_time", "mobilenet", "resnet", "resnet1d", "vgg")
+"""Two trainings of them take a minute and show what the others do."""
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 227)
 
 

@@ -86,7 +86,7 @@ def _size(weight: Any) -> int:
 
 def _macs(layer: Any) -> int:
     kernels = sum(_size(weight) for weight in layer.weights if weight.name in _KERNELS)
-    return kernels * (_steps(layer) or _positions(layer))
+    return kernels * (_steps(layer) * _width(layer) or _positions(layer))
 
 
 def _positions(layer: Any) -> int:
@@ -100,7 +100,14 @@ def _steps(layer: Any) -> int:
     import keras
 
     inner = getattr(layer, "forward_layer", layer)
-    if not isinstance(inner, keras.layers.RNN):
-        return 0
+    return int(_entered(layer)[0]) if isinstance(inner, keras.layers.RNN) else 0
+
+
+def _width(layer: Any) -> int:
+    """Returns at how many places a step of a recurrent layer applies its kernels: more than one if it convolves."""
+    return math.prod(_entered(layer)[1:-1])
+
+
+def _entered(layer: Any) -> tuple[int, ...]:
     first = layer.input[0] if isinstance(layer.input, list) else layer.input
-    return int(first.shape[1])
+    return tuple(int(side) for side in first.shape[1:])

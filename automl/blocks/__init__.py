@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ KINDS: tuple[Kind, ...] = ("feature_map", "sequence", "vector")
 Activation = Literal[
     "linear",
     "relu",
+    "relu6",
     "leaky_relu",
     "elu",
     "selu",
@@ -34,6 +35,9 @@ Activation = Literal[
 Side = Annotated[int, Field(ge=1, le=1024)]
 Sides = Side | Annotated[list[Side], Field(min_length=1, max_length=2)]
 """One length for all axes, or one per axis."""
+
+
+AnyBlock = TypeVar("AnyBlock", bound="Block")
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,11 @@ class Block(Member):
             part: Which layer of the block; None for the one that gives the block its name.
         """
         return f"{self.name}-{part}" if self.name and part else self.name
+
+    def named(self, block: AnyBlock, part: str | None = None) -> AnyBlock:
+        """Returns a block that this one is made of, under its own name or that of one of its parts."""
+        # Past the check of names: the dash is not for users to write.
+        return block.model_copy(update={"name": self.label(part)})
 
 
 registry: Registry[Block] = Registry("automl.blocks", Block, "block")

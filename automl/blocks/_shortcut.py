@@ -22,6 +22,7 @@ def add_shortcut(
     activation: Activation,
     name: str | None,
     projection: Mapping[str, Any] | None = None,
+    always: bool = False,
 ) -> Flow:
     """Adds a flow to what became of it.
 
@@ -32,16 +33,18 @@ def add_shortcut(
         activation: What follows the sum.
         name: Prefix of the layers' names.
         projection: Further fields of the convolution that a projection is.
+        always: Project also where the shapes fit.
 
     Raises:
         Infeasible: No stride turns the one shape into the other.
 
-    Source: He et al. 2015, https://arxiv.org/abs/1512.03385, equations 1 and 2 (projection where shapes differ: B).
+    Source: He et al. 2015, https://arxiv.org/abs/1512.03385, equations 1 and 2 (projection where shapes
+    differ: B, always: C).
     """
     import keras
 
     before, after = _shape(start), _shape(end)
-    shortcut, block = start, _projection(before, after, norm, projection or {})
+    shortcut, block = start, _projection(before, after, norm, projection or {}, always)
     if block is not None:
         block = block.model_copy(update={"name": name and f"{name}-shortcut"})
         shortcut = block(Flow(start.x, block.takes[0], start.valid), block.yields[0])
@@ -52,17 +55,19 @@ def add_shortcut(
     return Flow(zeroed(x, end.valid), end.kind, end.valid)
 
 
-def shape_with_shortcut(start: Shape, end: Shape, norm: Norm, projection: Mapping[str, Any] | None = None) -> Shape:
+def shape_with_shortcut(
+    start: Shape, end: Shape, norm: Norm, projection: Mapping[str, Any] | None = None, always: bool = False
+) -> Shape:
     """Returns the shape behind `add_shortcut`; raises as it does."""
-    block = _projection(start, end, norm, projection or {})
+    block = _projection(start, end, norm, projection or {}, always)
     shortcut = start if block is None else block.shape(Shape(block.takes[0], start.sides), block.yields[0])
     _require_sum(start, shortcut, end)
     return end
 
 
-def _projection(start: Shape, end: Shape, norm: Norm, fields: Mapping[str, Any]) -> Block | None:
+def _projection(start: Shape, end: Shape, norm: Norm, fields: Mapping[str, Any], always: bool) -> Block | None:
     """Returns what turns the start into the shape of the end: nothing where it fits, else a convolution of kernel 1."""
-    if start.sides == end.sides:
+    if start.sides == end.sides and not always:
         return None
     if end.kind == "vector":
         known = {name: value for name, value in fields.items() if name in Dense.model_fields}

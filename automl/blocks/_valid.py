@@ -70,3 +70,24 @@ def max_over_steps(flow: Flow) -> Any:
     from keras import ops
 
     return ops.max(ops.where(ops.cast(flow.valid, "bool"), flow.x, -1e9), axis=1)
+
+
+def last_step(x: Any, valid: Any) -> Any:
+    """Returns what stands in the last valid step of each example.
+
+    Args:
+        x: `(batch, steps, ...) float32`.
+        valid: `(batch, steps, 1) float32` as `Flow.valid`; None where all steps are.
+    """
+    import keras
+    from keras import ops
+
+    if valid is None:
+        rank, before = len(x.shape), x.shape[1] - 1
+        crop = keras.layers.Cropping1D((before, 0)) if rank == 3 else keras.layers.Cropping2D(((before, 0), (0, 0)))
+        return ops.squeeze(crop(x), axis=1)
+    number = ops.cumsum(valid, axis=1)
+    last = ops.multiply(valid, ops.cast(ops.equal(number, ops.max(number, axis=1, keepdims=True)), "float32"))
+    for _ in range(len(x.shape) - 3):
+        last = ops.expand_dims(last, -1)
+    return ops.sum(ops.multiply(x, last), axis=1)

@@ -8,12 +8,13 @@ from pydantic import Field
 
 from automl.blocks import Activation, OnlyWith, Sides
 from automl.blocks._norm import Norm, NormGroups, NormMomentum
-from automl.blocks._valid import batch_norm_mask, every_nth, zeroed
+from automl.blocks._valid import every_nth, zeroed
 from automl.blocks._weights import Weighted
+from automl.blocks.normalize import Normalize
 from automl.blocks.pool import Pool, per_axis, require_fit
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
-from automl.shapes import Shape, slid
+from automl.shapes import Padding, Shape, slid
 
 
 class Conv(Weighted):
@@ -27,8 +28,8 @@ class Conv(Weighted):
         The same rank, `filters` channels; steps or pixels fewer by stride, `valid` padding and pooling.
 
     Source: LeCun et al. 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-01a.pdf, figure 2; normalisation before the
-    activation as in Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167, section 3.2; group normalisation as in Wu &
-    He 2018, https://arxiv.org/abs/1803.08494, equation 7.
+    activation as in Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167, section 3.2; causal padding as in van den
+    Oord et al. 2016, https://arxiv.org/abs/1609.03499, figure 2.
     """
 
     takes: ClassVar[tuple[Kind, ...]] = ("feature_map",)
@@ -37,8 +38,15 @@ class Conv(Weighted):
     filters: int = Field(32, ge=1, le=8192, description="Output channels.")
     kernel_size: Sides = Field(3, description="Length of the kernel in steps or pixels: one for all axes, or per axis.")
     stride: Sides = Field(1, description="Steps or pixels the kernel moves at a time: one for all axes, or per axis.")
-    padding: Literal["same", "valid"] = Field("same", description="Zeros round the input (same) or none (valid).")
+    padding: Literal["same", "valid", "causal"] = Field(
+        "same",
+        description="Zeros round the input (same), none (valid), or all before its first step, so that no output step "
+        "reads a later one (causal, series only).",
+    )
     dilation: Sides = Field(1, description="Distance of the kernel's taps in steps or pixels; above 1 needs stride 1.")
+    use_bias: bool | None = Field(
+        None, description="Add a learned number to each output channel; null: unless norm: batch takes it out again."
+    )
     activation: Activation = Field("relu", description="Activation behind convolution and normalisation.")
     norm: Norm = Field("none", description="Normalisation before the activation.")
     norm_groups: NormGroups = 8
@@ -51,26 +59,73 @@ class Conv(Weighted):
 
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - yields one kind
         """Adds the block to a feature map."""
+        return self._ended(self.normalised(self.convolved(flow)))
+
+    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
+        """Returns the shape it gives."""
+        return self._ended_shape(self.normalised_shape(self.convolved_shape(shape)))
+
+    def preactivated(self, flow: Flow) -> Flow:
+        """Adds the block in another order: normalisation, activation, convolution, pooling, dropout.
+
+        Source: He et al. 2016, https://arxiv.org/abs/1603.05027, figure 4e.
+        """
+        return self._ended(self.convolved(self.normalised(flow)))
+
+    def preactivated_shape(self, shape: Shape) -> Shape:
+        """Returns the shape behind `preactivated`."""
+        return self._ended_shape(self.convolved_shape(self.normalised_shape(shape)))
+
+    def normalised(self, flow: Flow) -> Flow:
+        """Adds the block's normalisation and activation alone."""
+        return self._normalize()(flow, flow.kind)
+
+    def normalised_shape(self, shape: Shape) -> Shape:
+        """Returns the shape behind `normalised`."""
+        return self._normalize().shape(shape, shape.kind)
+
+    def convolved(self, flow: Flow) -> Flow:
+        """Adds the block's convolution alone."""
+        kernel, stride, dilation, _ = self._taps(tuple(flow.x.shape[1:-1]))
+        layer = self._layer(
+            kernel,
+            strides=stride,
+            padding=self.padding,
+            dilation_rate=dilation,
+            # Batch normalisation subtracts the mean, so a bias before it would be dead weight.
+            use_bias=self.norm != "batch" if self.use_bias is None else self.use_bias,
+            name=self.label(),
+        )
+        x = layer(zeroed(flow.x, flow.valid))
+        return Flow(x, "feature_map", every_nth(flow.valid, stride[0], x.shape[1]))
+
+    def convolved_shape(self, shape: Shape) -> Shape:
+        """Returns the shape behind `convolved`."""
+        _, stride, _, reach = self._taps(shape.spatial)
+        padding: Padding = "valid" if self.padding == "valid" else "same"
+        return Shape("feature_map", (*slid(shape.spatial, reach, stride, padding), self.filters))
+
+    def _layer(self, kernel: tuple[int, ...], **arguments: Any) -> Any:
         import keras
 
-        flow = self._convolve(flow)
-        x = self._normalise(flow)
-        if self.activation != "linear":
-            x = keras.layers.Activation(self.activation, name=self.label("activation"))(x)
-        flow = Flow(x, "feature_map", flow.valid)
+        layer = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(kernel)]
+        return layer(self.filters, kernel, **arguments, **self.kernel_arguments(len(kernel) + 1))
+
+    def _normalize(self) -> Normalize:
+        shared = self.model_dump(include={"norm", "norm_groups", "norm_momentum", "activation"})
+        return self.named(Normalize(**shared))
+
+    def _ended(self, flow: Flow) -> Flow:
+        """Adds pooling and dropout."""
+        import keras
+
         if self.pool != "none":
-            flow = self._pool().model_copy(update={"name": self.label("pool")}).pooled(flow, "pool_size")
+            flow = self.named(self._pool(), "pool").pooled(flow, "pool_size")
         if not self.dropout:
             return flow
         return Flow(keras.layers.Dropout(self.dropout, name=self.label("dropout"))(flow.x), flow.kind, flow.valid)
 
-    def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
-        """Returns the shape it gives."""
-        _, stride, _, reach = self._taps(shape.spatial)
-        if self.norm == "group":
-            self._require_equal_groups()
-        spatial = slid(shape.spatial, reach, stride, self.padding)
-        shape = Shape("feature_map", (*spatial, self.filters))
+    def _ended_shape(self, shape: Shape) -> Shape:
         return shape if self.pool == "none" else self._pool().pooled_shape(shape, "pool_size")
 
     def _pool(self) -> Pool:
@@ -81,68 +136,16 @@ class Conv(Weighted):
         kernel = per_axis(self.kernel_size, "kernel_size", len(spatial))
         stride = per_axis(self.stride, "stride", len(spatial))
         dilation = per_axis(self.dilation, "dilation", len(spatial))
+        if self.padding == "causal" and len(spatial) > 1:
+            raise Infeasible("padding: causal is for the steps of a series. Expected same or valid for an image")
         if max(stride) > 1 and max(dilation) > 1:
             raise Infeasible(f"stride {self.stride} with dilation {self.dilation}. Expected one of the two to be 1")
         # With `same` padding a 3x3 kernel may see a single pixel, as in the last stage of a ResNet on small images; one
-        # that reaches further past the edges has more taps that never meet data than it needs.
+        # that reaches further past the edges has more taps that never meet data than it needs. A causal one may reach
+        # back beyond the first step: the last of a pyramid of dilations often does.
         reach = tuple(1 + (taps - 1) * gap for taps, gap in zip(kernel, dilation, strict=True))
         name = "kernel_size" if max(dilation) == 1 else "kernel_size with its dilation"
-        if self.padding == "valid" or any(taps > 2 * side + 1 for taps, side in zip(reach, spatial, strict=True)):
+        past = any(taps > 2 * side + 1 for taps, side in zip(reach, spatial, strict=True))
+        if self.padding == "valid" or (self.padding == "same" and past):
             require_fit(name, reach, spatial)
         return kernel, stride, dilation, reach
-
-    def _convolve(self, flow: Flow) -> Flow:
-        import keras
-
-        kernel, stride, dilation, _ = self._taps(tuple(flow.x.shape[1:-1]))
-        layer = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(kernel)]
-        x = layer(
-            self.filters,
-            kernel,
-            strides=stride,
-            padding=self.padding,
-            dilation_rate=dilation,
-            # Batch normalisation subtracts the mean, so a bias before it would be dead weight.
-            use_bias=self.norm != "batch",
-            name=self.label(),
-            **self.kernel_arguments(),
-        )(zeroed(flow.x, flow.valid))
-        return Flow(x, "feature_map", every_nth(flow.valid, stride[0], x.shape[1]))
-
-    def _normalise(self, flow: Flow) -> Any:
-        import keras
-
-        layers = keras.layers
-        if self.norm == "batch":
-            norm = layers.BatchNormalization(momentum=self.norm_momentum, name=self.label("norm"))
-            return zeroed(norm(flow.x, **batch_norm_mask(flow.x, flow.valid)), flow.valid)
-        if self.norm == "layer":
-            return layers.LayerNormalization(name=self.label("norm"))(flow.x)
-        if self.norm == "group":
-            return self._group_normalise(flow)
-        return flow.x
-
-    def _require_equal_groups(self) -> None:
-        if self.filters % self.norm_groups:
-            raise Infeasible(
-                f"norm_groups {self.norm_groups} does not divide the filters {self.filters}. "
-                "Choose filters that are a multiple of it, or another norm_groups"
-            )
-
-    def _group_normalise(self, flow: Flow) -> Any:
-        import keras
-        from keras import ops
-
-        self._require_equal_groups()
-        if flow.valid is None:
-            return keras.layers.GroupNormalization(self.norm_groups, name=self.label("norm"))(flow.x)
-        # Keras's layer knows no mask, and padding would move mean and variance.
-        shape = flow.x.shape[1:]
-        x = ops.reshape(flow.x, (-1, shape[0], self.norm_groups, self.filters // self.norm_groups))
-        valid = ops.expand_dims(flow.valid, -1)
-        count = ops.sum(valid, axis=1, keepdims=True) * x.shape[-1]
-        x = x - ops.sum(x * valid, axis=(1, 3), keepdims=True) / count
-        variance = ops.sum(ops.square(x) * valid, axis=(1, 3), keepdims=True) / count
-        x = ops.reshape(x * ops.rsqrt(variance + 1e-3), (-1, *shape))
-        # A scale and an offset for each channel, under the one layer of Keras that has no more than those.
-        return keras.layers.DepthwiseConv1D(1, depthwise_initializer="ones", name=self.label("norm"))(x)

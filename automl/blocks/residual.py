@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,8 @@ from automl.shapes import Shape
 class Residual(Block):
     """What comes in, plus what the blocks make of it.
 
-    Where the blocks change the shape, the shortcut is a convolution of kernel 1 with the stride that fits.
+    Where the blocks change the shape, the shortcut is a convolution of kernel 1 with the stride that fits; with
+    `projection: always` it is one everywhere.
 
     Input:
         What the first block takes.
@@ -25,7 +26,7 @@ class Residual(Block):
     Output:
         The same kind, the shape that the last block gives.
 
-    Source: He et al. 2015, https://arxiv.org/abs/1512.03385, figure 2.
+    Source: He et al. 2015, https://arxiv.org/abs/1512.03385, figure 2; `projection` as in section 4.1, options B and C.
     """
 
     takes: ClassVar[tuple[Kind, ...]] = KINDS
@@ -33,6 +34,9 @@ class Residual(Block):
 
     blocks: Chain = Field(
         description="The list of blocks that the shortcut leads round.", examples=[[{"conv": {"filters": 4}}]]
+    )
+    projection: Literal["needed", "always"] = Field(
+        "needed", description="Convolve the shortcut where its shape does not fit the sum, or always."
     )
     norm: Norm = Field("batch", description="Normalisation of the shortcut, where it is a convolution.")
     norm_groups: NormGroups = 8
@@ -50,12 +54,13 @@ class Residual(Block):
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:  # noqa: ARG002 - gives the kind it got
         """Adds the blocks and their shortcut to a flow."""
         end = self.blocks.connect(flow, (flow.kind,), before="the residual's input", after="sum", prefix=self.name)
-        return add_shortcut(flow, end, self.norm, self.activation, self.name, self._projection())
+        always = self.projection == "always"
+        return add_shortcut(flow, end, self.norm, self.activation, self.name, self._projection(), always)
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - gives the kind it got
         """Returns the shape that the last block gives."""
         end = self.blocks.shape(shape, (shape.kind,), before="the residual's input", after="sum")
-        return shape_with_shortcut(shape, end, self.norm, self._projection())
+        return shape_with_shortcut(shape, end, self.norm, self._projection(), self.projection == "always")
 
     def _projection(self) -> dict[str, Any]:
         return {"norm_groups": self.norm_groups, "norm_momentum": self.norm_momentum}

@@ -24,22 +24,33 @@ SHAPES = {2: (5,), 3: (6, 4), 4: (6, 5, 4)}
 PICKY = {"backbone": ({4: (32, 32, 3)}, {"weights": None, "alpha": 0.35})}
 
 
-def make(kind, **fields):
+VARIANTS = {
+    "attention": [{"kind": "additive"}, {"causal": True, "dropout": 0.1}],
+    "conv_lstm": [{"return_sequences": False}],
+    "dense_block": [{"layers": 1, "transition": "avg"}],
+    "positional": [{"kind": "learned"}],
+    "residual_unit": [{"pre_activation": True}],
+}
+"""Fields with which a block is another one altogether."""
+
+
+def make(block, /, **fields):
     """Builds a block; what it requires is taken from its fields' examples."""
-    model = blocks.registry.get(kind)
+    model = blocks.registry.get(block)
     required = {key: info.examples[0] for key, info in model.model_fields.items() if info.is_required()}
-    _, own = PICKY.get(kind, (None, {}))
+    _, own = PICKY.get(block, (None, {}))
     return model.model_validate({**required, **own, **fields})
 
 
 def cases():
     for name in blocks.registry.names():
-        block = blocks.registry.get(name)
-        for kind in block.takes:
-            shapes, _ = PICKY.get(name, (SHAPES, None))
-            for rank in set(RANKS[kind]) & shapes.keys():
-                for wanted in block.yields:
-                    yield pytest.param(name, kind, rank, wanted, id=f"{name}-{kind}-{rank}-{wanted}")
+        for fields in ({}, *VARIANTS.get(name, ())):
+            block = make(name, **fields)
+            for kind in block.accepts():
+                for rank in set(RANKS[kind]) & PICKY.get(name, (SHAPES,))[0].keys():
+                    for wanted in (kind,) if block.hands_on() else block.gives():
+                        told = "-".join([name, *map(str, fields.values()), kind, str(rank), wanted])
+                        yield pytest.param(name, fields, kind, rank, wanted, id=told)
 
 
 @pytest.mark.parametrize("name", blocks.registry.names())
@@ -71,20 +82,17 @@ def test_a_field_that_depends_on_another_names_one_with_such_values(name, mark):
         TypeAdapter(other.annotation).validate_python(value, strict=True)
 
 
-@pytest.mark.parametrize(("name", "kind", "rank", "wanted"), list(cases()))
+@pytest.mark.parametrize(("name", "fields", "kind", "rank", "wanted"), list(cases()))
 @pytest.mark.parametrize("padded", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["full", "padded"])
-def test_gives_what_it_says(name, kind, rank, wanted, padded, tmp_path):
+def test_gives_what_it_says(name, fields, kind, rank, wanted, padded, tmp_path):
     import keras
 
     if padded and rank != 3:
         pytest.skip("only steps are padded")
-    sides = PICKY.get(name, (SHAPES, None))[0][rank]
+    sides = PICKY.get(name, (SHAPES,))[0][rank]
     entrance = keras.Input(sides)
     steps = keras.Input((6, 1))
-    block = make(name, name="mine")
-    if kind not in block.accepts() or wanted not in block.gives():
-        pytest.skip("holds blocks that do not")
-    out = block(Flow(entrance, kind, steps if padded else None), wanted)
+    out = make(name, **fields, name="mine")(Flow(entrance, kind, steps if padded else None), wanted)
     assert out.kind == wanted
     assert len(out.x.shape) in RANKS[out.kind]
     assert None not in out.x.shape[1:]
@@ -108,13 +116,16 @@ def test_gives_what_it_says(name, kind, rank, wanted, padded, tmp_path):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(given, training=False)), before, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", blocks.registry.names())
-def test_reads_nothing_of_what_stands_in_padded_steps(name):
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [(name, fields) for name in blocks.registry.names() for fields in ({}, *VARIANTS.get(name, ()))],
+    ids=str,
+)
+def test_reads_nothing_of_what_stands_in_padded_steps(name, fields):
     import keras
 
-    block = make(name)
-    steps_are_read = 3 in PICKY.get(name, (SHAPES, None))[0] and {"sequence", "feature_map"} & {*block.accepts()}
-    if not steps_are_read:
+    block = make(name, **fields)
+    if 3 not in PICKY.get(name, (SHAPES,))[0] or not {"sequence", "feature_map"} & {*block.accepts()}:
         pytest.skip("has no steps")
     kind = "sequence" if "sequence" in block.accepts() else "feature_map"
     entrance, steps = keras.Input((6, 4)), keras.Input((6, 1))

@@ -22,7 +22,8 @@ from automl.trial import run_trial
 from automl.watcher import Watcher
 
 NAMES = shelf.names(shelf.SPACES)
-LARGE = ("alexnet", "resnet", "resnet1d", "vgg")  # two trainings of them take a minute and show what the others do
+LARGE = ("alexnet", "densenet", "inception_time", "mobilenet", "resnet", "resnet1d", "vgg")
+"""Two trainings of them take a minute and show what the others do."""
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 227)
 
 
@@ -113,6 +114,15 @@ def smallest(name: str, resolved: dict) -> DataSpec:
         ),
         ("resnet", {"units": "bottleneck"}, 224, 3, 1000, 25_557_032),
         ("resnet", {"units": "bottleneck", "units.bottleneck.stage3.repeat": 23}, 224, 3, 1000, 44_549_160),
+        # Huang et al. 2016, table 1; exact in torchvision.models.densenet121 and 169, keras.applications.DenseNet121.
+        ("densenet", {}, 224, 3, 1000, 7_978_856),
+        ("densenet", {"block3.layers": 32, "block4.layers": 32}, 224, 3, 1000, 14_149_480),
+        # Howard et al. 2017, table 4 (4.2 million); exact in keras.applications.MobileNet.
+        ("mobilenet", {}, 224, 3, 1000, 4_231_976),
+        # Bai et al. 2018, table 2 (70,000): github.com/locuslab/TCN has 66,910, of which 400 scale its weights.
+        ("tcn", {}, 784, 1, 10, 66_510),
+        # Fawaz et al. 2019: what github.com/hfawaz/InceptionTime builds, layer by layer.
+        ("inception_time", {}, 150, 1, 2, 420_450),
     ],
 )
 @pytest.mark.slow

@@ -25,6 +25,7 @@ def model(shape, *layers):
         ((7, 3), lambda: keras.layers.SimpleRNN(4), 32, 7 * 28, 7),
         ((7, 3), lambda: keras.layers.LSTM(4, return_sequences=True), 128, 7 * 4 * 28, 7),
         ((7, 3), lambda: keras.layers.Bidirectional(keras.layers.LSTM(4)), 256, 2 * 7 * 4 * 28, 7),
+        ((7, 5, 3), lambda: keras.layers.ConvLSTM1D(4, 3, padding="same"), 352, 7 * 5 * 16 * 21, 7),
         ((8, 8, 3), lambda: keras.layers.BatchNormalization(), 12, 0, 0),
         ((8, 8, 3), lambda: keras.layers.Flatten(), 0, 0, 0),
     ],

@@ -10,15 +10,26 @@ import pytest
 
 from automl import model
 from automl.blocks import Activation
+from automl.blocks._chain import Chain
 from automl.blocks._layer import KerasLayer, check, is_layer_name
 from automl.blocks._weights import Weighted
+from automl.blocks.attention import Attention
 from automl.blocks.conv import Conv
+from automl.blocks.conv_lstm import ConvLstm
 from automl.blocks.dense import Dense
+from automl.blocks.dense_block import DenseBlock
+from automl.blocks.embedding import Embedding
 from automl.blocks.global_pool import GlobalPool
+from automl.blocks.inception import Inception
+from automl.blocks.normalize import Normalize
 from automl.blocks.pool import Pool
+from automl.blocks.positional import Positional
 from automl.blocks.recurrent import Recurrent
 from automl.blocks.residual import Residual
 from automl.blocks.residual_unit import ResidualUnit
+from automl.blocks.separable import Separable
+from automl.blocks.squeeze_excite import SqueezeExcite
+from automl.blocks.temporal import Temporal
 from automl.errors import Infeasible
 from automl.flow import Flow
 from automl.records import DataSpec
@@ -65,7 +76,8 @@ def test_conv_shapes(fields, shape):
         ({"pool": "max", "pool_size": 7}, "pool_size 7x7 is larger than its input 8x6"),
         ({"stride": 2, "dilation": 2}, "stride 2 with dilation 2"),
         ({"kernel_size": [3]}, "Expected one number, or 2"),
-        ({"filters": 12, "norm": "group"}, "norm_groups 8 does not divide the filters 12"),
+        ({"filters": 12, "norm": "group"}, "norm_groups 8 does not divide the 12 channels"),
+        ({"padding": "causal"}, "padding: causal is for the steps of a series"),
     ],
 )
 def test_conv_that_does_not_fit_is_infeasible(fields, message):
@@ -455,3 +467,348 @@ def test_declaring_imports_no_keras():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
+
+
+# --- blocks that are made of others, and what is special about them
+
+
+def outputs(network, given, training=False):
+    import keras
+
+    return np.asarray(keras.ops.convert_to_numpy(network(given, training=training)))
+
+
+def test_pre_activated_unit_adds_what_came_in():
+    flow = image()
+    found = layers_of(ResidualUnit(name="u", filters=2, dropout=0.5, pre_activation=True), flow)
+    parts = ["norm", "activation", None]
+    order = [f"u-conv{n}" + (f"-{part}" if part else "") for n in (1, 2) for part in parts]
+    order.insert(-1, "u-dropout")
+    assert [name for name in found if name.startswith("u")] == [*order, "u-sum"]
+    assert found["u-sum"].input[0] is flow.x
+    assert not any(layer.use_bias for layer in found.values() if hasattr(layer, "use_bias"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "repeat", "weights"),
+    [
+        pytest.param("basic", 3, 272_282, id="20"),
+        pytest.param("bottleneck", 18, 1_703_258, id="164", marks=pytest.mark.slow),
+    ],
+)
+def test_pre_activated_resnet_has_the_weights_of_the_paper(kind, repeat, weights):
+    # He et al. 2016, table 4 (1.7 million); the counts of pytorchcv's preresnet20_cifar10 and preresnet164bn_cifar10.
+    unit = {"kind": kind, "repeat": repeat, "pre_activation": True}
+    stages = [{"residual_unit": {**unit, "name": "stage1", "filters": 16}}]
+    for number, filters in ((2, 32), (3, 64)):
+        stage = {**unit, "name": f"stage{number}", "filters": filters, "stride": {"each": [2, 1]}}
+        stages.append({"residual_unit": stage})
+    stem = {"conv": {"filters": 16, "use_bias": False, "activation": "linear"}}
+    data = DataSpec(
+        "", "toy", "", "image", "classification", (32, 32, 3), {}, tuple(map(str, range(10))), {"scale": "none"}
+    )
+    network = model.build({"model": [stem, *stages, "normalize", "global_pool"]}, data)
+    assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == weights
+
+
+@pytest.mark.parametrize("kind", ["basic", "bottleneck"])
+def test_pre_activated_unit_projects_what_is_activated_already(kind):
+    found = layers_of(ResidualUnit(name="u", kind=kind, filters=4, stride=2, pre_activation=True), image())
+    assert found["u-shortcut"].input is found["u-conv1"].input is found["u-conv1-activation"].output
+    assert "u-shortcut-norm" not in found
+    assert list(found)[-1] == "u-sum"
+
+
+@pytest.mark.parametrize("start", [image, lambda: steps(padded=False)], ids=["image", "series"])
+def test_plain_separable_is_the_layer_of_keras(start):
+    import keras
+
+    flow = start()
+    plain = {"kind": "plain", "filters": 5, "stride": 2, "depth_multiplier": 3, "norm": "none", "activation": "linear"}
+    ours = keras.Model(flow.x, Separable(**plain)(flow, "feature_map").x)
+    layer = keras.layers.SeparableConv2D if len(flow.x.shape) == 4 else keras.layers.SeparableConv1D
+    theirs = keras.Model(flow.x, layer(5, 3, strides=2, padding="same", depth_multiplier=3)(flow.x))
+    theirs.set_weights(ours.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, *flow.x.shape[1:])).astype("float32")
+    np.testing.assert_allclose(outputs(ours, x), outputs(theirs, x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "between"), [("mobilenet", ["s-depthwise-norm", "s-depthwise-activation"]), ("plain", [])]
+)
+def test_separable_normalises_where_its_paper_does(kind, between):
+    found = layers_of(Separable(name="s", kind=kind), image())
+    ended = ["s-pointwise", "s-pointwise-norm", "s-pointwise-activation"]
+    assert list(found)[1:] == ["s-depthwise", *between, *ended]
+    assert not found["s-depthwise"].use_bias
+
+
+def test_inception_reads_one_bottleneck_and_pools_what_came_in():
+    flow = steps(count=40, channels=128, padded=False)
+    found = layers_of(Inception(name="i", kernel_sizes=[10, 20, 40]), flow)
+    sources = {name: layer.input for name, layer in found.items()}
+    assert all(sources[f"i-conv{n}"] is found["i-bottleneck"].output for n in (1, 2, 3))
+    assert sources["i-pool"] is sources["i-bottleneck"] is flow.x
+    assert sources["i-pooled"] is found["i-pool"].output
+    assert found["i-norm"].output.shape[1:] == (40, 128)
+    # Fawaz et al. 2019: 128 x 32, 32 x 32 x (10 + 20 + 40), 128 x 32, and two for each channel.
+    assert sum(layer.count_params() for layer in found.values()) == 4096 + 71_680 + 4096 + 4 * 128
+    assert "i-bottleneck" not in layers_of(Inception(name="i"), steps(channels=1, padded=False))
+
+
+def test_dense_block_keeps_what_came_in():
+    import keras
+
+    flow = image()
+    block = DenseBlock(name="d", layers=2, growth_rate=3)
+    network = keras.Model(flow.x, block(flow, "feature_map").x)
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 2)).astype("float32")
+    found = outputs(network, x)
+    assert found.shape == (2, 8, 6, 8)
+    np.testing.assert_array_equal(found[..., :2], x)
+    names = [layer.name for layer in network.layers]
+    assert names[1:5] == ["d-bottleneck1-norm", "d-bottleneck1-activation", "d-bottleneck1", "d-conv1-norm"]
+    assert network.get_layer("d-bottleneck2").filters == 12
+    assert network.get_layer("d-bottleneck2-norm").input.shape[-1] == 5
+
+
+def test_dense_block_ends_with_a_transition():
+    flow = image()
+    assert DenseBlock(layers=2, growth_rate=3, transition="avg")(flow, "feature_map").x.shape[1:] == (4, 3, 4)
+    found = layers_of(DenseBlock(name="d", layers=1, growth_rate=3, transition="max", compression=0.2), flow)
+    assert found["d-transition"].filters == 1
+    assert list(found)[-1] == "d-transition-pool"
+
+
+def test_squeeze_excite_scales_channels_by_their_mean():
+    import keras
+
+    flow = image(channels=6)
+    network = keras.Model(flow.x, SqueezeExcite(name="s", ratio=3)(flow, "feature_map").x)
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 6)).astype("float32")
+    first, first_bias, second, second_bias = network.get_weights()
+    assert first.shape == (6, 2)
+    gate = np.maximum(x.mean(axis=(1, 2)) @ first + first_bias, 0) @ second + second_bias
+    wanted = x / (1 + np.exp(-gate))[:, None, None]
+    np.testing.assert_allclose(outputs(network, x), wanted, atol=1e-5)
+
+
+CAUSAL = [
+    [{"temporal": {"repeat": 3, "filters": 3, "dilation": {"each": [1, 2, 4]}, "activation": "tanh"}}],
+    [{"temporal": {"filters": 3, "kernel_size": 7, "dilation": 8, "norm": "layer", "activation": "tanh"}}],
+    [{"attention": {"causal": True, "num_heads": 2}}],
+    [{"conv": {"padding": "causal", "kernel_size": 4, "activation": "tanh"}}],
+]
+
+
+@pytest.mark.parametrize("items", CAUSAL, ids=["pyramid", "temporal", "attention", "conv"])
+@pytest.mark.parametrize("padded", [False, True])
+def test_no_step_sees_a_later_one(items, padded):
+    import keras
+
+    flow = steps(channels=4, kind="sequence", padded=padded)
+    end = Chain.read(items).connect(flow, ("sequence",), "the input", "end")
+    network = keras.Model([flow.x, flow.valid] if padded else flow.x, end.x)
+    x = np.random.default_rng(0).normal(size=(8, 8, 4)).astype("float32")
+    changed = x.copy()
+    changed[np.arange(8), np.arange(8)] += 1.0  # in example i, step i
+    valid = np.ones((8, 8, 1), "float32")
+    before, after = (outputs(network, [given, valid] if padded else given) for given in (x, changed))
+    differs = np.abs(after - before).max(axis=-1) > 1e-6
+    assert not np.tril(differs, -1).any()
+    assert np.diag(differs).all()
+
+
+def test_attention_sees_both_ways_unless_causal():
+    import keras
+
+    flow = steps(channels=4, kind="sequence", padded=False)
+    network = keras.Model(flow.x, Attention()(flow, "sequence").x)
+    x = np.random.default_rng(0).normal(size=(1, 8, 4)).astype("float32")
+    changed = x.copy()
+    changed[0, 4] += 1.0
+    assert (np.abs(outputs(network, x) - outputs(network, changed)).max(axis=-1) > 1e-7).all()
+
+
+def test_additive_attention_is_a_mean_by_learned_weights():
+    import keras
+
+    flow = steps(channels=3, kind="sequence", padded=False)
+    network = keras.Model(flow.x, Attention(kind="additive", units=5)(flow, "vector").x)
+    x = np.random.default_rng(0).normal(size=(2, 8, 3)).astype("float32")
+    kernel, bias, score = network.get_weights()
+    energy = np.exp(np.tanh(x @ kernel + bias) @ score)
+    wanted = (x * energy / energy.sum(axis=1, keepdims=True)).sum(axis=1)
+    np.testing.assert_allclose(outputs(network, x), wanted, atol=1e-5)
+
+
+def test_embedding_looks_whole_numbers_up():
+    import keras
+
+    flow = Flow(keras.Input((5, 1)), "sequence")
+    network = keras.Model(flow.x, Embedding(input_dim=4, output_dim=3)(flow, "sequence").x)
+    (table,) = network.get_weights()
+    x = np.array([[0, 1.9999, 3.0001, 4, -1]], "float32")[..., None]
+    np.testing.assert_array_equal(outputs(network, x)[0], table[[0, 2, 3, 3, 0]])
+
+
+def test_positions_are_the_waves_of_the_paper():
+    import keras
+
+    flow = Flow(keras.Input((50, 6)), "sequence")
+    network = keras.Model(flow.x, Positional()(flow, "sequence").x)
+    assert network.get_weights() == []
+    angle = np.arange(50)[:, None] / 10_000 ** (np.array([0, 2, 4]) / 6)
+    wanted = np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(50, 6)
+    np.testing.assert_allclose(outputs(network, np.zeros((1, 50, 6), "float32"))[0], wanted, atol=1e-5)
+
+
+def test_learned_positions_are_one_vector_a_step():
+    import keras
+
+    flow = Flow(keras.Input((5, 2)), "sequence")
+    network = keras.Model(flow.x, Positional(kind="learned")(flow, "sequence").x)
+    (table,) = network.get_weights()
+    np.testing.assert_allclose(outputs(network, np.ones((2, 5, 2), "float32"))[1], 1 + table, atol=1e-6)
+
+
+def test_conv_lstm_reads_an_image_row_by_row():
+    import keras
+
+    flow = image()
+    whole = ConvLstm(filters=3, name="c")(flow, "feature_map").x
+    last = ConvLstm(filters=3, return_sequences=False)(flow, "feature_map").x
+    assert (whole.shape[1:], last.shape[1:]) == ((8, 6, 3), (6, 3))
+    both = [keras.Model(flow.x, end) for end in (whole, last)]
+    both[1].set_weights(both[0].get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 2)).astype("float32")
+    changed = x.copy()
+    changed[:, 5] += 1.0
+    before, after = outputs(both[0], x), outputs(both[0], changed)
+    np.testing.assert_array_equal(before[:, :5], after[:, :5])
+    assert np.abs(before[:, 5] - after[:, 5]).max() > 1e-3
+    np.testing.assert_allclose(outputs(both[1], x), before[:, -1], atol=1e-6)
+
+
+def test_conv_lstm_folds_a_series_into_windows():
+    import keras
+
+    flow = steps(count=7, padded=False)
+    network = keras.Model(flow.x, ConvLstm(filters=3, window=3)(flow, "feature_map").x)
+    rows = keras.Input((3, 3, 2))
+    folded = keras.Model(rows, keras.layers.ConvLSTM1D(3, 3, padding="same", return_sequences=True)(rows))
+    folded.set_weights(network.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 7, 2)).astype("float32")
+    filled = np.concatenate([x, np.zeros((2, 2, 2), "float32")], axis=1).reshape(2, 3, 3, 2)
+    np.testing.assert_allclose(outputs(network, x), outputs(folded, filled).reshape(2, 9, 3)[:, :7], atol=1e-6)
+    with pytest.raises(Infeasible, match="window 9 is larger than its input 7"):
+        ConvLstm(window=9)(flow, "feature_map")
+
+
+ALONE = [
+    (Normalize, {"norm": "batch"}),
+    (Normalize, {"norm": "group", "norm_groups": 2}),
+    (ResidualUnit, {"filters": 4, "pre_activation": True}),
+    (ResidualUnit, {"filters": 6, "pre_activation": True}),
+    (Separable, {"filters": 4}),
+    (Separable, {"filters": 4, "norm": "layer", "kind": "plain"}),
+    (Inception, {"filters": 2, "bottleneck": 3}),
+    (DenseBlock, {"layers": 2, "growth_rate": 2}),
+    (SqueezeExcite, {"ratio": 2}),
+    (Temporal, {"filters": 3, "dilation": 2, "norm": "batch"}),
+    (Attention, {"num_heads": 2}),
+    (Attention, {"causal": True}),
+    (Positional, {}),
+    (Embedding, {"output_dim": 2, "input_dim": 3}),
+    (ConvLstm, {"filters": 2, "window": 2}),
+]
+"""Blocks that give steps."""
+READ = [
+    (Temporal, {"filters": 3}),
+    (Attention, {"kind": "additive"}),
+    (ConvLstm, {"filters": 2, "window": 2, "return_sequences": False}),
+]
+"""Blocks that read the steps into something without any."""
+
+
+@pytest.mark.parametrize(("block", "fields"), [*ALONE, *READ], ids=lambda value: getattr(value, "__name__", None))
+@pytest.mark.parametrize("training", [False, True])
+def test_padded_steps_change_nothing(block, fields, training):
+    import keras
+
+    made = block(**fields)
+    kind = "sequence" if "sequence" in block.takes else "feature_map"
+    long, short = steps(channels=4, kind=kind), steps(count=5, channels=4, kind=kind, padded=False)
+    ends = [made(flow, made.gives()[-1]) for flow in (long, short)]
+    padded, alone = keras.Model([long.x, long.valid], ends[0].x), keras.Model(short.x, ends[1].x)
+    rng = np.random.default_rng(0)
+    drawn = [rng.uniform(-0.5, 0.5, weight.shape) for weight in alone.get_weights()]
+    drawn = [
+        value + 1.0 if "variance" in weight.name else value for value, weight in zip(drawn, alone.weights, strict=True)
+    ]
+    alone.set_weights(drawn)
+    padded.set_weights([value.reshape(weight.shape) for value, weight in zip(drawn, padded.get_weights(), strict=True)])
+    x = rng.normal(size=(3, 8, 4)).astype("float32")
+    valid = (np.arange(8) < 5).astype("float32")[None, :, None].repeat(3, axis=0)
+    found, wanted = outputs(padded, [x, valid], training), outputs(alone, x[:, :5], training)
+    np.testing.assert_allclose(found[:, : wanted.shape[1]] if (block, fields) in ALONE else found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("block", "start", "kernels"),
+    [
+        (Conv, image, 1),
+        (Dense, lambda: Flow(image().x[:, 0, 0], "vector"), 1),
+        (Recurrent, lambda: steps(kind="sequence", padded=False), 1),
+        (Separable, image, 2),
+        (Separable, lambda: steps(padded=False), 2),
+        (Inception, image, 5),
+        (lambda **fields: DenseBlock(layers=1, growth_rate=2, transition="avg", **fields), image, 3),
+        (SqueezeExcite, image, 2),
+        (Temporal, lambda: steps(kind="sequence", padded=False), 3),
+        (Attention, lambda: steps(channels=4, kind="sequence", padded=False), 4),
+        (lambda **fields: Attention(kind="additive", **fields), lambda: steps(kind="sequence", padded=False), 2),
+        (ConvLstm, image, 1),
+    ],
+)
+def test_every_kernel_is_penalised_and_held_to_its_norm(block, start, kernels):
+    import keras
+
+    flow = start()
+    wanted = "vector" if flow.kind == "vector" else "sequence" if flow.kind == "sequence" else "feature_map"
+    network = keras.Model(flow.x, block(l2=0.1, kernel_constraint="max_norm", max_norm=0.25)(flow, wanted).x)
+    found = [weight for weight in network.trainable_weights if weight.name == "kernel"]
+    assert len(found) == kernels
+    penalty = sum(0.1 * np.square(keras.ops.convert_to_numpy(kernel)).sum() for kernel in found)
+    assert float(sum(network.losses)) == pytest.approx(float(penalty), rel=1e-4)
+    for kernel in found:
+        values = np.asarray(keras.ops.convert_to_numpy(kernel.constraint(10.0 * kernel)))
+        # The norm of what leads to one output: all axes but the last, of a depthwise kernel the spatial ones alone.
+        depthwise = "depthwise" in kernel.path
+        axes = (0,) if "multi_head" in kernel.path else tuple(range(values.ndim - (2 if depthwise else 1)))
+        assert np.sqrt(np.square(values).sum(axis=axes)).max() == pytest.approx(0.25, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "holds"),
+    [
+        ("max_norm", lambda norms, kernel: norms.max() <= 0.5001),
+        ("unit_norm", lambda norms, kernel: np.allclose(norms, 1.0, atol=1e-3)),
+        ("non_neg", lambda norms, kernel: kernel.min() == 0.0),
+    ],
+)
+def test_a_constraint_holds_behind_a_step_and_is_saved(constraint, holds, tmp_path):
+    import keras
+
+    flow = image()
+    block = Conv(filters=3, kernel_constraint=constraint, max_norm=0.5, name="c", activation="linear")
+    network = keras.Model(flow.x, block(flow, "feature_map").x)
+    network.compile(keras.optimizers.SGD(0.5), "mse")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 8, 6, 2)), rng.normal(size=(4, 8, 6, 3))
+    network.save(tmp_path / "model.keras")
+    for model_ in (network, keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)):
+        model_.train_on_batch(x.astype("float32"), y.astype("float32"))
+        kernel = model_.get_layer("c").get_weights()[0]
+        assert holds(np.sqrt(np.square(kernel).sum(axis=(0, 1, 2))), kernel)
+    assert Conv().kernel_arguments(3)["kernel_constraint"] is None

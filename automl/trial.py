@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from automl import experiment as experiments
-from automl import export, model, tasks
+from automl import export, mixing, model, tasks
 from automl.environment import MODEL
 from automl.errors import Infeasible
 from automl.executors import Tell
@@ -148,7 +148,8 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
     recorder = Recorder(request, report, before)
     course, stopping = _course(training, request), _stopping(training, request)
     checkpoint = Checkpoint(Path(request.folder) / CHECKPOINT, recorder, [*course, *stopping])
-    train = Feed(data, "train", task, training.batch_size, seed=seed, weights=_class_weights(task, data))
+    mix, weights = mixing.of(training.augmentation), _class_weights(task, data)
+    train = Feed(data, "train", task, training.batch_size, seed=seed, weights=weights, mix=mix)
     network.fit(
         train,
         validation_data=Feed(data, "val", task, training.batch_size),
@@ -200,7 +201,8 @@ def _refitted(request: TrialRequest) -> str:
     network = _network(request.document, data, request.seed)
     last: list[Any] = []
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()))
-    train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
+    mix, weights = mixing.of(training.augmentation), _class_weights(task, data)
+    train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=weights, mix=mix)
     seen = replace(request, objective=request.objective.removeprefix("val_"))
     callbacks = [train.clock(), *_course(training, seen), keep]
     network.fit(train, epochs=request.epochs, callbacks=callbacks, shuffle=False, verbose=0)
@@ -252,6 +254,7 @@ def _evaluate(request: TestRequest, task: Task, batch_size: int) -> dict[str, fl
     from automl.feed import Feed
 
     network = keras.saving.load_model(request.model, compile=False, safe_mode=True)
+    model.let_jit(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
     logs = network.evaluate(Feed(request.data, "test", task, batch_size), verbose=0, return_dict=True)
     return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

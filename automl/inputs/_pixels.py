@@ -66,8 +66,9 @@ class _RandAugment:
         share = 0.9 * strength
         self.operations = [
             layers.RandomRotation(strength * 30 / 360, **self._named("rotation")),
-            layers.RandomShear(0.3 * strength, 0.0, **self._named("shear_x")),
-            layers.RandomShear(0.0, 0.3 * strength, **self._named("shear_y")),
+            # Two numbers, the sign is drawn: what Keras saves of a single one it refuses to load.
+            layers.RandomShear((0.0, 0.3 * strength), 0.0, **self._named("shear_x")),
+            layers.RandomShear(0.0, (0.0, 0.3 * strength), **self._named("shear_y")),
             layers.RandomTranslation(0.0, 0.3 * strength, **self._named("shift_x")),
             layers.RandomTranslation(0.3 * strength, 0.0, **self._named("shift_y")),
             layers.RandomBrightness(share, span, **self._named("brightness")),

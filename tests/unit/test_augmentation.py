@@ -190,6 +190,7 @@ def test_every_leaf_is_searched():
     [
         ("flip: both", "series", "data of input series. Expected one of jitter, scaling, window, mixup"),
         ("flip: {values: [none, both]}", "{series: {scale: unit}}", "flip does not fit data of input series"),
+        ("values: [{}, {flip: both}]", "series", "flip does not fit data of input series"),
         ("window: 0.9", "image", "window does not fit data of input image. Expected one of flip, rotation, "),
         ("turn: 0.1", "image", "unknown key 'turn'"),
         ("rotation: 2.0", "image", "rotation does not fit. Expected at most 0.5"),

@@ -55,6 +55,9 @@ class _RandAugment:
     solarize, equalize and autocontrast are left out here for the last two reasons. The strongest of each operation is
     the paper's, of which `strength` is a share.
 
+    Every operation is made of the whole batch, and each image takes one: a step of a small model on a CPU may take
+    several times as long.
+
     Source: Cubuk et al. 2019, https://arxiv.org/abs/1909.13719, figure 2; ranges of Cubuk et al. 2018,
         https://arxiv.org/abs/1805.09501, table 6.
     """
@@ -67,10 +70,8 @@ class _RandAugment:
         self.operations = [
             layers.RandomRotation(strength * 30 / 360, **self._named("rotation")),
             # Two numbers, the sign is drawn: what Keras saves of a single one it refuses to load.
-            layers.RandomShear((0.0, 0.3 * strength), 0.0, **self._named("shear_x")),
-            layers.RandomShear(0.0, (0.0, 0.3 * strength), **self._named("shear_y")),
-            layers.RandomTranslation(0.0, 0.3 * strength, **self._named("shift_x")),
-            layers.RandomTranslation(0.3 * strength, 0.0, **self._named("shift_y")),
+            layers.RandomShear((0.0, 0.3 * strength), (0.0, 0.3 * strength), **self._named("shear")),
+            layers.RandomTranslation(0.3 * strength, 0.3 * strength, **self._named("shift")),
             layers.RandomBrightness(share, span, **self._named("brightness")),
             layers.RandomContrast((share, share), span, **self._named("contrast")),
             # 0.5 leaves an image as it is, 0 smoothes it, 1 sharpens it.

@@ -28,7 +28,7 @@ IMAGE = {
     "rand_augment": 0.5,
 }
 SERIES = {"jitter": 0.2, "scaling": 0.2}
-ALL = [*((("image"), name) for name in IMAGE), *(("series", name) for name in SERIES)]
+ALL = [*(("image", name) for name in IMAGE), *(("series", name) for name in SERIES)]
 
 
 def images(size: int = 8, channels: int = 1, count: int = 16) -> np.ndarray:
@@ -82,7 +82,7 @@ def test_it_acts_in_training_alone_and_by_its_seed(kind, name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("size", "channels"), [(8, 1), (28, 3), (128, 3)])
+@pytest.mark.parametrize(("size", "channels"), [(8, 1), (128, 3)])
 def test_a_compiled_model_trains_under_all_of_it(size, channels):
     keras.utils.set_random_seed(0)
     x = images(size, channels, 8)
@@ -124,7 +124,7 @@ def test_rand_augment_changes_each_image_in_its_own_way_and_more_the_stronger_it
     change = {s: np.abs(values(built(reader, x, rand_augment=s), x, True) - x) for s in (0.1, 0.5, 1.0)}
     means = {strength: float(each.mean()) for strength, each in change.items()}
     assert means[0.1] < means[0.5] < means[1.0]
-    # Two identities of two draws from ten: 1 of 100 images stays as it is.
+    # Two identities of two draws from eight: 1 of 64 images stays as it is.
     alike = (change[0.5].max(axis=(1, 2, 3)) < 1e-3).mean()
     assert 0 < alike < 0.1
     assert len(np.unique(change[0.5].mean(axis=(1, 2, 3)).round(4))) > 100
@@ -190,7 +190,6 @@ def test_every_leaf_is_searched():
     [
         ("flip: both", "series", "data of input series. Expected one of jitter, scaling, window, mixup"),
         ("flip: {values: [none, both]}", "{series: {scale: unit}}", "flip does not fit data of input series"),
-        ("values: [{}, {flip: both}]", "series", "flip does not fit data of input series"),
         ("window: 0.9", "image", "window does not fit data of input image. Expected one of flip, rotation, "),
         ("turn: 0.1", "image", "unknown key 'turn'"),
         ("rotation: 2.0", "image", "rotation does not fit. Expected at most 0.5"),

@@ -142,11 +142,12 @@ def read(path: Path, what: Callable[[Image], Any]) -> Any:
         DataError: It is no image, damaged, or of more pixels than Pillow takes to be meant well.
     """
     from PIL import Image as Images
+    from PIL import UnidentifiedImageError
 
     try:
         with Images.open(path, formats=FORMATS) as image:
             return what(image)
-    except Images.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise fault(path, "is no image", expected=", ".join(FORMATS), hint="Remove it, or convert it") from error
     except (*_READING, Images.DecompressionBombError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -50,9 +50,9 @@ def _span(state: Mapping[str, Any]) -> tuple[float, float]:
 class _RandAugment:
     """Changes each image by two operations, each drawn evenly from a list, all of one strength.
 
-    Not `keras.layers.RandAugment` (3.15): it draws once for a whole batch, refuses images of one channel, takes the
-    histogram of the batch for that of an image, and inverts or blackens the more the weaker it is set. Posterize,
-    solarize, equalize and autocontrast are left out here for the last two reasons. The strongest of each operation is
+    Not `keras.layers.RandAugment` (3.15): it draws once for a whole batch, takes the histogram of the batch for that of
+    an image, and at a factor of 0.05 inverts or posterizes images as much as at 1. So posterize, solarize and equalize
+    are left out here; autocontrast too, which Keras leaves on outside of training. The strongest of each operation is
     the paper's, of which `strength` is a share.
 
     Every operation is made of the whole batch, and each image takes one: a step of a small model on a CPU may take

@@ -32,8 +32,8 @@ ALL = [*(("image", name) for name in IMAGE), *(("series", name) for name in SERI
 
 
 def images(size: int = 8, channels: int = 1, count: int = 16) -> np.ndarray:
-    """Bright spots on a ramp, from 0 to 16."""
-    x = np.linspace(0, 12, size)[None, :, None, None] * np.ones((count, 1, size, channels))
+    """A bright stripe on a ramp, from 0 to 16; the channels differ."""
+    x = np.linspace(0, 12, size)[None, :, None, None] * np.ones((count, 1, size, channels)) / np.arange(1, channels + 1)
     x[:, size // 4, size // 4 :] = 16.0
     return x.astype(np.float32)
 

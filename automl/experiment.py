@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import document, grammar, overrides, shelf, structure, tasks
+from automl import document, grammar, inputs, overrides, shelf, structure, tasks
+from automl.augmentation import Augmentation, is_off
 from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible, did_you_mean
@@ -161,6 +162,7 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     for key in ("name", "description"):
         checker.value(str | None, read.data.get(key), (key,))
     _check_times(read, problems)
+    _check_augmentation(read, space, problems)
     objective, direction = _objective(read, problems)
     problems.stop()
     search = _build(Search, read.data.get("search"), problems, ("search",))
@@ -232,6 +234,21 @@ def _check_times(read: Document, problems: Problems) -> None:
                 seconds(time)
             except ValueError as error:
                 problems.add(("search", key), str(error))
+
+
+def _check_augmentation(read: Document, space: Space, problems: Problems) -> None:
+    """Refuses what does not fit the data's input: a series cannot be flipped. Without data anything may come."""
+    data, section = read.data.get("data"), space.tree.get("training")
+    fields = section.get("augmentation") if isinstance(section, dict) else None
+    if not isinstance(data, dict) or not isinstance(fields, dict):
+        return
+    with contextlib.suppress(KeyError, ValueError, UnknownName):  # told by the check of the data section
+        name = declared(data["input"])[0]
+        fitting = inputs.registry.get(name).augmentations
+        for field, value in fields.items():
+            if field in Augmentation.model_fields and field not in fitting and not is_off(value):
+                what = f"{field} does not fit data of input {name}"
+                problems.add(("training", "augmentation", field), what, f"one of {', '.join(fitting)}")
 
 
 def _build(model: type[Member], value: Any, problems: Problems, path: tuple[str, ...]) -> Any:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from automl.data._folds import rows
+from automl.mixing import Mix
 from automl.records import DataSpec
 from automl.tasks import Task
 
@@ -52,6 +53,8 @@ class Feed(keras.utils.PyDataset):
         batch_size: Examples per batch; the last may be smaller.
         seed: Shuffles each epoch; None keeps the stored order, for `val` and `test`.
         weights: A weight per class, (classes,) float; batches are then (x, y, w).
+        mix: Changes each batch, with a generator that is a function of (seed, epoch, the batch's place); not without a
+            seed: what is measured stays what it is.
         examples: Folder whose `PART_x.npy` is read in place of the examples: what became of them, in their order.
 
     Output: x (batch, *shape) float32; y as `task.encode` returns it; w (batch,) float32.
@@ -66,6 +69,7 @@ class Feed(keras.utils.PyDataset):
         *,
         seed: int | None = None,
         weights: np.ndarray | None = None,
+        mix: Mix | None = None,
         examples: Path | None = None,
     ) -> None:
         # One reader in this process: Keras's queue of several workers hands what is left over to the next epoch.
@@ -80,6 +84,7 @@ class Feed(keras.utils.PyDataset):
         self._batch_size = batch_size
         self._seed = seed
         self._weights = None if weights is None else np.asarray(weights, np.float32)
+        self._mix = mix
         self._epochs_untold = 0
         self.set_epoch(0)
 
@@ -94,6 +99,7 @@ class Feed(keras.utils.PyDataset):
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch whose order is read from now on, from 0. Called by `clock` in `fit`."""
         self._epochs_untold = 0
+        self._epoch = epoch
         if self._seed is None:
             self._order = self._rows
         else:
@@ -127,7 +133,11 @@ class Feed(keras.utils.PyDataset):
         x = self._x[chosen].astype(np.float32)
         stored = np.array(self._y[chosen])
         y = self._task.encode(stored, self._classes)
-        return (x, y) if self._weights is None else (x, y, self._weights[stored])
+        batch = (x, y) if self._weights is None else (x, y, self._weights[stored])
+        if self._mix is None or self._seed is None:
+            return batch
+        # The 1 keeps the first batch apart from `order`: to NumPy, [seed, epoch] and [seed, epoch, 0] are the same.
+        return self._mix(batch, np.random.default_rng([self._seed, self._epoch, index, 1]))
 
 
 def _mapped(path: Path) -> np.ndarray:

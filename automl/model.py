@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from automl import inputs, optimizers, tasks
+from automl.augmentation import Augmentation
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
 from automl.errors import ConfigError, Infeasible, Problem
@@ -51,7 +52,7 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     """Builds the model a resolved document declares, not compiled.
 
     Args:
-        document: Literals only; its `model` list is read.
+        document: Literals only; its `model` list and its `training.augmentation` are read.
         data: Shape, classes and what the input learned from the training part.
 
     Input:
@@ -68,7 +69,8 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
 
     task = tasks.registry.get(data.task)()
     chain = _read(document["model"])
-    entrance, flow = inputs.registry.get(data.input)().stem(data.shape, data.stem)
+    augmentation = Augmentation.model_validate((document.get("training") or {}).get("augmentation") or {})
+    entrance, flow = inputs.registry.get(data.input)().stem(data.shape, data.stem, augmentation)
     flow = chain.connect(flow, (task.takes,), before=f"the {data.input}", after="head")
     try:
         return keras.Model(entrance, task.head(flow, data), name="model")
@@ -87,6 +89,7 @@ def compile_model(model: Any, training: Training, task: Task, data: DataSpec) ->
 
     if training.steps_per_execution > 1 and keras.config.backend() == "torch":
         raise Infeasible("training.steps_per_execution: the torch backend takes one step at a time. Expected 1")
+    let_jit(model)
     optimizer = optimizers.build(training.optimizer, training.clipnorm, training.clipvalue, training.global_clipnorm)
     # Plain metrics, not weighted ones: class weights shape the training, and must not change what is measured.
     model.compile(
@@ -96,6 +99,19 @@ def compile_model(model: Any, training: Training, task: Task, data: DataSpec) ->
         jit_compile="auto" if training.jit is None else training.jit,
         steps_per_execution=training.steps_per_execution,
     )
+
+
+def let_jit(model: Any) -> None:
+    """Lets JAX compile a model that turns, moves or zooms images; call it before `compile`.
+
+    Keras keeps any model with such a layer from XLA, on every backend, because TensorFlow's kernel for it has no XLA
+    form. JAX's has one, and JAX without its compiler is many times slower.
+    """
+    import keras
+
+    if keras.config.backend() == "jax":
+        for layer in model._flatten_layers():  # noqa: SLF001 - what Keras itself asks; `layers` leaves inner ones out
+            layer.supports_jit = True
 
 
 def blocks_of(model: Sequence[Any]) -> list[Block]:

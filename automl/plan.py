@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import experiment as experiments
-from automl import model, tasks
+from automl import mixing, model, tasks
 from automl.anatomy import Anatomy, anatomy
 from automl.errors import Infeasible
 from automl.experiment import Experiment
@@ -130,7 +130,7 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
     began = time.monotonic()
     network = model.build(resolved, data)
     model.compile_model(network, training, task, data)
-    train = Feed(data, "train", task, training.batch_size, seed=0)
+    train = Feed(data, "train", task, training.batch_size, seed=0, mix=mixing.of(training.augmentation))
     val = Feed(data, "val", task, training.batch_size)
     steps, val_steps = min(len(train), MOST_STEPS), min(len(val), MOST_STEPS)
 

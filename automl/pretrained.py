@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from automl import environment
+from automl.augmentation import Augmentation
 from automl.blocks._applications import load
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -85,7 +86,7 @@ def changing(document: Mapping[str, Any]) -> str | None:
         return "the model does not begin with a backbone"
     if block.trains_batch_norm:
         return "batch_norm: training lets its dropout act"
-    if (document.get("training") or {}).get("augmentation"):
+    if Augmentation.model_validate((document.get("training") or {}).get("augmentation") or {}).active:
         return "training.augmentation changes the images"
     return None
 

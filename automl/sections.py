@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from automl import oracles
+from automl.augmentation import Augmentation
 from automl.losses import LOSSES, Loss
 from automl.optimizers import OPTIMIZERS, Optimizer
 from automl.oracles import Algorithm
@@ -83,6 +84,9 @@ class Training(Member):
     )
     loss: Annotated[Loss, Family(LOSSES)] | None = Field(
         None, description="Loss of training and of val_loss; null: the task's own, which test_loss always is"
+    )
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation, description="How training examples are changed at random"
     )
     clipnorm: float | None = Field(None, gt=0, description="Clip each gradient to this norm")
     clipvalue: float | None = Field(None, gt=0, description="Clip each gradient element to this absolute value")

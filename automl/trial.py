@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from automl import experiment as experiments
-from automl import export, model, tasks
+from automl import export, mixing, model, tasks
 from automl.environment import MODEL
 from automl.errors import Infeasible
 from automl.executors import Tell
@@ -168,6 +168,7 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
     from automl.feed import Feed
 
     training, task, data = experiments.training(request.document), _task(request.document), request.data
+    mix, weights = mixing.of(training.augmentation), _class_weights(task, data)
     place = checkpoint.place
     for number, stage in enumerate(training.stages()):
         if number < place.stage:
@@ -179,8 +180,7 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
         course = _course(training, stage, place.began, request)
         stopping = _stopping(training, request)
         checkpoint.begin(place, [*course, *stopping])
-        weights = _class_weights(task, data)
-        train = Feed(data, "train", task, training.batch_size, seed=seed, weights=weights, examples=folder)
+        train = Feed(data, "train", task, training.batch_size, seed=seed, weights=weights, mix=mix, examples=folder)
         fitted.fit(
             train,
             validation_data=Feed(data, "val", task, training.batch_size, examples=folder),
@@ -226,6 +226,7 @@ def _refitted(request: TrialRequest) -> str:
     network = _network(request.document, data, request.seed)
     last: list[Any] = []
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()))
+    mix, weights = mixing.of(training.augmentation), _class_weights(task, data)
     seen = replace(request, objective=request.objective.removeprefix("val_"))
     began = 0
     for stage in training.stages():
@@ -234,7 +235,7 @@ def _refitted(request: TrialRequest) -> str:
             break
         phases.freeze(network, stage, request.document)
         model.compile_model(network, training, task, data)
-        train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=_class_weights(task, data))
+        train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=weights, mix=mix)
         callbacks = [train.clock(), *_course(training, stage, began, seen), keep]
         network.fit(train, initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0)
         began = end
@@ -284,6 +285,7 @@ def _evaluate(request: TestRequest, task: Task, batch_size: int) -> dict[str, fl
     from automl.feed import Feed
 
     network = keras.saving.load_model(request.model, compile=False, safe_mode=True)
+    model.let_jit(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
     logs = network.evaluate(Feed(request.data, "test", task, batch_size), verbose=0, return_dict=True)
     return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

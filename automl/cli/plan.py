@@ -73,6 +73,7 @@ def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
     shape = shapes.read(given["shape"]).sides
     image, zeros, ones = len(shape) == 3, [0.0] * shape[-1], [1.0] * shape[-1]
     stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False}
+    stem |= {"low": 0.0, "high": 1.0}
     classes = tuple(map(str, range(given["classes"])))
     return DataSpec("", "input", "", "image" if image else "series", "classification", shape, {}, classes, stem)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from automl.augmentation import Augmentation
 from automl.flow import Flow
 from automl.registry import Member, Registry
 
@@ -17,7 +18,11 @@ class Input(Member):
     """A modality: how raw arrays are checked, what is learned from them, and the layers that read them.
 
     The stem is built from stock Keras layers and operations alone, so a saved model loads without this package.
+    `augmentations` names the fields of `training.augmentation` that fit; the stem sees to those that act on single
+    examples, `automl.mixing` to the others.
     """
+
+    augmentations: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def check(self, x: np.ndarray) -> np.ndarray:
@@ -32,13 +37,16 @@ class Input(Member):
         """Learns the preprocessing from the training examples; returns plain data that JSON can carry."""
 
     @abstractmethod
-    def stem(self, shape: tuple[int, ...], state: Mapping[str, Any]) -> tuple[Any, Flow]:
+    def stem(
+        self, shape: tuple[int, ...], state: Mapping[str, Any], augmentation: Augmentation | None = None
+    ) -> tuple[Any, Flow]:
         """Builds the model's entrance.
 
         Args:
             shape: Shape of one raw example.
             state: What `fit` returned. It holds the fields that matter too, so the stem reads none: a worker knows an
                 input by its name and this state alone.
+            augmentation: Random changes of examples in training, float32 whatever the precision; None for none.
 
         Returns:
             The `keras.Input` tensor and the flow behind the preprocessing.

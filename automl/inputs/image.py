@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from automl.augmentation import Augmentation
 from automl.errors import DataError
 from automl.flow import Flow, Pixels
 from automl.inputs import Input
@@ -24,6 +25,10 @@ class Image(Input):
     Output:
         `(batch, height, width, channels) float32`, scaled.
     """
+
+    augmentations: ClassVar[tuple[str, ...]] = (
+        "flip", "rotation", "shift", "zoom", "contrast", "brightness", "erasing", "rand_augment", "mixup", "cutmix",
+    )  # fmt: skip
 
     scale: Literal["standardize", "unit", "none"] = Field(
         "standardize",
@@ -65,11 +70,19 @@ class Image(Input):
             "high": max(learned.high),
         }
 
-    def stem(self, shape: tuple[int, ...], state: Mapping[str, Any]) -> tuple[Any, Flow]:
-        """Builds the entrance: raw pixels in, scaled pixels out."""
+    def stem(
+        self, shape: tuple[int, ...], state: Mapping[str, Any], augmentation: Augmentation | None = None
+    ) -> tuple[Any, Flow]:
+        """Builds the entrance: raw pixels in, scaled pixels out. They are changed while they are raw."""
         import keras
 
         entrance = x = keras.Input(tuple(shape), dtype="float32", name="image")
+        if augmentation is not None:
+            from automl.inputs._pixels import changed
+
+            x = changed(x, augmentation, state)
+        # A made-up input, which nothing was learned from, is of bytes.
+        pixels = Pixels(x, *_range(state.get("low", 0.0), state.get("high", 255.0)))
         if state["scale"] == "standardize":
             variance = [deviation**2 for deviation in state["deviation"]]
             x = keras.layers.Normalization(mean=state["mean"], variance=variance, name="scale")(x)
@@ -77,9 +90,7 @@ class Image(Input):
             # One range for all channels: colours keep their proportions.
             width = (state["high"] - state["low"]) or 1.0
             x = keras.layers.Rescaling(1.0 / width, offset=-state["low"] / width, name="scale")(x)
-        # A made-up input, which nothing was learned from, is of bytes.
-        low, high = _range(state.get("low", 0.0), state.get("high", 255.0))
-        return entrance, Flow(x, "feature_map", pixels=Pixels(entrance, low, high))
+        return entrance, Flow(x, "feature_map", pixels=pixels)
 
 
 def _range(low: float, high: float) -> tuple[float, float]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from automl.augmentation import Augmentation
 from automl.errors import DataError
 from automl.flow import Flow
 from automl.inputs import Input
@@ -28,6 +29,8 @@ class Series(Input):
     Output:
         `(batch, steps, channels) float32`, scaled, without NaN.
     """
+
+    augmentations: ClassVar[tuple[str, ...]] = ("jitter", "scaling", "window", "mixup")
 
     scale: Literal["standardize", "unit", "none"] = Field(
         "standardize",
@@ -73,8 +76,10 @@ class Series(Input):
             "padded": bool(np.isnan(x[:, -1]).all(axis=-1).any()),
         }
 
-    def stem(self, shape: tuple[int, ...], state: Mapping[str, Any]) -> tuple[Any, Flow]:
-        """Builds the entrance: raw series in, scaled series without NaN out."""
+    def stem(
+        self, shape: tuple[int, ...], state: Mapping[str, Any], augmentation: Augmentation | None = None
+    ) -> tuple[Any, Flow]:
+        """Builds the entrance: raw series in, scaled series without NaN out. They are changed once they are scaled."""
         import keras
         from keras import ops
 
@@ -87,7 +92,26 @@ class Series(Input):
             parts = zip(state["mean"], state["offset"], state["width"], strict=True)
             back = [(offset - mean) / width for mean, offset, width in parts]
             x = keras.layers.Normalization(mean=back, variance=[1.0] * len(back), name="shift")(x)
-        return entrance, Flow(x, "sequence", _valid(entrance) if state["padded"] else None)
+        valid = _valid(entrance) if state["padded"] else None
+        if augmentation is not None:
+            x = _changed(x, augmentation, valid)
+        return entrance, Flow(x, "sequence", valid)
+
+
+def _changed(x: Any, augmentation: Augmentation, valid: Any) -> Any:
+    """Returns series that noise is added to and whose channels are multiplied, in training; padding as it was."""
+    import keras
+    from keras import ops
+
+    changed = x
+    if augmentation.scaling:
+        ones = ops.ones_like(ops.max(x, axis=1, keepdims=True))
+        drawn = keras.layers.GaussianNoise(augmentation.scaling, dtype="float32", name="augment_scaling")(ones)
+        changed = ops.multiply(changed, drawn)
+    if augmentation.jitter:
+        noise = keras.layers.GaussianNoise(augmentation.jitter, dtype="float32", name="augment_jitter")
+        changed = noise(changed)
+    return changed if valid is None or changed is x else ops.where(ops.greater(valid, 0.5), changed, x)
 
 
 def _valid(entrance: Any) -> Any:

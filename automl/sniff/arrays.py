@@ -1,4 +1,4 @@
-"""Sniffs sets that their source reads in whole: `.npz` archives, idx and `.ts` files."""
+"""Sniffs sets that their source reads in whole: `.npz` archives, idx and `.ts` files, folders of images."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl import data, inputs
+from automl.data import image_folder
 from automl.data._places import fault
 from automl.errors import did_you_mean
 from automl.records import Splits
@@ -18,6 +19,15 @@ from automl.sniff.found import Found
 
 X_KEYS = ("x", "data", "images", "image", "series", "features", "inputs", "arr_0")
 """What the examples are called in an archive, the likeliest first."""
+
+LARGEST = 128
+"""Pixels of the longer side of images, unless the user says otherwise."""
+
+_HOLDS = {
+    "ts": ("series", "what .ts files hold"),
+    "idx": ("image", "what idx3 files hold"),
+    "image_folder": ("image", "what the files are"),
+}
 
 Y_KEYS = ("y", "labels", "label", "targets", "target", "classes", "arr_1")
 """What the targets are called in an archive, the likeliest first."""
@@ -35,6 +45,8 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
         if kind == "ts":
             fields["name"], why["name"] = _series_name(path)
             path = path.parent
+        if kind == "image_folder":
+            fields, why = _images(path)
         source = {"folder": str(path), **fields}
     splits: Splits = data.registry.get(kind).model_validate(source).load(None)
     first = splits.train.x
@@ -58,6 +70,19 @@ def _series_name(path: Path) -> tuple[str, str]:
             name = path.stem[: -len(word) - 1]
             return name, f"first word of {name}_TRAIN.ts and {name}_TEST.ts"
     return path.stem, f"first word of {path.name}, which brings no test part"
+
+
+def _images(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the size that images get, where theirs differ or are more than a model on a CPU gets through."""
+    found = image_folder.sizes(image_folder.listed(folder))
+    if len(found) == 1 and max(next(iter(found))) <= LARGEST:
+        return {}, {}
+    height, width = (float(np.median([size[axis] for size in found.elements()])) for axis in (0, 1))
+    shrunk = min(1.0, LARGEST / max(height, width))
+    size = [max(1, round(side * shrunk)) for side in (height, width)]
+    why = f"{len(found)} sizes" if len(found) > 1 else "one size"
+    reason = f"{why}, {height:.0f} by {width:.0f} in the middle; at most {LARGEST}, for a CPU"
+    return {"size": size}, {"size": reason}
 
 
 def _keys(path: Path, target: str | None) -> dict[str, str]:
@@ -91,8 +116,8 @@ def _first(words: Sequence[str], keys: Sequence[str]) -> str | None:
 
 def _input(kind: str, path: Path, x: np.ndarray) -> tuple[str, str]:
     """Returns the input that the arrays look like, and why."""
-    if kind in ("ts", "idx"):
-        return ("series", "what .ts files hold") if kind == "ts" else ("image", "what idx3 files hold")
+    if kind in _HOLDS:
+        return _HOLDS[kind]
     sides = x.shape[1:]
     if len(sides) == 1:
         return "series", "one number per step"

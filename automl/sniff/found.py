@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+FOLDERS = ("idx", "image_folder")
+"""Sources of a folder alone: the set bears the folder's name."""
+
 
 @dataclass
 class Found:
@@ -16,7 +19,7 @@ class Found:
 
     Args:
         kind: Registered name of the source that reads it.
-        path: The file, or the folder of idx or `.ts` files.
+        path: The file, or the folder of idx files, `.ts` files or images.
         fields: The source's other fields.
         input: Registered name of the input.
         shape: Shape of one example.
@@ -51,7 +54,7 @@ class Found:
     @property
     def name(self) -> str:
         """The set's name, from its file or folder; letters, digits, `_`, `.` and `-` alone, as MLflow wants it."""
-        word = self.fields.get("name") or (self.path.name if self.kind == "idx" else self.path.stem)
+        word = self.fields.get("name") or (self.path.name if self.kind in FOLDERS else self.path.stem)
         return re.sub(r"[^\w.-]+", "_", word).strip("_.-") or "data"
 
     def count(self, x: np.ndarray) -> None:

@@ -12,11 +12,14 @@ KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".ts": "ts"}
 """The source that reads a file, by the ending of its name."""
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-_KNOWN = "a .csv, .tsv, .npz or .ts file, or a folder with one of them or with idx files (train-images-idx3-ubyte, ...)"
+_KNOWN = (
+    "a .csv, .tsv, .npz or .ts file, or a folder with one of them, with idx files (train-images-idx3-ubyte, ...), or "
+    "with a folder of images for each class"
+)
 
 
 def find(path: Path) -> tuple[str, Path]:
-    """Returns the source's name and the file of a set; the folder, where the set is idx files.
+    """Returns the source's name and the file of a set; the folder, where the set is idx files or images.
 
     Raises:
         DataError: There is no such file, no source reads it, or a folder holds no set or several.
@@ -29,7 +32,7 @@ def find(path: Path) -> tuple[str, Path]:
     if re.search(r"idx[13]-ubyte(\.gz)?$", path.name):
         return "idx", path.parent
     if path.suffix.lower() in _PICTURES:
-        raise _pictures(path)
+        raise _loose(path)
     if path.suffix.lower() not in KINDS:
         hint = "Save a table as .csv (pandas: to_csv), arrays as .npz (numpy.savez with x= and y=)"
         raise fault(path, f"no source reads {path.suffix or 'such'} files", expected=_KNOWN, hint=hint)
@@ -62,16 +65,14 @@ def _within(folder: Path) -> tuple[str, Path]:
         names = ", ".join(each.name for each in sets[:8])
         raise fault(folder, f"holds {len(sets)} data sets", expected="one", received=names, hint="Name one of them")
     # Pictures lie in a folder per class, or per part and class.
-    if any(each.suffix.lower() in _PICTURES for depth in ("*", "*/*", "*/*/*") for each in folder.glob(depth)):
-        raise _pictures(folder)
+    if any(each.suffix.lower() in _PICTURES for depth in ("*/*", "*/*/*") for each in folder.glob(depth)):
+        return "image_folder", folder
+    if any(each.suffix.lower() in _PICTURES for each in files):
+        raise _loose(folder)
     received = ", ".join(sorted(each.name for each in folder.iterdir())[:8]) or "an empty folder"
     raise fault(folder, "holds no data set", expected=_KNOWN, received=received)
 
 
-def _pictures(path: Path) -> DataError:
-    return fault(
-        path,
-        "no source reads image files yet",
-        hint="Load them into one array (examples, height, width, channels), save it with "
-        "numpy.savez('images.npz', x=images, y=labels), and give images.npz to automl init",
-    )
+def _loose(path: Path) -> DataError:
+    what = "nothing tells the class of an image" if path.is_file() else "nothing tells the classes of its images"
+    return fault(path, what, hint="Put the images of each class into a folder of its own, and give the folder of these")

@@ -145,7 +145,8 @@ MISTAKES = {
     "init text.csv": "There is no input for text yet",
     "init price.csv": "There is no task for regression yet",
     "init odd.npz": "received foo, bar",
-    "init pictures": "no source reads image files yet",
+    "init pictures": "nothing tells the classes of its images",
+    "init broken": "1.png: is no image",
     "init nothing": "holds no data set",
     "init sensors.csv --target kind": "has no column 'kind'",
     "init sensors.csv --input image": "no square image",
@@ -161,9 +162,10 @@ def test_a_mistake_is_one_line_and_nothing_is_written(line, folder):
     (folder / "text.csv").write_text("words,label\nhello,a\nbye,b\n")
     (folder / "price.csv").write_text("a,price\n1,2.5\n2,3.5\n")
     np.savez(folder / "odd.npz", foo=np.ones(3), bar=np.ones(3))
-    for name in ("pictures/cat", "nothing"):
+    for name in ("pictures", "broken/cat", "nothing"):
         (folder / name).mkdir(parents=True)
-    (folder / "pictures" / "cat" / "1.png").touch()
+    for name in ("pictures", "broken/cat"):
+        (folder / name / "1.png").touch()
     before = sorted(folder.rglob("*"))
     result = run(*line.split())
     assert result.exit_code == 2

@@ -46,6 +46,7 @@ def spec(name: str, size: int, channels: int = 1, classes: int = 3, folder: str 
     shape = (size, size, channels) if image else (size, channels)
     values = [0.0] * channels, [1.0] * channels
     stem = {"scale": "none", "mean": values[0], "offset": values[0], "width": values[1], "padded": False}
+    stem |= {"low": 0.0, "high": 1.0}
     return DataSpec(
         folder, "toy", "0" * 64, input_of(name), "classification", shape, {}, tuple(map(str, range(classes))), stem
     )

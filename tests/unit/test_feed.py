@@ -103,6 +103,37 @@ def test_the_order_stays_the_same_over_releases():
     assert order(8, 3, 2).tolist() == [1, 7, 4, 0, 2, 6, 3, 5]
 
 
+def test_what_is_mixed_is_a_function_of_seed_epoch_and_place(tmp_path):
+    drawn: dict[tuple[int, int], list[float]] = {}
+
+    def mix(batch, rng):
+        found.append(rng.random())
+        return tuple(part[::-1] for part in batch)
+
+    for seed in (0, 1):
+        for epoch in (0, 2, 0):
+            found: list[float] = []
+            source = feed(tmp_path, seed=seed, weights=np.ones(3), mix=mix)
+            source.set_epoch(epoch)
+            seen = [source[index] for index in (3, 0)]  # in any order, as a resume or a look ahead reads them
+            plain = feed(tmp_path, seed=seed, weights=np.ones(3))
+            plain.set_epoch(epoch)
+            for mixed, index in zip(seen, (3, 0), strict=True):
+                for one, other in zip(mixed, plain[index], strict=True):
+                    np.testing.assert_array_equal(one, other[::-1])
+            assert drawn.setdefault((seed, epoch), found) == found
+    assert len({number for found in drawn.values() for number in found}) == 8
+    # The first batch draws no number that the order of its epoch was drawn with.
+    assert drawn[0, 0][1] != np.random.default_rng([0, 0]).random()
+
+
+def test_what_is_measured_is_not_mixed(tmp_path):
+    def mix(batch, rng):
+        raise AssertionError
+
+    assert rows(feed(tmp_path, "val", mix=mix)) == list(range(SIZE))
+
+
 class Witness(keras.layers.Layer):
     """Records the rows that reach the model in training, in graph mode, and hands them on."""
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from automl import data, sniff
+from automl.dataset import DataDocument
 from automl.document import parse
 from automl.errors import DataError
 from automl.sniff import table
@@ -240,13 +242,36 @@ def test_paths_that_hold_nothing(tmp_path):
     assert "no source reads .parquet files" in refusal(tmp_path / "t.parquet")
 
 
-def test_pictures_are_not_read_yet(tmp_path):
-    (tmp_path / "pets" / "cat").mkdir(parents=True)
-    (tmp_path / "pets" / "cat" / "1.JPG").touch()
-    for path in (tmp_path / "pets", tmp_path / "pets" / "cat" / "1.JPG"):
-        message = refusal(path)
-        assert "no source reads image files yet" in message
-        assert "numpy.savez('images.npz', x=images, y=labels)" in message
+def pictures(folder: Path, sides: tuple[int, ...]) -> Path:
+    """Two classes of pictures, each twice as wide as it is high."""
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
+        for number, side in enumerate(sides):
+            Image.new("RGB", (2 * side, side)).save(folder / name / f"{number}.jpg")
+    return folder
+
+
+def test_folders_of_pictures(tmp_path):
+    found = sniff.look(pictures(tmp_path / "same.d", (6,) * 10))
+    assert (found.kind, found.name, found.shape, found.fields) == ("image_folder", "same.d", (6, 12, 3), {})
+    assert found.classes == {"cat": 10, "dog": 10}
+    assert found.told == "20 images of 6 by 12 pixels, 3 channels; 2 classes: cat (10), dog (10)"
+    mixed = sniff.look(pictures(tmp_path / "mixed", (6, 6, 8, 8, 8, 8, 8, 10, 10)))
+    assert mixed.fields == {"size": [8, 16]}
+    assert "3 sizes, 8 by 16 in the middle" in sniff.data.write(mixed, tmp_path, "automl")
+    large = sniff.look(pictures(tmp_path / "large", (200,) * 6))
+    assert large.shape == (64, 128, 3)
+    document = parse(sniff.data.write(large, tmp_path, "automl"), "t").data
+    assert document["source"] == {"image_folder": {"folder": "large", "size": [64, 128]}}
+    assert DataDocument.model_validate({**document, "root": str(tmp_path)}).source.load(tmp_path).train.x.shape[0] == 12
+
+
+def test_pictures_outside_of_classes_are_refused(tmp_path):
+    pictures(tmp_path, (6,))
+    message = refusal(tmp_path / "cat")
+    assert "nothing tells the classes of its images" in message
+    assert "Put the images of each class into a folder of its own" in message
+    assert "nothing tells the class of an image" in refusal(tmp_path / "cat" / "0.jpg")
 
 
 # --- the plan and the documents

@@ -146,6 +146,16 @@ def test_the_same_seed_is_the_same_trial(ask: Ask) -> None:
     assert metrics_of(first) != metrics_of(other)
 
 
+def test_augmentation_acts_in_training_alone_and_by_the_seed(ask: Ask, data: DataSpec) -> None:
+    changes = {"brightness": 0.3, "mixup": 0.4}
+    balanced = {"classification": {"class_weights": "balanced"}}
+    given = [document(task=balanced, augmentation=each) for each in (changes, changes, {})]
+    first, second, plain = (run(ask(number, document=each)) for number, each in enumerate(given, start=1))
+    assert metrics_of(first[1]) == metrics_of(second[1])
+    assert first[1][0].metrics["loss"] != pytest.approx(plain[1][0].metrics["loss"], rel=1e-2)
+    assert evaluate(first[0], data)["accuracy"] == pytest.approx(first[0].score, abs=1e-6)
+
+
 def test_the_rate_is_a_metric(ask: Ask) -> None:
     result, told = run(ask(document=document(epochs=4, schedule={"cosine": {"warmup": 1}}), epochs=4))
     assert rates(told) == [0.05, 0.1, 0.075, 0.025]
@@ -271,6 +281,7 @@ COURSES: dict[str, dict[str, Any]] = {
     # Epochs 3 and 5 of patience run over the moment when it is killed.
     "a plateau": {"schedule": {"reduce_on_plateau": {"patience": 2, "factor": 0.5, "min_delta": 9.0}}},
     "early stopping": {"optimizer": {"sgd": {"learning_rate": 20.0}}, "early_stopping": {"patience": 4}},
+    "augmentation": {"augmentation": {"flip": "both", "rotation": 0.1, "erasing": 0.5, "mixup": 0.4, "cutmix": 1.0}},
 }
 
 

@@ -20,7 +20,7 @@ from _run import automl
 DOCS = Path(__file__).parents[1] / "docs"
 TABLE, RECORD = DOCS / "augmentation.md", DOCS / "augmentation.json"
 SPACE, DATA = "cnn_augmented", "fashion_mnist"
-TRIALS, EPOCHS, SEEDS = 8, 30, (0, 1, 2)
+TRIALS, EPOCHS, SEEDS = 6, 30, (0, 1, 2)
 LIMIT = "{train: 1000, val: 1000}"
 KINDS = {"searched": [], "none": ["--set", "training.augmentation={}"]}
 INTRODUCTION = f"""\

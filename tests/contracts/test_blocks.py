@@ -43,6 +43,7 @@ def make(block, /, **fields):
 
 
 def cases():
+    """Yields what to build: with padded steps where there are steps, and, which takes its time, without as well."""
     for name in blocks.registry.names():
         for fields in ({}, *VARIANTS.get(name, ())):
             block = make(name, **fields)
@@ -50,7 +51,10 @@ def cases():
                 for rank in set(RANKS[kind]) & PICKY.get(name, (SHAPES,))[0].keys():
                     for wanted in (kind,) if block.hands_on() else block.gives():
                         told = "-".join([name, *map(str, fields.values()), kind, str(rank), wanted])
-                        yield pytest.param(name, fields, kind, rank, wanted, id=told)
+                        for padded in (True, False) if rank == 3 else (False,):
+                            slow = [pytest.mark.slow] if name in PICKY or (rank == 3 and not padded) else []
+                            said = f"{'padded' if padded else 'full'}-{told}"
+                            yield pytest.param(name, fields, kind, rank, wanted, padded, id=said, marks=slow)
 
 
 @pytest.mark.parametrize("name", blocks.registry.names())
@@ -82,13 +86,10 @@ def test_a_field_that_depends_on_another_names_one_with_such_values(name, mark):
         TypeAdapter(other.annotation).validate_python(value, strict=True)
 
 
-@pytest.mark.parametrize(("name", "fields", "kind", "rank", "wanted"), list(cases()))
-@pytest.mark.parametrize("padded", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["full", "padded"])
+@pytest.mark.parametrize(("name", "fields", "kind", "rank", "wanted", "padded"), list(cases()))
 def test_gives_what_it_says(name, fields, kind, rank, wanted, padded, tmp_path):
     import keras
 
-    if padded and rank != 3:
-        pytest.skip("only steps are padded")
     sides = PICKY.get(name, (SHAPES,))[0][rank]
     entrance = keras.Input(sides)
     steps = keras.Input((6, 1))
@@ -150,7 +151,7 @@ def test_keras_layer_is_a_block_too(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_contracts_hold_on_backend(backend):
-    """Runs the contracts of blocks, inputs, tasks and exports in a process of its own."""
+    """Runs the contracts of blocks, inputs, tasks and exports in a process of its own, the fast ones of them."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     if os.environ.get("KERAS_BACKEND", "tensorflow") == backend:
@@ -158,7 +159,7 @@ def test_contracts_hold_on_backend(backend):
     folder = Path(__file__).parent
     files = [str(folder / f"test_{room}.py") for room in ("blocks", "inputs", "tasks", "exports")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-k", "not on_backend", "-p", "no:cacheprovider", *files],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", *files],
         env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,

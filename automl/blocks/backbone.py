@@ -51,6 +51,7 @@ class Backbone(Block):
     pooling: Literal["none", "avg", "max"] = Field(
         "none", description="Mean or maximum over all places of the features; none: a feature map."
     )
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the features dropped in training.")
     batch_norm: Literal["inference", "training"] | None = Field(
         None,
         description="Batch normalisation as it is, by its running mean and variance (inference), which switches the "
@@ -79,10 +80,11 @@ class Backbone(Block):
                 if isinstance(layer, layers.Dropout):
                     layer.rate = 0.0
         x = base(preprocessed(self.family, x))
-        if self.pooling == "none":
-            return Flow(layers.Identity(name=self.label(FEATURES))(x), "feature_map")
-        pool = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}[self.pooling]
-        return Flow(pool(name=self.label(FEATURES))(x), "vector")
+        ends = {"none": layers.Identity, "avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+        x = ends[self.pooling](name=self.label(FEATURES))(x)
+        if self.dropout:
+            x = layers.Dropout(self.dropout, name=self.label("dropout"))(x)
+        return Flow(x, self.gives()[0])
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - pooling alone says what it gives
         """Checks the size; what the network makes of it is known to Keras alone."""

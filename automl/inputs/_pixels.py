@@ -44,7 +44,8 @@ def changed(x: Any, augmentation: Augmentation, state: Mapping[str, Any]) -> Any
 
 
 def _span(state: Mapping[str, Any]) -> tuple[float, float]:
-    return state["low"], state["high"]
+    # A made-up input, which nothing was learned from, is of bytes.
+    return state.get("low", 0.0), state.get("high", 255.0)
 
 
 class _RandAugment:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from automl import blocks, experiment, oracles, sections, shelf
+from automl import blocks, data, experiment, oracles, sections, shelf
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
@@ -44,6 +44,7 @@ LISTS = {
     "BLOCKS": blocks.registry.names(),
     "ALGORITHMS": oracles.registry.names(),
     "OPTIMIZERS": OPTIMIZERS.names(),
+    "SOURCES": data.registry.names(),
     "SPACES": shelf.names(shelf.SPACES),
     "DATASETS": shelf.names(shelf.DATASETS),
 }
@@ -681,7 +682,7 @@ DATA_DOCUMENTS = {
     "no task": (DATA.replace("task: classification\n", ""), "d.yaml:1:1: task is missing. Add task: What is learned."),
     "source": (
         DATA.replace("csv", "cvs"),
-        "d.yaml:1:10: unknown data source 'cvs'. Expected one of csv, idx, npz, sklearn, ts. Did you mean 'csv'?",
+        "d.yaml:1:10: unknown data source 'cvs'. Expected one of <SOURCES>. Did you mean 'csv'?",
     ),
     "source's field": (
         DATA.replace("target", "taget"),

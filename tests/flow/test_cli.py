@@ -212,7 +212,7 @@ def test_a_block_tells_its_fields():
     found = {row["field"]: row for row in rows(run("blocks", "conv", "-o", "json").stdout, "json")}
     assert found["filters"]["type"] == "integer from 1 to 8192"
     assert found["filters"]["default"] == 32
-    assert found["padding"]["type"] == "same | valid"
+    assert found["padding"]["type"] == "same | valid | causal"
     assert found["dropout"]["type"] == "number from 0 below 1"
     assert all(row["description"] for row in found.values())
 

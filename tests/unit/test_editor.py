@@ -123,7 +123,7 @@ def test_a_field_keeps_its_bounds_its_default_and_its_choices(schemas):
     number = defs[literal["$ref"].rpartition("/")[2]]
     assert number == {"type": "integer", "minimum": 1, "maximum": 8192}
     assert list(domain["properties"]) == ["min", "max", "step", "log", "default", "each", "when"]
-    assert defs["padding"]["enum"] == ["same", "valid"]
+    assert defs["padding"]["enum"] == ["same", "valid", "causal"]
 
 
 def test_it_is_laid_out_in_lines():

@@ -146,7 +146,7 @@ def test_a_classic_has_the_weights_of_its_paper(name, given, size, channels, cla
     built = model.build(resolved, spec(name, size, channels, classes))
     trainable = sum(int(np.prod(weight.shape)) for weight in built.trainable_weights)
     assert trainable == weights
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
 
 
 # --- trials are documents again
@@ -181,11 +181,11 @@ def test_a_trial_builds_the_same_model_again(name):
 
     def config(resolved: dict, data: DataSpec) -> str:
         # Keras numbers the layers it names itself; a worker begins each trial so.
-        keras.utils.clear_session()
+        keras.utils.clear_session(free_memory=False)
         return json.dumps(model.build(resolved, data).get_config())
 
     read = experiment.load(name)
-    for values in light(read, 2 if name in LARGE else 5):
+    for values in light(read, 2 if name in (*LARGE, *PRETRAINED) else 5):
         resolved = read.trial(values, seed=7)
         data = smallest(name, resolved)
         assert config(again(resolved).trial({}), data) == config(resolved, data)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -58,6 +59,11 @@ class Augmentation(Member):
     def active(self) -> tuple[str, ...]:
         """The names of the fields that change examples; none of them in an augmentation that is off."""
         return tuple(name for name, value in self if not is_off(value))
+
+
+def of(document: Mapping[str, Any]) -> Augmentation:
+    """Returns the augmentation that a resolved document declares."""
+    return Augmentation.model_validate((document.get("training") or {}).get("augmentation") or {})
 
 
 def is_off(value: object) -> bool:

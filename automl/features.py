@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl import phases, pretrained
+from automl import phases, pretrained, room
 from automl.blocks.backbone import FEATURES, Backbone
 from automl.environment import FEATURES_VARIABLE
 from automl.feed import Feed
@@ -118,11 +118,4 @@ def _write(extractor: keras.Model, path: Path, feed: Feed) -> None:
 
 def _prune(root: Path, limit_mb: float) -> None:
     """Removes what was longest not used, until the rest takes `limit_mb` at most."""
-    found = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in found}
-    excess = sum(sizes.values()) - limit_mb * 1e6
-    for path in found:
-        if excess <= 0:
-            break
-        shutil.rmtree(path, ignore_errors=True)
-        excess -= sizes[path]
+    room.make((path for path in root.iterdir() if path.is_dir()), limit_mb)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from automl import inputs, optimizers, tasks
-from automl.augmentation import Augmentation
+from automl import augmentation, inputs, optimizers, tasks
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
 from automl.errors import ConfigError, Infeasible, Problem
@@ -69,8 +68,8 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
 
     task = tasks.registry.get(data.task)()
     chain = _read(document["model"])
-    augmentation = Augmentation.model_validate((document.get("training") or {}).get("augmentation") or {})
-    entrance, flow = inputs.registry.get(data.input)().stem(data.shape, data.stem, augmentation)
+    changes = augmentation.of(document)
+    entrance, flow = inputs.registry.get(data.input)().stem(data.shape, data.stem, changes)
     flow = chain.connect(flow, (task.takes,), before=f"the {data.input}", after="head")
     try:
         return keras.Model(entrance, task.head(flow, data), name="model")

@@ -7,8 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from automl import environment
-from automl.augmentation import Augmentation
+from automl import augmentation, environment, structure
 from automl.blocks._applications import load
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -24,13 +23,21 @@ MOST = 1000
 Origin = Mapping[str, Any]
 """Where weights came from, as plain data: the backbone's own fields that name them, `source` and `digest`."""
 
+BACKBONE = "backbone"
+"""What the block is called in a document."""
+
 _NAMED = ("family", "alpha", "weights")
 
 
 def backbone(document: Mapping[str, Any]) -> Backbone | None:
     """Returns the backbone that the model of a resolved document begins with."""
-    blocks = Chain.read(list(document["model"]), "model").blocks
-    return blocks[0] if blocks and isinstance(blocks[0], Backbone) else None
+    first = next(iter(structure.written_out(document["model"])), None)
+    # Read only where it is one: this is asked of every trial.
+    if first is None or first.kind != BACKBONE:
+        return None
+    (block, *_) = Chain.read(list(document["model"]), "model").blocks
+    assert isinstance(block, Backbone)
+    return block
 
 
 def require(read: Experiment, shape: Sequence[int]) -> list[Origin]:
@@ -86,7 +93,7 @@ def changing(document: Mapping[str, Any]) -> str | None:
         return "the model does not begin with a backbone"
     if block.trains_batch_norm:
         return "batch_norm: training lets its dropout act"
-    if Augmentation.model_validate((document.get("training") or {}).get("augmentation") or {}).active:
+    if augmentation.of(document).active:
         return "training.augmentation changes the images"
     return None
 
@@ -105,6 +112,8 @@ def frozen(read: Experiment) -> str | None:
 
 def _backbones(space: Space) -> Iterator[Backbone]:
     """Yields the backbones that the first block of a space can be."""
+    if not any(structure.split(item)[0] == BACKBONE for item in space.tree["model"]):
+        return  # most spaces, whose points need not be walked through
     own = {param.name for param in space.params if param.path[:2] == ("model", 0)}
     needed = own | {condition.name for p in space.params if p.name in own for condition in p.conditions}
     few = replace(space, params=tuple(param for param in space.params if param.name in needed))

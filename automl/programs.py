@@ -5,9 +5,10 @@ JAX alone can keep them (its persistent compilation cache); TensorFlow and PyTor
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
+
+from automl import room
 
 LIMIT_MB = 1024
 """What is kept at most: a small CNN's programs take about 1 MB."""
@@ -39,14 +40,4 @@ def prune(kept: Path, limit_mb: float = LIMIT_MB) -> None:
     half written makes every later write fail. It also reads through the whole folder, under a lock that all workers
     share, at each program written.
     """
-    found: list[tuple[float, int, Path]] = []
-    for path in kept.glob("*"):
-        with contextlib.suppress(FileNotFoundError):  # another search prunes too
-            facts = path.stat()
-            found.append((max(facts.st_atime, facts.st_mtime), facts.st_size, path))
-    excess = sum(size for _, size, _ in found) - limit_mb * 1e6
-    for _, size, path in sorted(found):
-        if excess <= 0:
-            break
-        path.unlink(missing_ok=True)
-        excess -= size
+    room.make(kept.glob("*"), limit_mb)

@@ -61,6 +61,11 @@ class Retelling:
         """The trials that were asked and have not ended."""
         return self._standings.running
 
+    def resolved(self, number: int) -> dict[str, Any]:
+        """Returns the document of a trial that was asked."""
+        asked, changes = self._standings.asked[number], self._changes.get(number)
+        return self._read.trial(asked.values, asked.seed, self.data.digest, changes)
+
     def tell(self, events: Iterable[Event]) -> None:
         """Tells of events, from the header on, in the journal's order and with its times."""
         known = list(events)
@@ -86,10 +91,7 @@ class Retelling:
             case Retried():
                 self._changes[event.number] = event.changes
             case Started():
-                asked = self._standings.asked[event.number]
-                changes = self._changes.get(event.number)
-                resolved = self._read.trial(asked.values, asked.seed, self.data.digest, changes)
-                text = document.dump(resolved)
+                asked, text = self._standings.asked[event.number], document.dump(self.resolved(event.number))
                 self.tracker.trial_started(asked.number, asked.values, text, asked.time, event.attempt)
             case Reported():
                 self.tracker.epoch(event.number, event.epoch, event.metrics, event.time, event.nonfinite)

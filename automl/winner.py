@@ -31,8 +31,6 @@ from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
 from automl.watcher import Watcher
 
-Document = Mapping[str, Any]
-
 MOST_ATTEMPTS = 3
 
 
@@ -142,7 +140,13 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
 
 
 def register(
-    tracker: Tracker, data: DataSpec, folder: Path, header: Header, trial: int, document: Document, watcher: Watcher
+    tracker: Tracker,
+    data: DataSpec,
+    folder: Path,
+    header: Header,
+    trial: int,
+    document: Mapping[str, Any],
+    watcher: Watcher,
 ) -> str | None:
     """Logs the winner as the best model of the search, under its registered name, unless it is there already.
 

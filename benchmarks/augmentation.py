@@ -8,14 +8,13 @@ Trials and epochs are the same for both; the winner by validation accuracy is te
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from _run import automl
+from _run import automl, fill
 
 DOCS = Path(__file__).parents[1] / "docs"
 TABLE, RECORD = DOCS / "augmentation.md", DOCS / "augmentation.json"
@@ -33,13 +32,13 @@ examples; the images are the same. Written by `benchmarks/augmentation.py`.
 """
 
 
-def command(kind: str, seed: int) -> list[str]:
+def command(kind: str, seed: str) -> list[str]:
     """Returns the command of a search, as a person would type it."""
     same = ["--set", f"data.limit={LIMIT}", "--set", f"training.epochs={EPOCHS}", *KINDS[kind]]
-    return ["search", SPACE, "--data", DATA, "--trials", str(TRIALS), "--workers", "2", "--seed", str(seed), *same]
+    return ["search", SPACE, "--data", DATA, "--trials", str(TRIALS), "--workers", "2", "--seed", seed, *same]
 
 
-def measure(kind: str, seed: int) -> dict[str, Any]:
+def measure(kind: str, seed: str) -> dict[str, Any]:
     """Runs one search in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         found = automl(folder, *command(kind, seed))
@@ -71,22 +70,15 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     lines += ["", "```"]
     for name, row in rows.items():
         kind, seed = name.split("/")
-        quoted = [f"'{word}'" if " " in word or "{" in word else word for word in command(kind, int(seed))]
+        quoted = [f"'{word}'" if " " in word or "{" in word else word for word in command(kind, seed)]
         lines.append(f"automl {' '.join(quoted)}    # {row['wall_s']} s, val_accuracy {row['val']}")
     return "\n".join([*lines, "```", ""])
 
 
 def main(wanted: list[str]) -> None:
     """Runs the searches, keeps each as soon as it is there, and writes the page."""
-    rows = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     every = [f"{kind}/{seed}" for seed in SEEDS for kind in KINDS]
-    for name in wanted or [name for name in every if name not in rows]:
-        kind, seed = name.split("/")
-        rows[name] = measure(kind, int(seed))
-        rows = {each: rows[each] for each in every if each in rows}
-        RECORD.write_text(json.dumps(rows, indent=1) + "\n")
-        TABLE.write_text(table(rows))
-        print(name, rows[name]["test"], flush=True)
+    fill(RECORD, every, wanted, lambda name: measure(*name.split("/")), lambda rows: TABLE.write_text(table(rows)))
 
 
 if __name__ == "__main__":

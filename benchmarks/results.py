@@ -8,13 +8,12 @@ Each row is one search. The official test part is looked at once, by the winner 
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from _run import automl
+from _run import automl, fill
 
 DOCS = Path(__file__).parents[1] / "docs"
 TABLE, RECORD = DOCS / "results.md", DOCS / "results.json"
@@ -82,14 +81,8 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 
 def main(wanted: list[str]) -> None:
     """Runs the rows, keeps each as soon as it is there, and writes the page."""
-    rows = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     every = [f"{data}/{space}" for data in DATA for space in SPACES]
-    for name in wanted or [name for name in every if name not in rows]:
-        rows[name] = measure(*name.split("/"))
-        rows = {each: rows[each] for each in every if each in rows}
-        RECORD.write_text(json.dumps(rows, indent=1) + "\n")
-        TABLE.write_text(table(rows))
-        print(name, rows[name]["test"], flush=True)
+    fill(RECORD, every, wanted, lambda name: measure(*name.split("/")), lambda rows: TABLE.write_text(table(rows)))
 
 
 if __name__ == "__main__":

@@ -78,11 +78,11 @@ class Conv(Weighted):
 
     def normalised(self, flow: Flow) -> Flow:
         """Adds the block's normalisation and activation alone."""
-        return self._normalize()(flow, flow.kind)
+        return Normalize.like(self)(flow, flow.kind)
 
     def normalised_shape(self, shape: Shape) -> Shape:
         """Returns the shape behind `normalised`."""
-        return self._normalize().shape(shape, shape.kind)
+        return Normalize.like(self).shape(shape, shape.kind)
 
     def convolved(self, flow: Flow) -> Flow:
         """Adds the block's convolution alone."""
@@ -110,10 +110,6 @@ class Conv(Weighted):
 
         layer = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(kernel)]
         return layer(self.filters, kernel, **arguments, **self.kernel_arguments(len(kernel) + 1))
-
-    def _normalize(self) -> Normalize:
-        shared = self.model_dump(include={"norm", "norm_groups", "norm_momentum", "activation"})
-        return self.named(Normalize(**shared))
 
     def _ended(self, flow: Flow) -> Flow:
         """Adds pooling and dropout."""

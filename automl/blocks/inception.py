@@ -59,7 +59,7 @@ class Inception(Weighted):
         pooled = self.named(self._pool(), "pool").pooled(flow, "pool_size")
         ends.append(self._conv(1, "pooled")(pooled, wanted))
         x = keras.layers.Concatenate(name=self.label("joint"))([end.x for end in ends])
-        return self._normalize()(Flow(x, "feature_map", flow.valid), wanted)
+        return Normalize.like(self)(Flow(x, "feature_map", flow.valid), wanted)
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:
         """Returns the shape behind the joint."""
@@ -68,7 +68,7 @@ class Inception(Weighted):
         ends = [branch.shape(read, wanted) for branch in self._branches()]
         ends.append(self._conv(1, "pooled").shape(self._pool().pooled_shape(shape, "pool_size"), wanted))
         joint = Shape("feature_map", (*shape.spatial, sum(end.channels for end in ends)))
-        return self._normalize().shape(joint, wanted)
+        return Normalize.like(self).shape(joint, wanted)
 
     def _reduced(self, channels: int) -> Conv | None:
         if self.bottleneck is None or channels == 1:
@@ -84,7 +84,3 @@ class Inception(Weighted):
 
     def _pool(self) -> Pool:
         return Pool(kind="max", size=self.pool_size, stride=1, padding="same")
-
-    def _normalize(self) -> Normalize:
-        shared = self.model_dump(include={"norm", "norm_groups", "norm_momentum", "activation"})
-        return self.named(Normalize(**shared))

@@ -37,6 +37,11 @@ class Normalize(Block):
     norm_momentum: NormMomentum = 0.99
     activation: Activation = Field("relu", description="Activation behind the normalisation.")
 
+    @classmethod
+    def like(cls, block: Block) -> Normalize:
+        """Returns the normalisation and activation that another block declares, under its name."""
+        return block.named(cls(**block.model_dump(include={"norm", "norm_groups", "norm_momentum", "activation"})))
+
     def hands_on(self) -> bool:
         """Tells that it reads every kind and gives the one it got."""
         return True

@@ -12,7 +12,7 @@ DRAWN = 2
 """Operations that RandAugment draws for each image: the paper's N, and Keras's default."""
 
 
-def changed(x: Any, augmentation: Augmentation, state: Mapping[str, Any]) -> Any:
+def changed(x: Any, augmentation: Augmentation, span: tuple[float, float]) -> Any:
     """Adds the layers of an augmentation behind raw pixels: where things are first, then their colours, then holes.
 
     Seeds come from `keras.utils.set_random_seed`, as those of all layers do.
@@ -20,7 +20,7 @@ def changed(x: Any, augmentation: Augmentation, state: Mapping[str, Any]) -> Any
     Args:
         x: `(batch, height, width, channels) float32`.
         augmentation: What to change.
-        state: What the input learned: `low` and `high` bound the pixels.
+        span: The least and the greatest value of the pixels.
     """
     from keras import layers
 
@@ -31,21 +31,16 @@ def changed(x: Any, augmentation: Augmentation, state: Mapping[str, Any]) -> Any
         "rotation": lambda given: layers.RandomRotation(a.rotation, **given),
         "shift": lambda given: layers.RandomTranslation(a.shift, a.shift, **given),
         "zoom": lambda given: layers.RandomZoom(a.zoom, **given),
-        "rand_augment": lambda given: _RandAugment(a.rand_augment or 0.0, _span(state), x.shape[-1], given),
+        "rand_augment": lambda given: _RandAugment(a.rand_augment or 0.0, span, x.shape[-1], given),
         # Two numbers: of a single one Keras raises the contrast only, and makes it the largest chance of an erasure.
-        "contrast": lambda given: layers.RandomContrast((a.contrast, a.contrast), _span(state), **given),
-        "brightness": lambda given: layers.RandomBrightness(a.brightness, _span(state), **given),
-        "erasing": lambda given: layers.RandomErasing((a.erasing, a.erasing), value_range=_span(state), **given),
+        "contrast": lambda given: layers.RandomContrast((a.contrast, a.contrast), span, **given),
+        "brightness": lambda given: layers.RandomBrightness(a.brightness, span, **given),
+        "erasing": lambda given: layers.RandomErasing((a.erasing, a.erasing), value_range=span, **given),
     }
     for name, make in steps.items():
         if name in a.active:
             x = make({"dtype": "float32", "name": f"augment_{name}"})(x)
     return x
-
-
-def _span(state: Mapping[str, Any]) -> tuple[float, float]:
-    # A made-up input, which nothing was learned from, is of bytes.
-    return state.get("low", 0.0), state.get("high", 255.0)
 
 
 class _RandAugment:

@@ -77,12 +77,13 @@ class Image(Input):
         import keras
 
         entrance = x = keras.Input(tuple(shape), dtype="float32", name="image")
+        # A made-up input, which nothing was learned from, is of bytes.
+        span = state.get("low", 0.0), state.get("high", 255.0)
         if augmentation is not None:
             from automl.inputs._pixels import changed
 
-            x = changed(x, augmentation, state)
-        # A made-up input, which nothing was learned from, is of bytes.
-        pixels = Pixels(x, *_range(state.get("low", 0.0), state.get("high", 255.0)))
+            x = changed(x, augmentation, span)
+        pixels = Pixels(x, *_range(*span))
         if state["scale"] == "standardize":
             variance = [deviation**2 for deviation in state["deviation"]]
             x = keras.layers.Normalization(mean=state["mean"], variance=variance, name="scale")(x)

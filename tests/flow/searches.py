@@ -69,6 +69,16 @@ class Search:
         return keras.saving.load_model(trial_folder(self.folder, self.winner["trial"]) / MODEL, compile=False)
 
 
+class Said(Watcher):
+    """Keeps what a search says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
 def client_of(home: Path) -> Any:
     from mlflow import MlflowClient
 

@@ -8,23 +8,13 @@ from pathlib import Path
 
 import faults
 import pytest
-from searches import QUICKEST, Search, automl, make
+from searches import QUICKEST, Said, Search, automl, make
 from spaces import QUICK
-
-from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow
 
 BAD = {3: "error", 5: "diverged", 6: "lost", 7: "infeasible"}
 GOOD = (1, 2, 4, 8, 9, 10)  # what cannot be built takes no trial's place
-
-
-class Said(Watcher):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture(scope="module")

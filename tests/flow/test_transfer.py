@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searches import Search, automl, client_of, make
-
-from automl.watcher import Watcher
+from searches import Said, Search, automl, client_of, make
 
 pytestmark = pytest.mark.slow
 
@@ -45,14 +43,6 @@ def space(folder: Path, weights: str = "own.weights.h5") -> str:
     return SPACE.replace("WEIGHTS", str(folder / weights)).replace("DATA", DATA.replace("toy.npz", f"{folder}/toy.npz"))
 
 
-class Said(Watcher):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-
 @pytest.fixture(scope="module")
 def said() -> Said:
     return Said()
@@ -73,7 +63,7 @@ def test_a_trials_curve_is_one_line_over_both_phases(search: Search) -> None:
     assert rates == [0.001, 0.001, 0.0001]
 
 
-def test_where_the_weights_came_from_is_on_record(search: Search) -> None:
+def test_where_the_weights_came_from_is_on_record(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
     (origin,) = search.history.header.settings["pretrained"]
     assert origin["source"] == "own.weights.h5"
     assert search.parent.data.tags["automl.pretrained"] == (
@@ -81,7 +71,7 @@ def test_where_the_weights_came_from_is_on_record(search: Search) -> None:
     )
     import mlflow
 
-    mlflow.set_tracking_uri(f"sqlite:///{search.home}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", search.summary.tracking_uri)
     assert mlflow.models.get_model_info(search.winner["model_uri"]).metadata["pretrained"] == origin
 
 

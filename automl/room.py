@@ -1,0 +1,30 @@
+"""Room on disk for what is kept between searches."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def make(entries: Iterable[Path], limit_mb: float) -> None:
+    """Removes the files and folders that were longest not used, until the rest takes `limit_mb` at most."""
+    found: list[tuple[float, int, Path]] = []
+    for path in entries:
+        with contextlib.suppress(FileNotFoundError):  # another process makes room too
+            facts = path.stat()
+            found.append((max(facts.st_atime, facts.st_mtime), _size(path), path))
+    excess = sum(size for _, size, _ in found) - limit_mb * 1e6
+    for _, size, path in sorted(found):
+        if excess <= 0:
+            break
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        excess -= size
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size

@@ -21,11 +21,8 @@ class Keras(Exporter):
 
     def write(self, model: Any, folder: Path) -> Path:
         """Writes the file; a reader never sees half of one."""
-        # Compile state would carry the optimizer's two copies of the weights, and metrics that are not stock.
-        bare = type(model).from_config(model.get_config())
-        bare.set_weights(model.get_weights())
         path, part = folder / "model.keras", folder / "part.keras"
-        bare.save(part)
+        _bare(model).save(part)
         part.replace(path)
         return path
 
@@ -34,3 +31,13 @@ class Keras(Exporter):
         import keras
 
         return keras.saving.load_model(path, compile=False, safe_mode=True).predict(x, verbose=0)
+
+
+def _bare(model: Any) -> Any:
+    """Returns the model without what it was compiled with: its optimizer's copies of the weights, metrics of ours."""
+    # One whose head alone was trained was never compiled; to build a large network again takes seconds.
+    if not model.compiled:
+        return model
+    bare = type(model).from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    return bare

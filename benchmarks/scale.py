@@ -198,7 +198,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=5_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--algorithms", default="auto,bayesian:200", help="NAME or NAME:TRIALS, comma-separated; may be empty")
+    parser.add_argument(
+        "--algorithms", default="auto,bayesian:200", help="NAME or NAME:TRIALS, comma-separated; may be empty"
+    )
     parser.add_argument("--rival-trials", type=int, default=200, help="0 leaves Keras Tuner out")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -119,9 +119,10 @@ class Tracker:
         def begin() -> None:
             if new:
                 self._family.drop(number)
-            run = self._family.trial(number, time_ms)
+            tags = {"automl.attempt": str(attempt)}
+            run = self._family.trial(number, time_ms, tags)
             again = {"automl.outcome": "running"} if run.tags.get("automl.outcome") == CANCELLED else {}
-            run.write(params=params, tags={"automl.attempt": attempt, **again})
+            run.write(params=params, tags=tags | again)
             run.attach(trial_yaml, "trial.yaml")
             run.start()
 
@@ -254,10 +255,8 @@ class Tracker:
         self.flush(now=True)
         try:
             family = self._family
-            params = family.trial(trial, int(time.time() * 1000)).params
-            return models.log_best(
-                family.api, family.parent(), model, trial, params, registered_name, dict(metadata), requirements
-            )
+            api, parent, own = family.api, family.parent(), family.trial(trial, int(time.time() * 1000)).params
+            return models.log_best(api, parent, model, trial, own, registered_name, dict(metadata), requirements)
         except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
             self._outbox.dropped += 1
             log.warning("MLflow did not take the model: %s", line(error))

@@ -57,15 +57,15 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("file", FILES, ids=NAMES)
-def test_no_module_imports_tensorflow(file: Path) -> None:
-    for node in ast.walk(ast.parse(file.read_text())):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        assert not [name for name in names if name.split(".")[0] == "tensorflow"], (
-            f"{file}:{getattr(node, 'lineno', 0)}"
-        )
+def test_no_module_imports_tensorflow() -> None:
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not [name for name in names if name.split(".")[0] == "tensorflow"], (
+                f"{file}:{getattr(node, 'lineno', 0)}"
+            )
 
 
 def test_the_rooms_that_only_read_write_and_decide_load_nothing_heavy() -> None:
@@ -99,6 +99,7 @@ for name in {names}:
 """
 
 
+@pytest.mark.slow
 def test_each_light_module_may_be_imported_first() -> None:
     # A circle of imports shows only when one enters it at the wrong place.
     names = [name for name in NAMES if name.split(".")[1:2] and name.split(".")[1] in LIGHT]

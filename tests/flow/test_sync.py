@@ -75,8 +75,8 @@ def continued(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Se
     shutil.copy(empty_store, home)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(prediction, "recall", lambda *_: Prediction(10.123, 5.123, 20.123))
-        made = make(home, "space", SPACE)
-        summary = launch.resume(made.summary.search_id, Options(home=home), Watcher(), trials=4)
+        made = make(home, "space", SPACE, inline=True)
+        summary = launch.resume(made.summary.search_id, Options(home=home, inline=True), Watcher(), trials=4)
     return Search(home, made.read, summary, made.client)
 
 

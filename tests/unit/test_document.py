@@ -275,8 +275,9 @@ def test_what_is_written_is_read_back_equal(value):
 
 
 def test_a_dump_is_pleasant_to_read():
+    """With a point: without it, readers of YAML 1.1 take the rate for text."""
     written = dump({"model": [{"conv": {"filters": 32, "activation": "relu"}}, "flatten"], "training": {"rate": 1e-5}})
-    assert written == "model:\n- conv: {filters: 32, activation: relu}\n- flatten\ntraining: {rate: 1e-05}\n"
+    assert written == "model:\n- conv: {filters: 32, activation: relu}\n- flatten\ntraining: {rate: 1.0e-05}\n"
     assert math.isclose(data(written)["training"]["rate"], 1e-5)
 
 

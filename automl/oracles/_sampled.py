@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MOST_SEEN = 400
 """Finished trials a sampler sees at most: an ask grows with each of them (TPE: 18 ms at 400, 35 ms at 1,000).
 
-Of hartmann6 and the mixed function of benchmarks/algorithms.py, four seeds each, a thousand asks that see 400 trials found
-no less than those that see 1,000; with 250 they found less.
+Of hartmann6 and the mixed function of benchmarks/algorithms.py, four seeds each, a thousand asks that see 400 trials
+found no less than those that see 1,000; with 250 they found less.
 """
 
 MOST_TRIES = 30

@@ -213,6 +213,7 @@ def _drive(
             proposer.restore([Past(**past) for past in history.past()])
             wish = partial(_wish, interrupts, folder)
             loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run, wish)
+            environment.spare_imports()
             began = time.monotonic()
             reason = loop.search()
             wall_s = history.seconds + time.monotonic() - began

@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from automl import environment, export, mixing, model, tasks
 from automl import experiment as experiments
-from automl import export, mixing, model, tasks
 from automl.environment import MODEL
 from automl.errors import Infeasible
 from automl.executors import Tell
@@ -207,9 +207,7 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
     # One worker serves many trials: what the last one left in Keras's global state must not reach this one.
     keras.utils.clear_session(free_memory=False)
     gc.collect()
-    # What the imports made stays as long as the process: collections that pass over it take a quarter of the time.
-    if not gc.get_freeze_count():
-        gc.freeze()
+    environment.spare_imports()
     keras.utils.set_random_seed(seed)
     # Of the layers made from now on.
     keras.config.set_dtype_policy(experiments.training(document).precision)

@@ -38,6 +38,11 @@ class Sampled(Modelled):
         """What each parameter's code is drawn from, by name."""
         return {parameter.name: _distribution(parameter) for parameter in self.hyperparameters.space}
 
+    @cached_property
+    def seen_before(self) -> dict[str, FrozenTrial]:
+        """What the sampler saw at the last ask of the finished trials, by Keras Tuner's id: most of it serves again."""
+        return {}
+
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
         """Returns a fresh sampler."""
@@ -69,12 +74,17 @@ class Sampled(Modelled):
             best = np.argsort(costs, kind="stable")[: MOST_SEEN // 4]
             rest = sorted(set(seen) - set(best.tolist()))[-(MOST_SEEN - len(best)) :]
             seen = sorted([*best.tolist(), *rest])
-        told = [self._told(scored[index], float(costs[index])) for index in seen]
-        return told + [self._told(trial) for trial in self.trials.values() if trial.status == "RUNNING"]
+        told = {scored[index].trial_id: self._told(scored[index], float(costs[index])) for index in seen}
+        self.seen_before = told
+        running = [self._told(trial) for trial in self.trials.values() if trial.status == "RUNNING"]
+        return [*told.values(), *running]
 
     def _told(self, trial: Any, cost: float | None = None) -> FrozenTrial:
         from automl.oracles._told import Told
 
+        known = self.seen_before.get(trial.trial_id)
+        if known is not None and known.value == cost:
+            return known
         coded = trial.hyperparameters.values
         return Told(coded, {name: self.distributions[name] for name in coded}, cost)
 

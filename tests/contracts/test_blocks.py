@@ -43,10 +43,10 @@ def make(block, /, **fields):
 
 
 def cases():
-    """Yields what to build: with padded steps where there are steps, and without. One of each block is quick enough."""
+    """Yields what to build: with padded steps where there are steps, and without. One of each is quick enough."""
     for name in blocks.registry.names():
-        told = 0
         for fields in ({}, *VARIANTS.get(name, ())):
+            told = 0
             for kind, rank, wanted in ways(name, make(name, **fields)):
                 for padded in (True, False) if rank == 3 else (False,):
                     said = "-".join(

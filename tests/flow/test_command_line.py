@@ -73,7 +73,7 @@ def test_no_success_is_exit_code_3(home: Path) -> None:
 
 def test_a_dead_tracking_server_does_not_stop_a_search(home: Path) -> None:
     file = write(home.parent, "quick.yaml", QUICK)
-    done = automl(home, "search", file, "--tracking-uri", "http://user:secret@127.0.0.1:9", "-o", "json")
+    done = automl(home, "search", file, "--tracking-uri", "http://user:secret@127.0.0.1:9", "--inline", "-o", "json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["trials"]["completed"] == 2
@@ -107,7 +107,7 @@ def test_a_csv_beside_its_document_is_found(home: Path) -> None:
     write(folder, "points.csv", points(60))
     data = write(folder, "mine.yaml", CSV)
     space = write(home.parent, "space.yaml", QUICK.partition("\ndata:")[0])
-    done = automl(home, "search", space, "--data", data, "--trials", "1", "-o", "json")
+    done = automl(home, "search", space, "--data", data, "--trials", "1", "--inline", "-o", "json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     version = client_of(home).get_model_version_by_alias("space-mine", "champion")

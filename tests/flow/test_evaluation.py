@@ -21,7 +21,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("folds")
     (folder / "space.yaml").write_text(FOLDS)
     home = folder / "mlruns"
-    done = searches.automl(home, "search", "space.yaml", "--backend", "jax", "-o", "json")
+    done = searches.automl(home, "search", "space.yaml", "--inline", "-o", "json")
     assert done.returncode == 0, done.stderr
     (folder / "result.json").write_text(done.stdout.splitlines()[-1])
     assert "is trained on all folds together, for" in done.stderr

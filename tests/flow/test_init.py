@@ -193,6 +193,6 @@ def test_looking_needs_no_keras(folder):
 def test_the_pair_is_searched(kind, home_with_store):
     line = shlex.split(json.loads(run("init", made(kind), "-o", "json").stdout)["command"])
     line += ["--trials", "1", "--set", "training.epochs=1", "--inline", "-o", "json"]
-    done = program("-m", *line)
-    assert done.returncode == 0, done.stderr
+    done = run(*line[1:])
+    assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["best"]["test"]["test_accuracy"] >= 0

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_the_first_trials_are_the_best_of_an_earlier_search(new_home: Path) -> None:
     space, wider = new_home.parent / "space.yaml", new_home.parent / "wider.yaml"
     space.write_text(QUICK)
-    earlier = automl(new_home, "search", space, "--trials", "4")
+    earlier = automl(new_home, "search", space, "--trials", "4", "--inline")
     assert earlier.returncode == 0, earlier.stderr
     first = begun(new_home).name
     trials = sorted(
@@ -32,7 +32,7 @@ def test_the_first_trials_are_the_best_of_an_earlier_search(new_home: Path) -> N
             "kernel_size: 1", "kernel_size: {values: [1, 3]}"
         )
     )
-    warm = automl(new_home, "search", wider, "--trials", "6", "--warm-start", "few_digits")
+    warm = automl(new_home, "search", wider, "--trials", "6", "--warm-start", "few_digits", "--inline")
     assert warm.returncode == 0, warm.stderr
     assert "warm start: 2 points from 3 of 4 runs that fit; best val_accuracy" in warm.stderr
     assert f"conv.filters is never '{best[1]}'" in warm.stderr
@@ -46,7 +46,7 @@ def test_the_first_trials_are_the_best_of_an_earlier_search(new_home: Path) -> N
     for run in client_of(new_home).search_runs(["1"]):
         if run.data.tags.get("automl.trial", "").startswith(first):
             client_of(new_home).delete_run(run.info.run_id)
-    more = automl(new_home, "resume", folder.name, "--trials", "7")
+    more = automl(new_home, "resume", folder.name, "--trials", "7", "--inline")
     assert more.returncode in (0, 3), more.stderr
     assert "it changed since the search began" not in more.stderr
 

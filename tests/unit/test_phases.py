@@ -21,7 +21,7 @@ from automl.records import DataSpec, Report, TrialRequest, TrialResult
 from automl.sections import Stage, Training
 from automl.trial import CHECKPOINT, run_refit, run_trial
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eagerly")]
 
 EPOCHS = 5
 PHASES = [{"epochs": 2, "unfreeze": "none"}, {"epochs": 3, "unfreeze": 0.5, "factor": 0.1}]

@@ -79,7 +79,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)  # where others keep the machine busy
 def test_three_kills_of_trials_that_train_change_nothing(tmp_path: Path, empty_store: Path) -> None:
     trials = 6
-    drive = trained(tmp_path / "trained.yaml", trials, QUICKEST)
+    drive = trained(tmp_path / "trained.yaml", trials, "tensorflow")
     homes = [tmp_path / "left alone" / "mlruns", tmp_path / "killed" / "mlruns"]
     for home in homes:
         home.mkdir(parents=True)

@@ -285,15 +285,8 @@ COURSES: dict[str, dict[str, Any]] = {
 }
 
 
-COMPILED = ("adam", "augmentation")
-"""The others run as Python: what is kept and restored is the same, and they take a fifth of the time."""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "course",
-    [pytest.param(name, marks=() if name in COMPILED else pytest.mark.usefixtures("eagerly")) for name in COURSES],
-)
+@pytest.mark.parametrize("course", COURSES)
 def test_a_killed_trial_goes_on_as_if_nothing_had_happened(ask: Ask, course: str, monkeypatch: Any) -> None:
     """Weights, what the optimizer and the callbacks keep, the best epoch so far, and the random states of dropout."""
     monkeypatch.setattr("automl.checkpoint.MOST_SHARE", 10**6)  # every epoch

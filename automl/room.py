@@ -13,8 +13,7 @@ def make(entries: Iterable[Path], limit_mb: float) -> None:
     found: list[tuple[float, int, Path]] = []
     for path in entries:
         with contextlib.suppress(FileNotFoundError):  # another process makes room too
-            facts = path.stat()
-            found.append((max(facts.st_atime, facts.st_mtime), _size(path), path))
+            found.append((_used(path), _size(path), path))
     excess = sum(size for _, size, _ in found) - limit_mb * 1e6
     for _, size, path in sorted(found):
         if excess <= 0:
@@ -24,6 +23,12 @@ def make(entries: Iterable[Path], limit_mb: float) -> None:
         else:
             path.unlink(missing_ok=True)
         excess -= size
+
+
+def _used(path: Path) -> float:
+    """Returns when an entry was last used; of a folder, listing it for its size sets the time of access as well."""
+    facts = path.stat()
+    return facts.st_mtime if path.is_dir() else max(facts.st_atime, facts.st_mtime)
 
 
 def _size(path: Path) -> int:

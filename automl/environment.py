@@ -293,7 +293,7 @@ def import_keras(log: Path | None = None) -> None:
 
 
 def spare_imports() -> None:
-    """Keeps the garbage collector from what the imports made, which stays: its passes take a quarter of the time."""
+    """Keeps the garbage collector from what the imports made, which stays: a pass then takes a quarter of the time."""
     if not gc.get_freeze_count():
         gc.collect()
         gc.freeze()

@@ -9,14 +9,13 @@ configuration, trained with five seeds.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from _run import automl
+from _run import automl, fill
 from results import DATA, DOCS, PUBLISHED
 
 TABLE, RECORD = DOCS / "folds.md", DOCS / "folds.json"
@@ -89,17 +88,16 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     return "\n".join([*lines, "```", ""])
 
 
+def measure(data: str) -> dict[str, Any]:
+    """Chooses on the training part of a set, and tests the choice."""
+    choice = chosen(data)
+    row = {name: choice[name] for name in ("space", "score", "spread", "best_epoch", "params")}
+    return row | {"test": tested(choice)}
+
+
 def main(wanted: list[str]) -> None:
     """Runs the sets, keeps each as soon as it is there, and writes the page."""
-    rows = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    for data in wanted or [each for each in DATA if each not in rows]:
-        choice = chosen(data)
-        rows[data] = {name: choice[name] for name in ("space", "score", "spread", "best_epoch", "params")}
-        rows[data]["test"] = tested(choice)
-        rows = {each: rows[each] for each in DATA if each in rows}
-        RECORD.write_text(json.dumps(rows, indent=1) + "\n")
-        TABLE.write_text(table(rows))
-        print(data, rows[data]["space"], rows[data]["test"], flush=True)
+    fill(RECORD, list(DATA), wanted, measure, lambda rows: TABLE.write_text(table(rows)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,15 +33,13 @@ MOST_TRIES = 30
 class Sampled(Modelled):
     """Chooses as an Optuna sampler does, told the history anew at each ask: a resume finds nothing to restore."""
 
+    seen_before: Mapping[str, FrozenTrial] = {}
+    """What the sampler saw at the last ask of the finished trials, by Keras Tuner's id: most of it serves again."""
+
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
         """What each parameter's code is drawn from, by name."""
         return {parameter.name: _distribution(parameter) for parameter in self.hyperparameters.space}
-
-    @cached_property
-    def seen_before(self) -> dict[str, FrozenTrial]:
-        """What the sampler saw at the last ask of the finished trials, by Keras Tuner's id: most of it serves again."""
-        return {}
 
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:

@@ -158,8 +158,8 @@ def test_a_classic_has_the_weights_of_its_paper(name, given, size, channels, cla
 @pytest.mark.parametrize("name", NAMES)
 def test_a_trial_is_the_same_document_again(name):
     read = experiment.load(name)
-    points = draws(read, 40)
-    assert len({read.space.key(values) for values in points}) > 10
+    points = draws(read, 100)
+    assert len({read.space.key(values) for values in points}) > 20
     for values in points:
         resolved = read.trial(values, seed=7)
         loaded = again(resolved)

@@ -9,14 +9,12 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from automl import devices, programs
 from automl.errors import ConfigError, Problem
@@ -144,8 +142,7 @@ class Machine:
     def worker_environments(self, home: Path) -> list[dict[str, str | None]]:
         """Returns the variables of each worker, and makes room in `home`, where they keep programs and features."""
         programs.prune(programs.folder(home))
-        kept = programs.variables(self.backend, programs.folder(home))
-        kept[FEATURES_VARIABLE] = os.environ.get(FEATURES_VARIABLE, str(home / "cache" / "features"))
+        kept = programs.variables(self.backend, programs.folder(home)) | features_kept(home)
         return [{**self.worker_environment(number), **kept} for number in range(self.workers)]
 
     def worker_environment(self, number: int = 0) -> dict[str, str | None]:
@@ -179,6 +176,11 @@ class Machine:
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the numbers are nvidia-smi's; CUDA's own put the fastest first
             **devices.memory(self.backend, self.workers_per_gpu),
         }
+
+
+def features_kept(home: Path) -> dict[str, str]:
+    """Returns the variable that tells trials where to keep the features of frozen backbones."""
+    return {FEATURES_VARIABLE: os.environ.get(FEATURES_VARIABLE, str(home / "cache" / "features"))}
 
 
 def machine(
@@ -220,47 +222,6 @@ def become_driver(name: str) -> None:
 def _visible() -> dict[str, str | None]:
     """Returns what this process was started with, for the workers; remembered before the driver hides it."""
     return {name: os.environ.get(name) for name in (devices.VISIBLE, "JAX_PLATFORMS")}
-
-
-class Interrupts:
-    """Ctrl-C, kept until it can do no harm.
-
-    Raised wherever the program happens to be, it would leave a transaction open and MLflow's database locked, or vanish
-    in a library's callback, and the search would go on. So they are noted: before the search runs, `check` raises;
-    while it runs, the first asks it to let its trials end and the second to stop; a third one is raised at once.
-
-    Args:
-        at_once: Leave Ctrl-C as it is: for trials that run in this very process.
-    """
-
-    def __init__(self, *, at_once: bool = False) -> None:
-        self.seen = 0
-        self._at_once = at_once
-        self._before: Any = None
-
-    def __enter__(self) -> Self:
-        # Python lets the main thread alone set a handler; elsewhere Ctrl-C never arrives.
-        if not self._at_once and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def check(self) -> None:
-        """Does nothing until Ctrl-C was pressed.
-
-        Raises:
-            KeyboardInterrupt: It was.
-        """
-        if self.seen:
-            raise KeyboardInterrupt
-
-    def _note(self, *_: object) -> None:
-        self.seen += 1
-        if self.seen > 2:
-            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

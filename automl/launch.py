@@ -21,6 +21,7 @@ from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
 from automl.experiment import Experiment
+from automl.interrupts import Interrupts
 from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
 from automl.loop import Loop
 from automl.oracles import Past, Proposer
@@ -194,7 +195,7 @@ def _drive(
     executor: Executor | None = None
     tracker: Tracker | None = None
     loop: Loop | None = None
-    with environment.Interrupts(at_once=options.inline) as interrupts:
+    with Interrupts(at_once=options.inline) as interrupts:
         try:
             # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
             executor = _executor(machine, folder, options)
@@ -233,12 +234,12 @@ def _drive(
     return summary
 
 
-def _wish(interrupts: environment.Interrupts, folder: Path) -> Wish | None:
+def _wish(interrupts: Interrupts, folder: Path) -> Wish | None:
     """Returns what this terminal or another one wants of the search."""
     return "now" if interrupts.seen > 1 else control.asked(folder) or ("drain" if interrupts.seen else None)
 
 
 def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:
     if options.inline:
-        return Inline()
+        return Inline(environment.features_kept(options.home))
     return Processes(machine.worker_environments(options.home), folder / LOG)

@@ -14,6 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from searches import Search, make
 from spaces import DOCUMENTS
 
+INLINE = ("hyperband", "rnn")
+"""Searches that train in this process, as nobody asks what their workers do."""
+
 
 @pytest.fixture
 def new_home(home: Path, empty_store: Path) -> Path:
@@ -33,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Cal
             home = tmp_path_factory.mktemp(name) / "mlruns"
             home.mkdir()
             shutil.copy(empty_store, home)
-            made[name] = make(home, name, DOCUMENTS[name])
+            made[name] = make(home, name, DOCUMENTS[name], inline=name in INLINE)
         return made[name]
 
     return search

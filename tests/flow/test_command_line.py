@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searches import automl, client_of, parent_run
+from searches import automl, client_of, parent_run, program
 from spaces import QUICK
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def test_the_result_is_one_line_of_json_and_progress_goes_to_stderr(home: Path) -> None:
-    done = automl(
+    done = program(
         home, "search", write(home.parent, "quick.yaml", QUICK), "--workers", "2", "--name", "mine", "-o", "json"
     )
     assert done.returncode == 0, done.stderr
@@ -54,7 +54,7 @@ def test_the_result_is_one_line_of_json_and_progress_goes_to_stderr(home: Path) 
 
 def test_no_success_is_exit_code_3(home: Path) -> None:
     document = QUICK.replace("kernel_size: 1", "kernel_size: 99")
-    done = automl(home, "search", write(home.parent, "large.yaml", document), "-o", "json")
+    done = automl(home, "search", write(home.parent, "large.yaml", document), "--inline", "-o", "json")
     assert done.returncode == 3
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["best"] is None
@@ -73,7 +73,7 @@ def test_no_success_is_exit_code_3(home: Path) -> None:
 
 def test_a_dead_tracking_server_does_not_stop_a_search(home: Path) -> None:
     file = write(home.parent, "quick.yaml", QUICK)
-    done = automl(home, "search", file, "--tracking-uri", "http://user:secret@127.0.0.1:9", "--inline", "-o", "json")
+    done = program(home, "search", file, "--tracking-uri", "http://user:secret@127.0.0.1:9", "--inline", "-o", "json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["trials"]["completed"] == 2
@@ -130,7 +130,7 @@ def test_a_data_error_starts_nothing(home: Path, text: str | None, told: str) ->
     if text is not None:
         write(folder, "points.csv", text)
     space = write(home.parent, "space.yaml", QUICK.partition("\ndata:")[0])
-    done = automl(home, "search", space, "--data", data, "-o", "json")
+    done = program(home, "search", space, "--data", data, "-o", "json")
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ")

@@ -28,4 +28,4 @@ def test_an_rnn_with_dropout(
     if not (automl_data / "ucr_uea" / "JapaneseVowels").is_dir():
         pytest.skip(f"no Japanese vowels in {automl_data}")
     monkeypatch.setenv("AUTOML_DATA", str(automl_data))
-    assert scores(make(new_home, "rnn", DOCUMENTS["rnn"]).history) == scores(finished("rnn").history)
+    assert scores(make(new_home, "rnn", DOCUMENTS["rnn"], inline=True).history) == scores(finished("rnn").history)

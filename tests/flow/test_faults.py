@@ -8,7 +8,7 @@ from pathlib import Path
 
 import faults
 import pytest
-from searches import QUICKEST, Said, Search, automl, make
+from searches import Said, Search, automl, make
 from spaces import QUICK
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def search(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, said: Sa
     shutil.copy(empty_store, home)
     # What cannot be built is one point more than there are trials.
     document = QUICK.replace("trials: 2", "trials: 9").replace("max: 9", "max: 10")
-    return make(home, "quick", document, faults.faulty, said, workers=2, backend=QUICKEST)
+    return make(home, "quick", document, faults.faulty, said, workers=2)
 
 
 def test_the_search_ends_and_counts(search: Search) -> None:

@@ -25,6 +25,7 @@ from searches import (
     load,
     make,
     parent_run,
+    program,
     scores,
     trial_runs,
     wait_for,
@@ -94,8 +95,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     before, client = replay(begun(home)), client_of(home)
     parent, runs = parent_run(client, begun(home).name).info.run_id, run_ids(client, begun(home).name)
     with Lock(begun(home)):
-        refused = automl(home, "resume")
-    return Killed(home, before, parent, runs, survivors, refused, automl(home, "resume", "-o", "json"))
+        refused = program(home, "resume")
+    return Killed(home, before, parent, runs, survivors, refused, program(home, "resume", "-o", "json"))
 
 
 def test_workers_end_with_a_killed_driver(killed: Killed) -> None:
@@ -155,7 +156,7 @@ def test_a_finished_search_is_told_again_and_then_continued(killed: Killed) -> N
     fewer = automl(killed.home, "resume", "--trials", "8", "-o", "json")
     assert json.loads(fewer.stdout) == killed.result
 
-    more = automl(killed.home, "resume", "--trials", "9", "-o", "json")
+    more = automl(killed.home, "resume", "--trials", "9", "--inline", "-o", "json")
     assert more.returncode == 0, more.stderr
     result = json.loads(more.stdout.splitlines()[-1])
     assert result["trials"]["completed"] == 9
@@ -188,10 +189,10 @@ def test_a_resumed_search_judges_as_the_uninterrupted_one(new_home: Path, finish
     trials = whole.history.trials.values()
     running = max(t.asked.number for t in trials if t.asked.rungs and t.ended and t.ended.outcome == "completed")
     with pytest.raises(Interrupted) as stopped:
-        make(new_home, "hyperband", DOCUMENTS["hyperband"], watcher=Impatient(running))
+        make(new_home, "hyperband", DOCUMENTS["hyperband"], watcher=Impatient(running), inline=True)
     search_id = stopped.value.search_id
     assert parent_run(client_of(new_home), search_id).info.status == "KILLED"
-    summary = launch.resume(search_id, Options(home=new_home), Watcher())
+    summary = launch.resume(search_id, Options(home=new_home, inline=True), Watcher())
     after = Search(new_home, load(new_home, "hyperband", DOCUMENTS["hyperband"]), summary, client_of(new_home))
     assert scores(after.history) == scores(whole.history)
     assert after.parent.info.status == "FINISHED"
@@ -244,6 +245,6 @@ def test_a_search_that_is_stopped_ends_well_and_goes_on_later(home: Path, how: s
     if how != "Ctrl-C":
         return  # it goes on in the same way
 
-    again = automl(home, "resume", "--trials", str(done + 1), "-o", "json")
+    again = automl(home, "resume", "--trials", str(done + 1), "--inline", "-o", "json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout.splitlines()[-1])["trials"]["completed"] == done + 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import Search, automl, client_of, make, parent_run, trial_runs
+from searches import Search, client_of, make, parent_run, program, trial_runs
 from spaces import QUICK
 
 from automl import launch, prediction
@@ -89,7 +89,7 @@ def test_a_lost_mirror_is_rebuilt_and_nothing_doubles(continued: Search) -> None
     lose(home)
     models = set()
     for _ in range(2):
-        told = automl(home, "sync", "-o", "json")
+        told = program(home, "sync", "-o", "json")
         assert told.returncode == 0, told.stderr
         assert held(home, search_id) == before
         result = json.loads(told.stdout)
@@ -130,17 +130,17 @@ class Impatient(Watcher):
 
 def test_an_interrupted_search_is_told_with_what_it_had_and_goes_on_after(new_home: Path) -> None:
     with pytest.raises(Interrupted) as stopped:
-        make(new_home, "space", SPACE, watcher=Impatient())
+        make(new_home, "space", SPACE, watcher=Impatient(), inline=True)
     search_id = stopped.value.search_id
     folder = new_home / "searches" / search_id
     lose(new_home)
     with Lock(folder):
-        refused = automl(new_home, "sync")
+        refused = program(new_home, "sync")
     assert refused.returncode == 1
     assert "another process drives this search" in refused.stderr
     assert not (new_home / "mlflow.db").exists()
 
-    assert automl(new_home, "sync").returncode == 0
+    assert program(new_home, "sync").returncode == 0
     told = held(new_home, search_id)
     *_, last = read(folder)
     assert told["t001"]["info"][1] == "FINISHED"
@@ -148,7 +148,7 @@ def test_an_interrupted_search_is_told_with_what_it_had_and_goes_on_after(new_ho
         assert (told[name]["info"][1], told[name]["info"][3]) == ("KILLED", last.time)  # type: ignore[union-attr]
     assert [step for step, _, _ in told["t002"]["points"]["loss"]] == [1]
 
-    resumed = automl(new_home, "resume", "-o", "json")
+    resumed = program(new_home, "resume", "--inline", "-o", "json")
     assert resumed.returncode == 0, resumed.stderr
     whole = held(new_home, search_id)
     assert whole["t002"]["points"]["loss"][0] == told["t002"]["points"]["loss"][0]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 DATA = "{name: toy, source: {npz: {file: toy.npz, x: x, y: y}}, input: image, task: classification}"
 SPACE = """\
 model:
-  - backbone: {family: MobileNetV2, alpha: 0.35, weights: WEIGHTS, pooling: avg}
+  - backbone: {family: MobileNet, alpha: 0.25, weights: WEIGHTS, pooling: avg}
 training:
   batch_size: 32
   phases:
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = np.random.default_rng(0).integers(0, 120, (90, 32, 32, 3)) + 60 * y[:, None, None, None]
     np.savez(found / "toy.npz", x=x.astype(np.uint8), y=y)
     keras.utils.set_random_seed(1)
-    keras.applications.MobileNetV2(include_top=False, weights=None, alpha=0.35).save_weights(found / "own.weights.h5")
+    keras.applications.MobileNet(include_top=False, weights=None, alpha=0.25).save_weights(found / "own.weights.h5")
     return found
 
 
@@ -53,7 +53,7 @@ def search(folder: Path, said: Said, empty_store: Path) -> Search:
     home = folder / "mlruns"
     home.mkdir()
     shutil.copy(empty_store, home)
-    return make(home, "transfer", space(folder), watcher=said)
+    return make(home, "transfer", space(folder), watcher=said, inline=True)
 
 
 def test_a_trials_curve_is_one_line_over_both_phases(search: Search) -> None:
@@ -66,9 +66,7 @@ def test_a_trials_curve_is_one_line_over_both_phases(search: Search) -> None:
 def test_where_the_weights_came_from_is_on_record(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
     (origin,) = search.history.header.settings["pretrained"]
     assert origin["source"] == "own.weights.h5"
-    assert search.parent.data.tags["automl.pretrained"] == (
-        f"MobileNetV2 0.35 own.weights.h5 sha256:{origin['digest']}"
-    )
+    assert search.parent.data.tags["automl.pretrained"] == (f"MobileNet 0.25 own.weights.h5 sha256:{origin['digest']}")
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", search.summary.tracking_uri)
@@ -84,8 +82,8 @@ def test_the_features_are_computed_once_for_all_trials(search: Search, said: Sai
     ("old", "new", "message"),
     [
         ("own.weights.h5", "none.weights.h5", "there is no such file of weights"),
-        ("alpha: 0.35", "alpha: 0.5", "holds the weights of another network"),
-        ("family: MobileNetV2, alpha: 0.35", "family: Xception", "Xception reads images of 71x71 pixels at least"),
+        ("alpha: 0.25", "alpha: 0.5", "holds the weights of another network"),
+        ("family: MobileNet, alpha: 0.25", "family: Xception", "Xception reads images of 71x71 pixels at least"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_begins(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from automl.environment import Interrupts
+from automl.interrupts import Interrupts
 
 
 @pytest.fixture(autouse=True)

@@ -53,19 +53,20 @@ def _lines(section: dict[str, Any]) -> Iterator[str]:
         yield "|---" * len(rows[0]) + "|"
         yield from (f"| {' | '.join(row)} |" for row in rows[1:])
         yield ""
-    yield from (section["machine"], "")
+    for part, ran in section["ran"].items():
+        yield from (f"{part}: {ran}" if part else ran, "")
 
 
 @contextmanager
-def described(section: dict[str, Any]) -> Iterator[None]:
-    """Notes in `section["machine"]` when, where and beside how much other work the block ran."""
+def described(section: dict[str, Any], part: str = "") -> Iterator[None]:
+    """Notes in `section["ran"]` when, where and beside how much other work the block ran, which measures this part."""
     began, before = time.strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
     clock = time.monotonic()
     yield
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     took = (time.monotonic() - clock) / 60
-    section["machine"] = (
-        f"Measured {began}, in {took:.0f} minutes, on {len(os.sched_getaffinity(0))} cores, load {before:.1f} before "
+    section.setdefault("ran", {})[part] = (
+        f"measured {began}, in {took:.0f} minutes, on {len(os.sched_getaffinity(0))} cores, load {before:.1f} before "
         f"and {os.getloadavg()[0]:.1f} after; {versions}."
     )
 

@@ -138,7 +138,7 @@ def measure(method: str, seed: int, minutes: float, workers: int) -> dict[str, A
             command = [sys.executable, "-m", "automl", "search", str(_models.CNN12), "--data", DATA]
             command += ["--algorithm", algorithm, "--scheduler", scheduler, "--workers", str(workers)]
             command += ["--seed", str(seed), "--time", f"{math.ceil(minutes)}m"]
-        began, load = time.time(), os.getloadavg()[0]
+        began = time.time()
         with (Path(folder) / "log").open("w") as log:
             process = subprocess.Popen(
                 command, cwd=folder, env=_page.surroundings(), stdout=log, stderr=log, start_new_session=True
@@ -156,7 +156,7 @@ def measure(method: str, seed: int, minutes: float, workers: int) -> dict[str, A
     for seconds, score in sorted(points):
         if seconds <= minutes * 60 and (not curve or score > curve[-1][1]):
             curve.append((round(seconds, 1), round(score, 4)))
-    return {"curve": curve, "epochs": len(points), "when": time.strftime("%Y-%m-%d %H:%M"), "load": round(load, 1)}
+    return {"curve": curve, "epochs": len(points)}
 
 
 def _written(folder: Path, began: float) -> Curve:
@@ -181,13 +181,12 @@ def tables(runs: dict[str, dict[str, Any]], seeds: int) -> list[list[list[str]]]
     """Returns how far each method came, and the time of ours to the best score of the others."""
     ours = [name for name in runs if name not in RIVALS]
     rivals = [name for name in runs if name in RIVALS]
-    scores = [["method", "best score, median", "each seed", "epochs trained", "load"]]
+    scores = [["method", "best score, median", "each seed", "epochs trained"]]
     for name in (*ours, *rivals):
         found = list(runs[name].values())
         best = [run["curve"][-1][1] for run in found]
-        row = [name, f"{statistics.median(best):.4f}", ", ".join(f"{value:.4f}" for value in best)]
-        row += [", ".join(str(run[key]) for run in found) for key in ("epochs", "load")]
-        scores.append(row)
+        each = (", ".join(f"{value:.4f}" for value in best), ", ".join(str(run["epochs"]) for run in found))
+        scores.append([name, f"{statistics.median(best):.4f}", *each])
     shares = [["time to their best score, as a share of theirs", "median", "each seed", "expected"]]
     for mine in ours:
         for title, group in (*((name, [name]) for name in rivals), ("the best of them", rivals)):
@@ -235,11 +234,12 @@ def main() -> None:
     given = f"--minutes {asked.minutes:g} --seeds {asked.seeds} --ours {asked.ours} --workers {asked.workers}"
     section: dict[str, Any] = {"title": "Sample efficiency", "text": _page.text(__doc__), "settings": settings}
     section |= {"command": f"python benchmarks/efficiency.py {given}", "runs": runs}
+    section["ran"] = kept.get("ran", {}) if runs else {}
     for seed in range(asked.seeds):
         for method in methods:
             if str(seed) in runs.get(method, {}):
                 continue
-            with _page.described(section):
+            with _page.described(section, f"`{method}`, seed {seed}"):
                 runs.setdefault(method, {})[str(seed)] = measure(method, seed, asked.minutes, asked.workers)
             section["tables"] = tables(runs, asked.seeds)
             _page.keep("efficiency", section)

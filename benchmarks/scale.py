@@ -214,10 +214,11 @@ def main() -> None:
     section: dict[str, Any] = {"title": "Scale", "text": _page.text(__doc__)}
     section["command"] = f"python benchmarks/scale.py --trials {asked.trials} --workers {asked.workers}"
     # Rows of searches that are not asked for stay: Keras Tuner's takes longer than all others.
-    section["rows"] = _page.record().get("scale", {}).get("rows", {})
+    kept = _page.record().get("scale", {})
+    section |= {"rows": kept.get("rows", {}), "ran": kept.get("ran", {})}
     for name, trials in runs:
         part = ["--only", name, "--trials", str(trials), "--workers", str(asked.workers)]
-        with _page.described(section), tempfile.TemporaryDirectory() as folder:
+        with _page.described(section, f"`{name}`"), tempfile.TemporaryDirectory() as folder:
             section["rows"][name] = _page.child(__file__, *part, folder=folder)
         print(json.dumps(section["rows"][name]), flush=True)
         section["tables"] = [table(list(section["rows"].values()))]

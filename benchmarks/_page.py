@@ -54,7 +54,7 @@ def _lines(section: dict[str, Any]) -> Iterator[str]:
         yield from (f"| {' | '.join(row)} |" for row in rows[1:])
         yield ""
     for part, ran in section["ran"].items():
-        yield from (f"{part}: {ran}" if part else ran, "")
+        yield from (f"{part}: {ran}" if part else ran.capitalize(), "")
 
 
 @contextmanager

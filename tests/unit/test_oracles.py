@@ -14,7 +14,7 @@ from automl.grammar import read
 from automl.oracles import Ask, Brief, Done, Past, Proposer, _sampled, registry
 from automl.oracles._modelled import tamed
 from automl.oracles.auto import Auto
-from automl.oracles.bayesian import Bayesian
+from automl.oracles.bayesian import Bayesian, best_length
 from automl.oracles.gp import Gp
 from automl.oracles.grid import Grid
 from automl.oracles.random import Random
@@ -144,6 +144,23 @@ def test_candidates_are_ranked_by_what_they_will_be(space):
     assert found.shape == exact.shape
     # But for the few that a level rounds to the other side of a border.
     assert np.mean(np.abs(found - exact) < 1e-3) > 0.99
+
+
+@pytest.mark.filterwarnings("ignore:.*close to the specified")  # by the descents, at their bounds
+@pytest.mark.parametrize("examples", [8, 30])
+def test_the_length_scale_is_as_likely_as_what_many_descents_find(examples):
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import Matern
+
+    def likelihood(y, **how):
+        model = GaussianProcessRegressor(Matern(nu=2.5), alpha=1e-4, normalize_y=True, **how).fit(x, y)
+        return model.log_marginal_likelihood_value_
+
+    x = np.random.default_rng(0).random((examples, 4))
+    smooth, rough = np.sin(3 * x[:, 0]) + x[:, 1] ** 2, np.sign(np.sin(40 * x[:, 0]))
+    for y in (smooth, rough):
+        descended = likelihood(y, n_restarts_optimizer=20, random_state=0)
+        assert likelihood(y, optimizer=best_length) >= descended - 0.01
 
 
 def test_auto_is_bayesian_while_trials_are_few_and_tpe_once_they_are_many():

@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 EXTRAS ?= dev,jax
 SETTINGS := KERAS_BACKEND=$${KERAS_BACKEND:-tensorflow} TF_CPP_MIN_LOG_LEVEL=$${TF_CPP_MIN_LOG_LEVEL:-3}
 
+# By files, in the order of tests/conftest.py: what a file's tests share is made once.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 # A stamp bears the sum of what was installed, so nothing is installed twice and a changed pin is never missed.
 SUM := $(shell cat pyproject.toml constraints.txt hatch_build.py | cksum | cut -d' ' -f1)
 CORE_STAMP := $(VENV)/.installed-core-$(SUM)
@@ -44,10 +47,10 @@ demo: $(CORE_STAMP)
 	@echo "See every trial in the browser:  $(BIN)/automl ui"
 
 test: $(DEV_STAMP)
-	$(SETTINGS) $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(SETTINGS) $(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: $(DEV_STAMP)
-	$(SETTINGS) $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+	$(SETTINGS) $(BIN)/python -m pytest -m "not slow" $(PARALLEL)
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

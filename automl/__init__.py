@@ -1,3 +1,26 @@
-"""Declare a CNN or RNN search space in YAML, search it, track it in MLflow, export the best model."""
+"""Declare a CNN or RNN search space in YAML, search it, track it in MLflow, export the best model.
+
+From Python: `automl.search("cnn", "digits", trials=8)`, see `automl.api`; for one's own tuners, `automl.integrations`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from automl.api import Search, load_search, search
+    from automl.integrations import MlflowTuner
 
 __version__ = "0.1.0"
+__all__ = ["MlflowTuner", "Search", "__version__", "load_search", "search"]
+
+_PLACES = {"MlflowTuner": "integrations", "Search": "api", "load_search": "api", "search": "api"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is asked for when it is asked for: `automl --help` is instant."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)

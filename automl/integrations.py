@@ -94,6 +94,8 @@ class MlflowTuner:
         self._attempts[number] += 1
         self._epochs[number], self._began[number] = [], time.monotonic()
         self._tell_values(trial, new=again)
+        assert self._tracker is not None
+        self._tracker.flush()  # nothing else is told before the first epoch
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Adds a point for every metric."""

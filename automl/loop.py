@@ -92,6 +92,7 @@ class Loop:
         over: str | None = None
         while True:
             self.check()
+            self.tracker.flush_if_due()
             if over != STOPPED and self.wish() == "drain":
                 over, waiting = STOPPED, []
                 self.watcher.say("stopping once the running trials have ended; Ctrl-C again stops at once")

@@ -87,15 +87,15 @@ class Family:
         # Where `start` was refused, its run is begun all the same: its trials must hang somewhere.
         return self.begun or self.open(self.search_id, int(time.time() * 1000))
 
-    def trial(self, number: int, time_ms: int, tags: Mapping[str, str] | None = None) -> MirrorRun:
-        """Returns a trial's run, begun at `time_ms` with these tags where there is none yet."""
+    def trial(self, number: int, time_ms: int) -> MirrorRun:
+        """Returns a trial's run, begun at `time_ms` where there is none yet."""
         if number not in self._trials:
             parent = self.parent()
             if number in self._known:
                 self._trials[number] = MirrorRun.read(self.api, self._known[number])
             else:
                 name = f"t{number:03d}"
-                tags = {"mlflow.parentRunId": parent.run_id, **(tags or {})}
+                tags = {"mlflow.parentRunId": parent.run_id}
                 self._trials[number] = self._create(name, time_ms, TRIAL_TAG, f"{self.search_id}/{name}", tags)
         return self._trials[number]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from automl.records import CANCELLED, TrialResult, spread
 from automl.tracking import model as models
 from automl.tracking.family import DatasetInput, Family
-from automl.tracking.outbox import Outbox, Points, line
+from automl.tracking.outbox import Outbox, Page, line
 from automl.tracking.runs import Point
 from automl.tracking.store import Store
 
@@ -19,7 +19,6 @@ log = logging.getLogger("automl.tracking")
 Numbers = Mapping[str, float]
 Texts = Mapping[str, str]
 
-FLUSH_S = 1.0
 _STATUS = {"completed": "FINISHED", "stopped": "FINISHED", "timeout": "FINISHED", "lost": "KILLED"}
 
 
@@ -27,8 +26,8 @@ class Tracker:
     """Mirrors one search.
 
     A method that only writes never raises and never waits for a server that is gone: what it has to say is queued, in
-    order, and the queue goes out when the server is back, at the latest with `close`. `behind` tells what is still
-    missing then.
+    order, and the queue goes out within about a second, or when the server is back, at the latest with `close`.
+    `behind` tells what is still missing then.
 
     Args:
         store: Where to.
@@ -39,15 +38,15 @@ class Tracker:
     def __init__(self, store: Store, experiment: str, search_id: str) -> None:
         self.store = store
         self.search_id = search_id
-        self._outbox = Outbox(store.shown)
+        self._outbox = Outbox(self._write, store.shown)
         self._family = Family(store, experiment, search_id, self._outbox)
-        self._progress: list[Point] = []
-        self._progress_at = -FLUSH_S
+        self._name = search_id
+        self._dataset: DatasetInput | None = None
 
     @property
     def behind(self) -> bool:
         """Whether the mirror lacks something that was told; it can be told again from the journal."""
-        return bool(self._outbox.queue or self._progress) or self._outbox.dropped > 0
+        return bool(self._outbox.queue) or self._outbox.dropped > 0
 
     @property
     def experiment_id(self) -> str | None:
@@ -89,17 +88,11 @@ class Tracker:
         Returns:
             The run's id; None while the store cannot be reached.
         """
-
-        def begin() -> None:
-            run = self._family.open(name, time_ms)
-            extra = {"mlflow.note.content": note} if note else {}
-            run.write(params=params, tags={**tags, **extra})
-            run.attach(experiment_yaml, "experiment.yaml")
-            if dataset:
-                self._family.log_dataset(dataset)
-            run.start()
-
-        self._outbox.tell(begin)
+        self._name, self._dataset = name, dataset
+        extra = {"mlflow.note.content": note} if note else {}
+        texts = {"experiment.yaml": experiment_yaml}
+        self._outbox.put(Page(None, time_ms, begins=True, params={**params}, tags={**tags, **extra}, texts=texts))
+        self.flush()
         return self.run_id
 
     def trial_started(
@@ -115,21 +108,12 @@ class Tracker:
             attempt: Which attempt this is.
             new: Its epochs so far no longer count; MLflow takes no point back, so another run replaces the one it had.
         """
-
-        def begin() -> None:
-            if new:
-                self._family.drop(number)
-            tags = {"automl.attempt": str(attempt)}
-            run = self._family.trial(number, time_ms, tags)
-            again = {"automl.outcome": "running"} if run.tags.get("automl.outcome") == CANCELLED else {}
-            run.write(params=params, tags=tags | again)
-            run.attach(trial_yaml, "trial.yaml")
-            run.start()
-
-        self._outbox.tell(begin)
+        tags = {"automl.attempt": attempt}
+        texts = {"trial.yaml": trial_yaml}
+        self._outbox.put(Page(number, time_ms, new, begins=True, params={**params}, tags=tags, texts=texts))
 
     def epoch(self, number: int, step: int, metrics: Numbers, time_ms: int, nonfinite: Texts | None = None) -> None:
-        """Adds an epoch of a trial: a point a metric. Goes out within about a second, together with its neighbours.
+        """Adds an epoch of a trial: a point a metric.
 
         Args:
             number: The trial.
@@ -139,9 +123,8 @@ class Tracker:
             nonfinite: See `metrics`.
         """
         values = {**metrics, **{key: float(text) for key, text in (nonfinite or {}).items()}}
-        self._add(number, [Point(key, value, step, time_ms) for key, value in values.items()])
-        if self._outbox.waited_s >= FLUSH_S:
-            self.flush()
+        points = [Point(key, value, step, time_ms) for key, value in values.items()]
+        self._outbox.put(Page(number, time_ms, points=points))
 
     def trial_ended(self, result: TrialResult, time_ms: int) -> None:
         """Ends a trial's run: how it ended, its score, what it cost.
@@ -150,32 +133,25 @@ class Tracker:
             result: What the worker, or whoever lost it, said.
             time_ms: When it ended, since 1970.
         """
-
-        def end() -> None:
-            run = self._family.trial(result.trial, time_ms)
-            facts: dict[str, float | None] = {
-                "score": result.score,
-                "score_spread": spread(result.scores),
-                "best_epoch": result.best_epoch,
-                "epochs": result.epochs,
-                "seconds": result.seconds,
-                "parameters": result.parameters,
-                # Under names of their own: under the epochs' names they would add a point to a curve.
-                **{f"best/{key}": value for key, value in result.metrics.items()},
-            }
-            points = [Point(key, float(value), 0, time_ms) for key, value in facts.items() if value is not None]
-            tags = {"automl.outcome": result.outcome, "automl.attempt": result.attempt}
-            run.write(tags=tags | ({"automl.message": result.message} if result.message else {}), points=points)
-            if result.traceback:
-                run.attach(result.traceback, "traceback.txt")
-            run.end(_STATUS.get(result.outcome, "FAILED"), time_ms)
-
-        self._outbox.tell(end)
+        facts: dict[str, float | None] = {
+            "score": result.score,
+            "score_spread": spread(result.scores),
+            "best_epoch": result.best_epoch,
+            "epochs": result.epochs,
+            "seconds": result.seconds,
+            "parameters": result.parameters,
+            # Under names of their own: under the epochs' names they would add a point to a curve.
+            **{f"best/{key}": value for key, value in result.metrics.items()},
+        }
+        points = [Point(key, float(value), 0, time_ms) for key, value in facts.items() if value is not None]
+        tags: dict[str, Any] = {"automl.outcome": result.outcome, "automl.attempt": result.attempt}
+        tags |= {"automl.message": result.message} if result.message else {}
+        texts = {"traceback.txt": result.traceback} if result.traceback else {}
+        ended = (_STATUS.get(result.outcome, "FAILED"), time_ms)
+        self._outbox.put(Page(result.trial, time_ms, tags=tags, points=points, texts=texts, ended=ended))
 
     def progress(self, best_so_far: float | None, trials_done: int, time_ms: int) -> None:
         """Adds to the search's curves `best_so_far` and `trials_done`, over the number of trials done.
-
-        Goes out at once, or with the next ones where trials end within a second of each other.
 
         Args:
             best_so_far: Best score until now; None while there is none.
@@ -183,9 +159,8 @@ class Tracker:
             time_ms: When, since 1970.
         """
         values: dict[str, float | None] = {"best_so_far": best_so_far, "trials_done": float(trials_done)}
-        self._progress += [Point(k, v, trials_done, time_ms) for k, v in values.items() if v is not None]
-        if time.monotonic() - self._progress_at >= FLUSH_S:
-            self.flush()
+        points = [Point(key, value, trials_done, time_ms) for key, value in values.items() if value is not None]
+        self._outbox.put(Page(None, time_ms, points=points))
 
     def finish(
         self,
@@ -206,31 +181,20 @@ class Tracker:
             time_ms: When, since 1970.
             planned: What the search took and what was predicted, in seconds, by the names of the metrics.
         """
-
-        def end() -> None:
-            for number, rank in ranks.items():
-                self._family.trial(number, time_ms).write(tags={"automl.rank": rank})
-            parent = self._family.parent()
-            metrics = {f"test_{key}": value for key, value in test.items()} | dict(planned or {})
-            points = [Point(key, value, trials_done, time_ms) for key, value in metrics.items()]
-            parent.write(tags={"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}, points=points)
-            parent.end(status, time_ms)
-
+        for number, rank in ranks.items():
+            self._outbox.put(Page(number, time_ms, tags={"automl.rank": rank}))
+        metrics = {f"test_{key}": value for key, value in test.items()} | dict(planned or {})
+        points = [Point(key, value, trials_done, time_ms) for key, value in metrics.items()]
+        tags = {"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}
+        self._outbox.put(Page(None, time_ms, tags=tags, points=points, ended=(status, time_ms)))
         self.flush()
-        self._outbox.tell(end)
 
     def interrupted(self, running: Collection[int], time_ms: int) -> None:
         """Ends the search's run, and those of the trials still `running`, as killed; a resume takes them up again."""
-
-        def end() -> None:
-            for number in running:
-                run = self._family.trial(number, time_ms)
-                run.write(tags={"automl.outcome": CANCELLED})
-                run.end("KILLED", time_ms)
-            self._family.parent().end("KILLED", time_ms)
-
+        for number in running:
+            self._outbox.put(Page(number, time_ms, tags={"automl.outcome": CANCELLED}, ended=("KILLED", time_ms)))
+        self._outbox.put(Page(None, time_ms, ended=("KILLED", time_ms)))
         self.flush()
-        self._outbox.tell(end)
 
     def log_best(
         self,
@@ -273,10 +237,11 @@ class Tracker:
         Args:
             now: Also try when the store was found unreachable a moment ago.
         """
-        if self._progress:
-            self._add(None, self._progress)
-            self._progress, self._progress_at = [], time.monotonic()
         self._outbox.flush(now=now)
+
+    def flush_if_due(self) -> None:
+        """Sends what has waited for a second; for whoever has nothing new to tell."""
+        self._outbox.flush_if_due()
 
     def close(self) -> None:
         """Sends the rest, if the store can be reached."""
@@ -284,16 +249,20 @@ class Tracker:
         if self.behind:
             log.warning("MLflow at %s lacks a part of the search %s", self.store.shown, self.search_id)
 
-    def _add(self, trial: int | None, points: list[Point]) -> None:
-        # Back to the last thing that is no point: the epochs of several workers alternate, and each keeps its own call.
-        for waiting in reversed(self._outbox.queue):
-            if not isinstance(waiting, Points):
-                break
-            if waiting.trial == trial:
-                waiting.points += points
-                return
-        self._outbox.queue.append(Points(trial, points, self._send))
-
-    def _send(self, told: Points) -> None:
-        run = self._family.parent() if told.trial is None else self._family.trial(told.trial, told.points[0].time_ms)
-        run.write(points=told.points)
+    def _write(self, page: Page) -> None:
+        family = self._family
+        if page.anew and page.trial is not None:
+            family.drop(page.trial)
+            page.anew = False  # a second try must not delete the run that the first one made
+        run = family.open(self._name, page.time_ms) if page.trial is None else family.trial(page.trial, page.time_ms)
+        if page.begins and run.tags.get("automl.outcome") == CANCELLED:
+            page.tags.setdefault("automl.outcome", "running")
+        run.write(params=page.params, tags=page.tags, points=page.points)
+        for name, content in page.texts.items():
+            run.attach(content, name)
+        if page.trial is None and page.begins and self._dataset is not None:
+            family.log_dataset(self._dataset)
+        if page.ended:
+            run.end(*page.ended)
+        elif page.begins:
+            run.start()

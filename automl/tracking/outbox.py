@@ -1,4 +1,4 @@
-"""What waits to be told to a store that may be slow, busy or gone."""
+"""What waits to be told to a store that may be slow, busy or gone: a page for each run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from automl.tracking.runs import Point
 from automl.tracking.store import redacted
 
 log = logging.getLogger("automl.tracking")
 
+FLUSH_S = 1.0
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 300.0
 # Not signed in, too slow, too many: these may pass. The other client errors are refusals.
@@ -20,55 +22,78 @@ _PASSING = (401, 403, 408, 429)
 
 
 @dataclass
-class Points:
-    """Waiting points of one run: what several epochs add goes out in one call.
+class Page:
+    """What waits to be told of one run. What is told of it until the page goes out, goes out with it.
 
     Args:
         trial: Number of its trial; None for the search's run.
-        points: The points.
-        send: Sends them.
+        time_ms: When the run began, if it has to be made, since 1970.
+        anew: Whether it replaces the run that the trial had.
+        begins: Whether it is running from here on.
+        params: Its parameters.
+        tags: Its tags.
+        points: Points of its curves.
+        texts: Artifacts, by name.
+        ended: Its status and when it ended, since 1970; None while it goes on.
     """
 
     trial: int | None
-    points: list[Point]
-    send: Callable[[Points], None]
+    time_ms: int
+    anew: bool = False
+    begins: bool = False
+    params: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, Any] = field(default_factory=dict)
+    points: list[Point] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    ended: tuple[str, int] | None = None
 
-    def __call__(self) -> None:
-        """Sends them."""
-        self.send(self)
+    def add(self, later: Page) -> None:
+        """Takes up what was told later."""
+        self.begins |= later.begins
+        self.params |= later.params
+        self.tags |= later.tags
+        self.points += later.points
+        self.texts |= later.texts
+        self.ended = later.ended
 
 
 class Outbox:
-    """Calls in the order they must be made, each safe to make twice.
+    """Pages in the order they were begun; each can be written twice without harm.
 
-    A call that fails because the store is away stays first in line, and for a while nothing is tried; a call that the
+    A page that fails because the store is away stays first in line, and for a while nothing is tried; one that the
     store refuses is dropped, because no repetition cures it.
 
     Args:
+        write: Writes a page to the store.
         shown: The store's address, as it may be printed.
     """
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, write: Callable[[Page], None], shown: str) -> None:
+        self.write = write
         self.shown = shown
-        self.queue: deque[Callable[[], None]] = deque()
+        self.queue: deque[Page] = deque()
         self.dropped = 0
         self.has_failed = False
-        self._flushed_at = time.monotonic()
+        self._flushed_at = -FLUSH_S
         self._pause_s = 0.0
         self._retry_at = 0.0
 
-    @property
-    def waited_s(self) -> float:
-        """Seconds since everything was sent."""
-        return time.monotonic() - self._flushed_at
+    def put(self, page: Page) -> None:
+        """Adds to what waits of a run. It goes out within about a second, with whatever is told until then."""
+        waiting = next((each for each in reversed(self.queue) if each.trial == page.trial), None)
+        if waiting is None or waiting.ended or page.anew:
+            self.queue.append(page)
+        else:
+            waiting.add(page)
+        self.flush_if_due()
 
-    def tell(self, call: Callable[[], None]) -> None:
-        """Puts a call last in line, and makes what calls can be made."""
-        self.queue.append(call)
-        self.flush()
+    def flush_if_due(self) -> None:
+        """Writes what waits, unless that was done less than a second ago: a trial may last for less than that."""
+        if time.monotonic() - self._flushed_at >= FLUSH_S:
+            self.flush()
 
     def flush(self, *, now: bool = False) -> None:
-        """Makes the waiting calls, in order.
+        """Writes what waits, in order.
 
         Args:
             now: Also while the store is left in peace after a failure.
@@ -77,7 +102,7 @@ class Outbox:
             return
         while self.queue:
             try:
-                self.queue[0]()
+                self.write(self.queue[0])
             except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
                 self.has_failed = True
                 if not _is_refusal(error):

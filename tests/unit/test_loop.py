@@ -475,7 +475,7 @@ def test_the_tracker_can_be_told_all_of_it_again_from_the_journal(table: Lay) ->
     retelling.tell(parts.journal.events())
     assert tracker.calls[0][0] == "start"
     # But for the run of trial 3, which began anew: its journal holds nothing that it would have to lose.
-    assert tracker.calls[1:] == [(name, args[:5]) for name, args in told]
+    assert tracker.calls[1:] == [(name, args[:5]) for name, args in told if name != "flush_if_due"]
     assert retelling.running == [4]
     assert [args[:2] for args in tracker.of("progress")] == [(0.2, 1), (0.2, 2), (0.4, 3)]
     assert [args[4] for args in tracker.of("trial_started")] == [1, 1, 2, 1, 2, 1]

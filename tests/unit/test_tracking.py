@@ -43,6 +43,7 @@ def tell_trial(tracker: Tracker, number: int = 1, epochs: int = 3, attempt: int 
         tracker.epoch(number, epoch, {"loss": 1.0 / epoch, "val_accuracy": epoch / 10}, T0 + 100 * epoch + later_ms)
     result = TrialResult(number, attempt, "completed", 0.3, 3, {"val_accuracy": 0.3}, epochs, 1.5, 1234, message=None)
     tracker.trial_ended(result, T0 + 1000 + later_ms)
+    tracker.flush()
 
 
 def steps(client: MlflowClient, run_id: str, key: str) -> list[int]:
@@ -155,6 +156,7 @@ class TestTexts:
     def test_other_keys_become_legal_and_stay_apart(self, key: str, tracker: Tracker, client: MlflowClient) -> None:
         run_id = begin(tracker, params={key: 1, key + "!": 2}, tags={key: "t"})
         tracker.progress(None, 1, T0)
+        tracker.flush()
         assert run_id
         assert not tracker.behind
         assert sorted(client.get_run(run_id).data.params.values()) == ["1", "2"]
@@ -220,6 +222,7 @@ class TestSearch:
         assert client.get_run(child).data.tags["automl.outcome"] == "cancelled"
         begin(tracker)
         tracker.trial_started(1, {}, "model: []", T0, attempt=2)
+        tracker.flush()
         assert [client.get_run(run).info.status for run in (parent, child)] == ["RUNNING", "RUNNING"]
         assert client.get_run(child).data.tags["automl.outcome"] == "running"
 
@@ -248,6 +251,7 @@ class TestSearch:
         begin(tracker)
         tracker.trial_started(5, {}, "x: 1\n", T0)
         tracker.trial_ended(TrialResult(5, 1, outcome, message="why", traceback="Traceback ..."), T0 + 1)
+        tracker.flush()
         run = client.get_run(tracker.trial_run_ids[5])
         assert (run.data.tags["automl.outcome"], run.info.status) == (outcome, status)
         assert run.data.tags["automl.message"] == "why"
@@ -275,24 +279,38 @@ class TestSearch:
         assert run.data.params["long"].endswith("xx ... (cut, 9000 characters)")
         assert len(client.get_run(tracker.trial_run_ids[1]).data.metrics) == 2500
 
-    def test_epochs_go_out_in_few_calls(
+    def test_what_is_told_within_a_second_goes_out_in_few_calls(
         self, tracker: Tracker, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         begin(tracker)
-        for number in (1, 2):
-            tracker.trial_started(number, {}, "", T0)
         calls = []
         log_batch = MlflowClient.log_batch
         monkeypatch.setattr(
             MlflowClient, "log_batch", lambda self, *a, **k: calls.append(1) or log_batch(self, *a, **k)
         )
-        monkeypatch.setattr("automl.tracking.mirror.FLUSH_S", 60.0)
+        monkeypatch.setattr("automl.tracking.outbox.FLUSH_S", 60.0)
+        for number in (1, 2):
+            tracker.trial_started(number, {"a": number}, "a: 1\n", T0)
         for epoch in range(1, 21):
             for number in (1, 2):
                 tracker.epoch(number, epoch, {"loss": 1.0, "val_loss": 2.0}, T0 + epoch)
+        tracker.trial_ended(TrialResult(2, 1, "completed", 2.0, 1), T0 + 21)
         tracker.flush()
         assert len(calls) == 2
-        assert steps(client, tracker.trial_run_ids[2], "loss") == list(range(1, 21))
+        ended = client.get_run(tracker.trial_run_ids[2])
+        assert (ended.info.status, ended.data.params["a"], ended.data.metrics["score"]) == ("FINISHED", "2", 2.0)
+        assert steps(client, ended.info.run_id, "loss") == list(range(1, 21))
+        assert client.get_run(tracker.trial_run_ids[1]).info.status == "RUNNING"
+
+    def test_what_is_told_goes_out_within_a_second_or_so(
+        self, tracker: Tracker, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begin(tracker)
+        monkeypatch.setattr("automl.tracking.outbox.FLUSH_S", 0.2)
+        tracker.trial_started(1, {"a": 1}, "a: 1\n", T0)
+        time.sleep(0.2)
+        tracker.flush_if_due()
+        assert client.get_run(tracker.trial_run_ids[1]).data.params == {"a": "1"}
 
 
 class TestToldAgain:
@@ -402,6 +420,7 @@ class TestAwayServer:
     def test_what_is_refused_is_dropped_and_the_rest_goes_on(self, tracker: Tracker, client: MlflowClient) -> None:
         begin(tracker)
         tracker.trial_started(1, {}, "", T0)
+        tracker.flush()
         # As a person may do in the UI, in the middle of a search.
         client.delete_run(tracker.trial_run_ids[1])
         tracker.epoch(1, 1, {"loss": 1.0}, T0)
@@ -504,6 +523,7 @@ class TestServe:
 def test_a_point_may_be_sent_twice_by_an_interrupted_call(tracker: Tracker, client: MlflowClient) -> None:
     begin(tracker)
     tracker.trial_started(1, {}, "", T0)
+    tracker.flush()
     # The store took the call and its answer was lost: the same point, the same time, comes again.
     client.log_batch(tracker.trial_run_ids[1], metrics=[Metric("loss", 1.0, T0, 1)])
     tracker.epoch(1, 1, {"loss": 1.0}, T0)

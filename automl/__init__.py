@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.api import Search, load_search, search
+    from automl.api import Search, Space, load_search, load_space, search
     from automl.integrations import MlflowTuner
 
 __version__ = "0.1.0"
-__all__ = ["MlflowTuner", "Search", "__version__", "load_search", "search"]
+__all__ = ["MlflowTuner", "Search", "Space", "__version__", "load_search", "load_space", "search"]
 
-_PLACES = {"MlflowTuner": "integrations", "Search": "api", "load_search": "api", "search": "api"}
+_PLACES = dict.fromkeys(__all__, "api") | {"MlflowTuner": "integrations"}
 
 
 def __getattr__(name: str) -> Any:

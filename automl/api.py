@@ -1,4 +1,4 @@
-"""`automl` from Python, for scripts and notebooks: a search, its trials as a table, its best model."""
+"""`automl` from Python, for scripts and notebooks: a search, its trials as a table, its best model; a space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,9 @@ from automl.errors import ConfigError, ExportError, Problem, SearchError, did_yo
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+
+    from automl.experiment import Experiment
+    from automl.hypermodel import SpaceModel
 
 OWN = {"space", "data", "options", "output"}
 """What `search` takes of the command line's arguments by another name."""
@@ -131,12 +134,59 @@ def search(
     """
     folder = Path(home) if home is not None else environment.writable_home()
     with tempfile.TemporaryDirectory() as drafts:
-        line = [_named(space, Path(drafts) / "space.yaml")]
-        line += ["--data", _named(data, Path(drafts) / "data.yaml")] if data is not None else []
-        for path, value in (settings or {}).items():
-            line += ["--set", f"{path}={json.dumps(value)}"]
+        name, data_name = _names(space, data, Path(drafts))
+        line = [name] if data_name is None else [name, "--data", data_name]
+        line += [word for option in _options(settings) for word in ("--set", option)]
         result = _run(["search", *line, *_flags(options), "--output", "json"], folder, drafts)
     return Search(folder, result["search_id"])
+
+
+@dataclass(frozen=True)
+class Space:
+    """A checked search space, with its data where it has some.
+
+    Args:
+        read: What was read.
+    """
+
+    read: Experiment
+
+    @property
+    def params(self) -> list[str]:
+        """The names of its parameters."""
+        return list(self.read.space.by_name)
+
+    def hypermodel(self) -> SpaceModel:
+        """Returns the space as a `keras_tuner.HyperModel`, for a tuner of one's own: see `automl.hypermodel`.
+
+        Raises:
+            ConfigError: It has no data, or pretrained weights are missing or do not fit.
+            DataError: The data is missing or does not fit its document.
+        """
+        from automl.hypermodel import SpaceModel
+
+        return SpaceModel(self.read)
+
+
+def load_space(
+    space: str | Path | Mapping[str, Any],
+    data: str | Path | Mapping[str, Any] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+) -> Space:
+    """Reads a search space and checks it; the arguments are those of `search`.
+
+    Raises:
+        ConfigError: Everything that is wrong with it.
+    """
+    from automl import experiment
+
+    with tempfile.TemporaryDirectory() as drafts:
+        try:
+            return Space(experiment.load(*_names(space, data, Path(drafts)), _options(settings)))
+        except ConfigError as error:
+            places = [replace(problem, where=_shown_place(problem.where, drafts)) for problem in error.problems]
+            raise ConfigError(places) from None
 
 
 def load_search(search_id: str | None = None, home: str | Path | None = None) -> Search:
@@ -151,6 +201,20 @@ def load_search(search_id: str | None = None, home: str | Path | None = None) ->
     """
     folder = Path(home) if home is not None else environment.home()
     return Search(folder, leaderboard.find_search(folder, search_id))
+
+
+def _names(space: Any, data: Any, drafts: Path) -> tuple[str, str | None]:
+    """Returns space and data as the command line takes them; documents given as such are written to `drafts`."""
+    return _named(space, drafts / "space.yaml"), None if data is None else _named(data, drafts / "data.yaml")
+
+
+def _options(settings: Mapping[str, Any] | None) -> list[str]:
+    return [f"{path}={json.dumps(value)}" for path, value in (settings or {}).items()]
+
+
+def _shown_place(text: str, drafts: str) -> str:
+    """Takes away the folder of the drafts, which is gone when an error is read."""
+    return text.replace(f"{drafts}{os.sep}", "")
 
 
 def _named(given: str | Path | Mapping[str, Any], draft: Path) -> str:
@@ -186,10 +250,7 @@ def _flags(options: Mapping[str, Any]) -> list[str]:
 
 
 def _run(line: list[str], home: Path, drafts: str) -> dict[str, Any]:
-    """Runs the command line in a process of its own, shows what it says, and returns the object that it prints.
-
-    Errors do not name the folder of the drafts, which is gone when they are read.
-    """
+    """Runs the command line in a process of its own, shows what it says, and returns the object that it prints."""
     variables = {**os.environ, HOME_VARIABLE: str(home)}
     if "keras" in sys.modules:
         variables.setdefault("KERAS_BACKEND", sys.modules["keras"].config.backend())
@@ -202,7 +263,7 @@ def _run(line: list[str], home: Path, drafts: str) -> dict[str, Any]:
         out.seek(0)
         printed = out.read().splitlines()
     if code in (cli.EXIT_FAILED, cli.EXIT_USAGE) or not printed:
-        raise _error(code, [text.replace(f"{drafts}{os.sep}", "") for text in errors])
+        raise _error(code, [_shown_place(text, drafts) for text in errors])
     return dict(json.loads(printed[-1]))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from automl import environment, export, mixing, model, tasks
+from automl import environment, export, model, tasks
 from automl import experiment as experiments
 from automl.environment import MODEL
 from automl.errors import Infeasible
@@ -31,8 +31,6 @@ from automl.records import (
     TrialResult,
     standing,
 )
-from automl.sections import Stage, Training
-from automl.tasks import Task
 
 if TYPE_CHECKING:
     from automl.checkpoint import Checkpoint
@@ -86,9 +84,7 @@ def run_test(request: TestRequest, report: Tell) -> TestResult:
     """
     del report
     try:
-        task = _task(request.document)
-        batch_size = experiments.training(request.document).batch_size
-        metrics = _evaluate(request, task, batch_size)
+        metrics = _evaluate(request)
     except Exception as error:  # noqa: BLE001 - the same border: the winner stays, even when it cannot be tested
         return TestResult(request.trial, request.attempt, **_told(error))
     return TestResult(request.trial, request.attempt, metrics)
@@ -163,27 +159,25 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
 
 def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, checkpoint: Checkpoint) -> None:
     """Fits a network through the phases of its training, from where the checkpoint stands."""
-    from automl import features, phases
+    from automl import features
     from automl.checkpoint import Place
-    from automl.feed import Feed
+    from automl.fitting import Fitting
 
-    training, task, data = experiments.training(request.document), _task(request.document), request.data
-    mix, weights = mixing.of(training.augmentation), _class_weights(task, data)
+    fitting = Fitting(request.document, request.data, seed, request.objective, request.direction)
     place = checkpoint.place
-    for number, stage in enumerate(training.stages()):
+    for number, stage in enumerate(fitting.training.stages()):
         if number < place.stage:
             continue
-        phases.freeze(network, stage, request.document)
-        cached = features.cached(network, request.document, data, task)
+        fitting.freeze(network, stage)
+        cached = features.cached(network, request.document, request.data, fitting.task)
         fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
-        model.compile_model(fitted, training, task, data)
-        course = _course(training, stage, place.began, request)
-        stopping = _stopping(training, request)
+        fitting.compile(fitted)
+        course, stopping = fitting.course(stage, place.began), fitting.stopping()
         checkpoint.begin(place, [*course, *stopping])
-        train = Feed(data, "train", task, training.batch_size, seed=seed, weights=weights, mix=mix, examples=folder)
+        train = fitting.feed("train", folder)
         fitted.fit(
             train,
-            validation_data=Feed(data, "val", task, training.batch_size, examples=folder),
+            validation_data=fitting.feed("val", folder),
             initial_epoch=checkpoint.restore(fitted),
             epochs=min(place.began + stage.epochs, request.epochs),
             # The recorder reads what those before it log, and takes the weights they leave.
@@ -217,73 +211,37 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
 def _refitted(request: TrialRequest) -> str:
     import keras
 
-    from automl import phases
-    from automl.feed import Feed
+    from automl.fitting import Fitting
 
-    training, task, data = experiments.training(request.document), _task(request.document), request.data
-    network = _network(request.document, data, request.seed)
+    seen = request.objective.removeprefix("val_")
+    fitting = Fitting(request.document, request.data, request.seed, seen, request.direction)
+    network = _network(request.document, request.data, request.seed)
     last: list[Any] = []
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()))
-    mix, weights = mixing.of(training.augmentation), _class_weights(task, data)
-    seen = replace(request, objective=request.objective.removeprefix("val_"))
     began = 0
-    for stage in training.stages():
+    for stage in fitting.training.stages():
         end = min(began + stage.epochs, request.epochs)
         if end == began:
             break
-        phases.freeze(network, stage, request.document)
-        model.compile_model(network, training, task, data)
-        train = Feed(data, "train", task, training.batch_size, seed=request.seed, weights=weights, mix=mix)
-        callbacks = [train.clock(), *_course(training, stage, began, seen), keep]
+        fitting.freeze(network, stage)
+        fitting.compile(network)
+        train = fitting.feed("train")
+        callbacks = [train.clock(), *fitting.course(stage, began), keep]
         network.fit(train, initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0)
         began = end
     network.set_weights(last)
     return str(export.registry.read("keras").write(network, Path(request.folder)))
 
 
-def _course(training: Training, stage: Stage, start: int, request: TrialRequest) -> list[Any]:
-    """Returns what sets the learning rate, and what puts the weights' running mean in their place to be measured."""
-    import keras
-
-    course = training.schedule.callbacks(stage.rate, stage.epochs, request.objective, request.direction, start)
-    if training.optimizer.use_ema:
-        course.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-    return course
-
-
-def _stopping(training: Training, request: TrialRequest) -> list[Any]:
-    import keras
-
-    if training.early_stopping is None:
-        return []
-    stopping = training.early_stopping
-    return [
-        keras.callbacks.EarlyStopping(
-            monitor=request.objective,
-            mode=request.direction,
-            patience=stopping.patience,
-            min_delta=stopping.min_delta,
-        )
-    ]
-
-
-def _class_weights(task: Task, data: DataSpec) -> Any:
-    from automl.feed import targets
-
-    return task.weights(targets(data, "train"), data.classes)
-
-
-def _task(document: Mapping[str, Any]) -> Task:
-    return tasks.registry.read(document["data"]["task"])
-
-
-def _evaluate(request: TestRequest, task: Task, batch_size: int) -> dict[str, float]:
+def _evaluate(request: TestRequest) -> dict[str, float]:
     import keras
 
     from automl.feed import Feed
 
+    task = tasks.registry.read(request.document["data"]["task"])
     network = keras.saving.load_model(request.model, compile=False, safe_mode=True)
     model.let_jit(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
-    logs = network.evaluate(Feed(request.data, "test", task, batch_size), verbose=0, return_dict=True)
+    feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)
+    logs = network.evaluate(feed, verbose=0, return_dict=True)
     return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

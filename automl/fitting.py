@@ -1,0 +1,92 @@
+"""What fitting a network takes, phase by phase, as its document says: the same for a trial, a refit, another's tuner.
+
+Imports Keras: for workers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from automl import experiment, mixing, model, phases, tasks
+from automl.feed import Feed, targets
+from automl.records import DataSpec, Direction
+from automl.sections import Stage, Training
+from automl.tasks import Task
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """One training of one document.
+
+    Args:
+        document: The resolved document.
+        data: What it trains on.
+        seed: Seed of the order of the data.
+        objective: What early stopping and a rate that is reduced on a plateau follow.
+        direction: Whether more of it is better.
+    """
+
+    document: Mapping[str, Any]
+    data: DataSpec
+    seed: int
+    objective: str
+    direction: Direction
+
+    @cached_property
+    def training(self) -> Training:
+        """The document's section."""
+        return experiment.training(self.document)
+
+    @cached_property
+    def task(self) -> Task:
+        """The task of its data."""
+        return tasks.registry.read(self.document["data"]["task"])
+
+    def freeze(self, network: Any, stage: Stage) -> None:
+        """Sets which layers learn in a phase."""
+        phases.freeze(network, stage, self.document)
+
+    def compile(self, network: Any) -> None:
+        """Gives a network, or the part of it that learns, a fresh optimizer, the loss and the metrics."""
+        model.compile_model(network, self.training, self.task, self.data)
+
+    def feed(self, part: str, examples: Path | None = None) -> Feed:
+        """Returns the batches of a part; those to train on are shuffled, weighted and mixed.
+
+        Args:
+            part: `train` or `val`.
+            examples: Folder of what became of the examples, read in their place.
+        """
+        size = self.training.batch_size
+        if part != "train":
+            return Feed(self.data, part, self.task, size, examples=examples)
+        mix = mixing.of(self.training.augmentation)
+        weights = self.task.weights(targets(self.data, part), self.data.classes)
+        return Feed(self.data, part, self.task, size, seed=self.seed, weights=weights, mix=mix, examples=examples)
+
+    def course(self, stage: Stage, began: int) -> list[Any]:
+        """Returns what sets the learning rate, and what puts the weights' running mean in their place to be measured.
+
+        Args:
+            stage: The phase.
+            began: Epochs trained before it.
+        """
+        schedule = self.training.schedule
+        course = schedule.callbacks(stage.rate, stage.epochs, self.objective, self.direction, began)
+        if self.training.optimizer.use_ema:
+            course.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+        return list(course)
+
+    def stopping(self) -> list[Any]:
+        """Returns what ends a phase early, if the document asks for it."""
+        early = self.training.early_stopping
+        if early is None:
+            return []
+        how = {"patience": early.patience, "min_delta": early.min_delta}
+        return [keras.callbacks.EarlyStopping(monitor=self.objective, mode=self.direction, **how)]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import devices, programs
+from automl.cluster import Cluster, crew
 from automl.errors import ConfigError, Problem
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -127,6 +128,7 @@ class Machine:
         gpus: GPUs that they are dealt out to, as `CUDA_VISIBLE_DEVICES` names them; none: a worker sees what this
             process was started with.
         workers_per_gpu: How many share a GPU.
+        cluster: What they are given of a cluster, if they run on one.
     """
 
     backend: str
@@ -134,10 +136,13 @@ class Machine:
     threads: int
     gpus: tuple[str, ...] = ()
     workers_per_gpu: int = 1
+    cluster: Cluster | None = None
 
     def settings(self) -> dict[str, Any]:
         """Returns what stands in the journal's header for `same_machine`, beside the backend and the threads."""
-        return {"workers": self.workers, "gpus": list(self.gpus), "workers_per_gpu": self.workers_per_gpu}
+        cluster = self.cluster and self.cluster.settings()
+        own = {"workers": self.workers, "gpus": list(self.gpus), "workers_per_gpu": self.workers_per_gpu}
+        return {**own, "cluster": cluster}
 
     def worker_environments(self, home: Path) -> list[dict[str, str | None]]:
         """Returns the variables of each worker, and makes room in `home`, where they keep programs and features."""
@@ -145,14 +150,23 @@ class Machine:
         kept = programs.variables(self.backend, programs.folder(home)) | features_kept(home)
         return [{**self.worker_environment(number), **kept} for number in range(self.workers)]
 
+    def node_environment(self, home: Path) -> tuple[dict[str, str], list[str]]:
+        """Returns the variables of a worker on a cluster, and the names of those that name folders of this machine."""
+        assert self.cluster is not None
+        kept = programs.variables(self.backend, programs.folder(home)) | features_kept(home)
+        folders = [name for name, value in kept.items() if Path(value).is_absolute()]
+        return {**self._numbers(), **self.cluster.variables(self.backend), **kept}, folders
+
     def worker_environment(self, number: int = 0) -> dict[str, str | None]:
         """Returns the variables to set in a worker before it imports anything; None takes one away."""
+        return {**_visible(), **self._device(number), **self._numbers()}
+
+    def _numbers(self) -> dict[str, str]:
+        """Returns what has every worker compute the same numbers."""
         threads = str(self.threads)
         multi = "true" if self.threads > 1 else "false"
         xla = f"--xla_cpu_multi_thread_eigen={multi} intra_op_parallelism_threads={threads}"
         return {
-            **_visible(),
-            **self._device(number),
             "KERAS_BACKEND": self.backend,
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
@@ -196,6 +210,21 @@ def machine(
     return Machine(name, crew.workers, max(1, cores() // crew.workers), crew.gpus, crew.per_gpu)
 
 
+def on_cluster(cluster: Cluster, workers: int | None, wanted_backend: str | None, room: tuple[float, float]) -> Machine:
+    """Divides a cluster among workers.
+
+    Args:
+        cluster: What each takes.
+        workers: How many; None for as many as there is room for.
+        wanted_backend: See `backend`.
+        room: CPUs and GPUs of the cluster in all.
+
+    Raises:
+        ConfigError: The backend is not installed here, or there is room for no worker.
+    """
+    return Machine(backend(wanted_backend), crew(cluster, workers, *room), cluster.threads, cluster=cluster)
+
+
 def same_machine(name: str, threads: int | None, settings: Mapping[str, Any]) -> Machine:
     """Returns what a journal's header says the workers of its search were given.
 
@@ -204,7 +233,8 @@ def same_machine(name: str, threads: int | None, settings: Mapping[str, Any]) ->
     """
     gpus = tuple(settings.get("gpus") or ())
     devices.require(gpus, _visible()[devices.VISIBLE])
-    return Machine(name, settings["workers"], threads or 1, gpus, settings.get("workers_per_gpu") or 1)
+    cluster = Cluster(**settings["cluster"]) if settings.get("cluster") else None
+    return Machine(name, settings["workers"], threads or 1, gpus, settings.get("workers_per_gpu") or 1, cluster)
 
 
 def become_driver(name: str) -> None:

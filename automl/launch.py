@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from automl import changes, control, dataset, environment, experiment, prediction, pretrained, winner
+from automl.cluster import Cluster
 from automl.control import Wish
 from automl.document import Document
 from automl.environment import LOG, search_folder
+from automl.errors import ConfigError, Problem
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
@@ -50,6 +52,9 @@ class Options:
         name: Name of the parent run and the registered model; None for `SPACE-DATA`.
         data_root: Parent folder of the data sets; None for the usual places.
         inline: Run trials in this process, for debugging.
+        cluster: Address of a Ray cluster to run trials on; None for this machine. A resume may name another.
+        cpus_per_trial: CPUs of the cluster that each trial takes; None for one.
+        gpus_per_trial: GPUs of the cluster that each trial takes; None for one where it has some.
         source: How the documents were named, so that a resume sees whether they changed; see `changes.source`.
     """
 
@@ -63,6 +68,9 @@ class Options:
     name: str | None = None
     data_root: Path | None = None
     inline: bool = False
+    cluster: str | None = None
+    cpus_per_trial: float | None = None
+    gpus_per_trial: float | None = None
     source: Mapping[str, Any] | None = None
 
 
@@ -82,10 +90,11 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         SearchError: The search cannot go on.
         Interrupted: Ctrl-C twice, or `automl stop --now`.
         MissingExtra: The algorithm needs what is not installed.
-        ConfigError: Pretrained weights are missing or are not the network's, or the images are too small for it.
+        ConfigError: Pretrained weights are missing or are not the network's, or the images are too small for it; there
+            is no such cluster.
     """
     read.search.algorithm.require()
-    machine = environment.machine(options.workers, options.backend, options.gpus, options.workers_per_gpu)
+    machine = _machine(options)
     environment.become_driver(machine.backend)
     assert read.data is not None
     search_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
@@ -143,7 +152,8 @@ def resume(
 
     Args:
         search_id: Its whole id.
-        options: `home`, `inline` and, where given, `tracking_uri` and `data_root` are used: the rest is the journal's.
+        options: `home`, `inline` and, where given, `tracking_uri`, `data_root` and `cluster` are used: the rest is the
+            journal's.
         watcher: Who is shown what happens.
         trials: A new total of trials, to go on with a finished search.
         run: What a worker does with a request.
@@ -166,6 +176,11 @@ def resume(
     now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
     read = experiment.check(now, header.settings["space"], layers=False)
     machine = environment.same_machine(header.backend, header.threads, header.settings)
+    if options.cluster is not None:
+        if machine.cluster is None:
+            what = "the search was begun on one machine, and goes on there"
+            raise ConfigError(Problem("--cluster", what, hint="Leave it out"))
+        machine = replace(machine, cluster=replace(machine.cluster, address=options.cluster))
     environment.become_driver(machine.backend)
     settings = header.settings
     options = replace(options, tracking_uri=options.tracking_uri or same_address(settings["tracking_uri"]))
@@ -239,7 +254,29 @@ def _wish(interrupts: Interrupts, folder: Path) -> Wish | None:
     return "now" if interrupts.seen > 1 else control.asked(folder) or ("drain" if interrupts.seen else None)
 
 
+def _machine(options: Options) -> environment.Machine:
+    """Returns what the workers of a new search are given, here or on a cluster, which is joined then."""
+    if options.cluster is None:
+        return environment.machine(options.workers, options.backend, options.gpus, options.workers_per_gpu)
+    from automl.executors import ray
+
+    room = ray.connect(options.cluster)
+    cpus = 1.0 if options.cpus_per_trial is None else options.cpus_per_trial
+    gpus = float(room[1] > 0) if options.gpus_per_trial is None else options.gpus_per_trial
+    cluster = Cluster(options.cluster, cpus, gpus)
+    return environment.on_cluster(cluster, options.workers, options.backend, room)
+
+
 def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:
     if options.inline:
         return Inline(environment.features_kept(options.home))
+    if machine.cluster is not None:
+        from automl.executors import ray
+
+        ray.connect(machine.cluster.address)
+        variables, folders = machine.node_environment(options.home)
+        versions = environment.versions()
+        needed = {name: versions[name] for name in ("automl", "keras", machine.backend)}
+        given = (machine.workers, machine.cluster.cpus, machine.cluster.gpus)
+        return ray.Cluster(*given, variables=variables, caches=folders, versions=needed)
     return Processes(machine.worker_environments(options.home), folder / LOG)

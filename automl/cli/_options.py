@@ -46,4 +46,28 @@ def of_a_search(command: Callable[..., Any]) -> Callable[..., Any]:
 
 backend = click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
 root = click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
+cluster = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Run trials on a Ray cluster: ray://host:port, or auto for the one of this machine.",
+)
+_SHARES = (
+    click.option(
+        "--cpus-per-trial", type=click.FloatRange(0, min_open=True), help="CPUs of the cluster for each trial; else 1."
+    ),
+    click.option(
+        "--gpus-per-trial",
+        type=click.FloatRange(0),
+        help="GPUs of the cluster for each trial, 0.5 for half of one; else 1 where it has some.",
+    ),
+)
+
+
+def of_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what a trial takes of a cluster."""
+    for option in reversed((cluster, *_SHARES)):
+        command = option(command)
+    return command
+
+
 inline = click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")

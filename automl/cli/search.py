@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @_options.tracking
 @_options.backend
 @_options.root
+@_options.of_a_cluster
 @_options.inline
 @_output.object_option
 def search(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
@@ -53,10 +54,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     read = experiment.load(space, data, options, flags)
     if read.data is None:
         raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))
-    if given["inline"] and (given["gpus"] or given["workers_per_gpu"]):
-        raise ConfigError(
-            Problem("--inline", "this process sees no GPU", hint="Leave --gpus and --workers-per-gpu out")
-        )
+    _agree(given)
     wanted, most = given.pop("warm_start"), given.pop("warm_start_points")
     if most is not None and wanted is None:
         raise click.UsageError("--warm-start-points says how many points --warm-start takes. Give both")
@@ -76,6 +74,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @click.option("--accept-changes", is_flag=True, help="Go on with the YAML files as they are now.")
 @_options.tracking
 @_options.root
+@_options.cluster
 @_options.inline
 @_output.object_option
 def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
@@ -85,6 +84,23 @@ def resume(search: str | None, trials: int | None, accept_changes: bool, output:
     search_id = leaderboard.find_search(environment.home(), search)
     options = _launch_options(**given)
     _run(lambda watcher: launch.resume(search_id, options, watcher, trials, accept_changes=accept_changes), output)
+
+
+def _agree(given: dict[str, Any]) -> None:
+    """Refuses options that exclude each other."""
+    from automl.errors import ConfigError, Problem
+
+    of_machine = given["gpus"] or given["workers_per_gpu"]
+    if given["inline"] and of_machine:
+        what, hint = "this process sees no GPU", "Leave --gpus and --workers-per-gpu out"
+        raise ConfigError(Problem("--inline", what, hint=hint))
+    if given["cluster"] and (of_machine or given["inline"]):
+        what = "trials run on the cluster, not on this machine"
+        hint = "Leave --gpus, --workers-per-gpu and --inline out; --gpus-per-trial says what a trial takes"
+        raise ConfigError(Problem("--cluster", what, hint=hint))
+    if not given["cluster"] and (given["cpus_per_trial"], given["gpus_per_trial"]) != (None, None):
+        what = "there is no cluster to take them from"
+        raise ConfigError(Problem("--cpus-per-trial, --gpus-per-trial", what, hint="Name one with --cluster"))
 
 
 def _earlier(

@@ -23,18 +23,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-import psutil
-
 from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Message, Request, Run
+from automl.executors._wear import GROWTH_MIB, RECYCLE_AFTER, Wear, own_memory
 from automl.records import WorkerLost
-
-RECYCLE_AFTER = 20
-"""Trials a worker serves: its start costs seconds, its leak about 6 MiB a trial (TensorFlow, measured)."""
-
-GROWTH_MIB = 512
-"""Memory that a worker may gain after its first trial: four times what 20 trials leak. More of it is a larger leak, or
-what a large model leaves behind, which an allocator seldom gives back; a start costs less than another trial's memory.
-"""
 
 EXIT_TIMEOUT_S = 5.0
 
@@ -44,10 +35,8 @@ class _Worker:
     process: SpawnProcess
     pipe: Connection
     place: int
+    wear: Wear
     request: Request | None = None
-    served: int = 0
-    settled: int | None = None
-    """Memory of its own behind its first trial, which imported the backend, in bytes."""
     heard: float = 0.0
 
 
@@ -135,7 +124,7 @@ class Processes:
     def _receive(self, worker: _Worker, follow: Follow) -> None:
         """Reads all that lies in a worker's pipe."""
         events = self._read(worker)
-        if worker.request is None and (worker.served >= self._recycle_after or self._has_grown(worker)):
+        if worker.request is None and worker.wear.is_out(own_memory(worker.process.pid)):
             self._replace(worker)
         for event in events:
             goes_on = follow(event)
@@ -154,12 +143,12 @@ class Processes:
                 events.append(event)
                 if not isinstance(event, Message):
                     worker.request = None
-                    worker.served += 1
+                    worker.wear.served += 1
         except (EOFError, OSError):
             worker.process.join(EXIT_TIMEOUT_S)
             if worker.request is not None:
                 return [*events, self._lost(worker, _reason(worker.process.exitcode))]
-            worker.served = self._recycle_after  # it died behind its result
+            worker.wear.served = worker.wear.recycle_after  # it died behind its result
         return events
 
     def _lost(self, worker: _Worker, reason: str, *, hung: bool = False) -> WorkerLost:
@@ -177,15 +166,6 @@ class Processes:
         fresh = self._workers[worker.place] = self._start(worker.place)
         return fresh
 
-    def _has_grown(self, worker: _Worker) -> bool:
-        """Looks at a worker between two trials, from outside."""
-        now = _own_memory(worker.process.pid)
-        if now is None:
-            return False  # it died behind its result; the next request finds that out
-        if worker.settled is None:
-            worker.settled = now
-        return now - worker.settled > self._growth_mib * 2**20
-
     def _start(self, place: int) -> _Worker:
         ours, theirs = self._context.Pipe()
         log = str(self._log) if self._log else None
@@ -193,7 +173,7 @@ class Processes:
         with _interrupts_blocked():
             process.start()
         theirs.close()  # the worker's end lives in the worker alone, so that its death ends the pipe
-        return _Worker(process, ours, place)
+        return _Worker(process, ours, place, Wear(self._recycle_after, self._growth_mib))
 
 
 @contextlib.contextmanager
@@ -209,15 +189,6 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _own_memory(pid: int | None) -> int | None:
-    """Returns the resident memory of a process in bytes, without the pages of files that it maps: data is shared."""
-    try:
-        memory = psutil.Process(pid).memory_info()
-    except psutil.Error:
-        return None
-    return int(memory.rss - getattr(memory, "shared", 0))
 
 
 def _reason(exitcode: int | None) -> str:

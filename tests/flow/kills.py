@@ -122,7 +122,9 @@ def compare(killed: Path, alone: Path) -> list[str]:
     whole, after = scores(left), scores(right)
     found += [f"trial {number} is lost" for number in whole.keys() - after.keys()]
     found += [f"trial {number} was not asked before" for number in after.keys() - whole.keys()]
-    found += [f"trial {number} differs" for number in whole.keys() & after.keys() if whole[number] != after[number]]
+    for number in sorted(whole.keys() & after.keys()):
+        pairs = [(one, two) for one, two in zip(whole[number], after[number], strict=True) if one != two]
+        found += [f"trial {number} differs: {one}, left alone; {two}, killed" for one, two in pairs]
     client = client_of(killed)
     runs = trial_runs(client, begun(killed).name)  # which refuses a trial with two runs
     if runs.keys() != right.trials.keys():

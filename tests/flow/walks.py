@@ -48,6 +48,16 @@ def walk(request: TrialRequest, tell: Tell) -> TrialResult:
     )  # fmt: skip
 
 
+def stroll(request: TrialRequest, tell: Tell) -> TrialResult:
+    """Walks slowly enough for somebody to interfere."""
+
+    def slowly(report: Report) -> bool:
+        time.sleep(0.2)
+        return tell(report)
+
+    return walk(request, slowly)
+
+
 def main(home: Path, space: Path) -> None:
     begun = [path.parent.name for path in (home / "searches").glob("*/journal.jsonl")]
     options = Options(home=home, workers=2)

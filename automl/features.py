@@ -9,9 +9,9 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from automl.tasks import Task
 LIMIT_MB = 4096
 """What is kept at most, of all data sets and backbones together."""
 BATCH = 64
+PARTIAL, DONE = ".part", "done"
+"""Ends the name of a folder that workers are at; the file in it that says which batches are done."""
 
 
 @dataclass(frozen=True)
@@ -87,33 +89,79 @@ def _key(backbone: Backbone, document: Mapping[str, Any], data: DataSpec) -> str
 
 
 def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], size_mb: float) -> None:
-    """Writes the features of both parts, unless another worker has; they appear whole or not at all."""
+    """Computes the features of both parts, batch by batch, with every worker that waits for them.
+
+    They appear whole or not at all; what workers did that died is there for the next one.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        # Who comes second waits for the first one's.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    partial = folder.with_suffix(PARTIAL)
+    with _locked(folder):
         if folder.is_dir():
             os.utime(folder)
             return
-        _prune(folder.parent, LIMIT_MB - size_mb)
-        fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-        fresh.mkdir()
-        try:
-            for part, feed in feeds.items():
-                _write(extractor, fresh / f"{part}_x.npy", feed)
-            fresh.rename(folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        if not partial.is_dir():
+            _prune(folder.parent, LIMIT_MB - size_mb)
+            _lay_out(partial, feeds, tuple(extractor.output_shape[1:]))
+        # Opened here: who ends first renames the folder.
+        kept = {part: np.load(partial / f"{part}_x.npy", mmap_mode="r+") for part in feeds}
+        done = (partial / DONE).open("r+b")
+    with done:
+        places = [(part, index) for part, feed in feeds.items() for index in range(len(feed))]
+        # First what nobody is at, then what somebody was, who may have died.
+        for waits in (False, True):
+            for place, (part, index) in enumerate(places):
+                with _claimed(done.fileno(), place, waits=waits) as is_ours:
+                    if is_ours:
+                        _write(extractor, kept[part], feeds[part], index)
+    with _locked(folder):
+        if not folder.is_dir():
+            partial.rename(folder)
 
 
-def _write(extractor: keras.Model, path: Path, feed: Feed) -> None:
-    kept = np.lib.format.open_memmap(path, "w+", np.float32, (feed.size, *extractor.output_shape[1:]))
-    place = 0
-    for index in range(len(feed)):
-        features = extractor.predict_on_batch(feed[index][0])
-        kept[place : place + len(features)] = features
-        place += len(features)
-    kept.flush()
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _claimed(done: int, place: int, *, waits: bool) -> Iterator[bool]:
+    """Takes a batch for this process; yields whether there is something to do, and notes that it was done.
+
+    Args:
+        done: File with a byte a batch, 1 where it was computed. Locks of its bytes end with their process.
+        place: Which batch.
+        waits: Wait for whoever is at it.
+    """
+    try:
+        fcntl.lockf(done, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB), 1, place)
+    except OSError:
+        yield False
+        return
+    try:
+        is_ours = os.pread(done, 1, place) != b"\1"
+        yield is_ours
+        if is_ours:
+            os.pwrite(done, b"\1", place)
+    finally:
+        fcntl.lockf(done, fcntl.LOCK_UN, 1, place)
+
+
+def _lay_out(partial: Path, feeds: Mapping[str, Feed], shape: tuple[int, ...]) -> None:
+    """Makes the files, at their full size."""
+    fresh = partial.with_name(f".{partial.name}.{uuid.uuid4().hex}")
+    fresh.mkdir()
+    for part, feed in feeds.items():
+        np.lib.format.open_memmap(fresh / f"{part}_x.npy", "w+", np.float32, (feed.size, *shape)).flush()
+    (fresh / DONE).write_bytes(bytes(sum(map(len, feeds.values()))))
+    fresh.rename(partial)
+
+
+def _write(extractor: keras.Model, kept: Any, feed: Feed, index: int) -> None:
+    features = extractor.predict_on_batch(feed[index][0])
+    kept[index * BATCH : index * BATCH + len(features)] = features
+    kept.flush()  # before it is noted as done
 
 
 def _prune(root: Path, limit_mb: float) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import multiprocessing
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,6 +215,37 @@ def test_the_winner_is_trained_again_through_the_same_phases(data: DataSpec, tmp
     assert kept(told).keys() == {"low", "low_norm", "high", "high_norm"}
 
 
+class Sheet:
+    """Stands for a feed of four examples a batch."""
+
+    def __init__(self, rows: range) -> None:
+        self.rows, self.size = rows, len(rows)
+
+    def __len__(self) -> int:
+        return math.ceil(self.size / 4)
+
+    def __getitem__(self, index: int) -> tuple[Any]:
+        return (np.array(self.rows[4 * index : 4 * index + 4], np.float32)[:, None],)
+
+
+class Doubler:
+    """Stands for a network: slow, it logs what it was given, and dies when it is told to."""
+
+    output_shape = (None, 1)
+
+    def __init__(self, log: Path, dies_at: int | None) -> None:
+        self.log, self.dies_at, self.calls = log, dies_at, 0
+
+    def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()} {x[0, 0]}\n")
+        time.sleep(0.05)
+        if self.calls == self.dies_at:
+            os._exit(1)
+        return 2 * x
+
+
 class TestFeatures:
     def test_trials_with_them_are_those_without(
         self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
@@ -222,7 +256,7 @@ class TestFeatures:
         for own, other in zip(told, plain, strict=True):
             assert own.metrics == pytest.approx(other.metrics, abs=1e-4)
         (folder,) = [path for path in (tmp_path / "features").iterdir() if path.is_dir()]
-        assert {path.name for path in folder.iterdir()} == {"train_x.npy", "val_x.npy"}
+        assert {path.name for path in folder.iterdir()} == {"train_x.npy", "val_x.npy", "done"}
         assert kept(result).keys() == {"low", "low_norm", "high", "high_norm"}
 
         def again(*_: object) -> None:
@@ -230,6 +264,32 @@ class TestFeatures:
 
         monkeypatch.setattr(features, "_write", again)
         run(request(data, tmp_path / "other", weights, batch_size=32))
+
+    @pytest.mark.filterwarnings("ignore:.*fork:")  # of backends; the children use none
+    @pytest.mark.parametrize("one_dies", [False, True])
+    def test_workers_share_the_work(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_dies: bool) -> None:
+        monkeypatch.setattr(features, "BATCH", 4)
+        feeds: Any = {"train": Sheet(range(30)), "val": Sheet(range(100, 109))}
+        folder, log = tmp_path / "features" / "key", tmp_path / "log"
+
+        def work(dies_at: int | None = None) -> None:
+            features._computed(Doubler(log, dies_at), folder, feeds, 1.0)  # type: ignore[arg-type]
+
+        fork = multiprocessing.get_context("fork")
+        workers = [fork.Process(target=work, args=(3 if one_dies else None,)), fork.Process(target=work)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(30)
+        assert [worker.exitcode for worker in workers] == [int(one_dies), 0]
+        computed = [line.split() for line in log.read_text().splitlines()]
+        batches = [batch for _, batch in computed]
+        assert len(batches) == 11 + one_dies  # what the dead one was at, twice
+        assert len(set(batches)) == 11
+        assert len({worker for worker, _ in computed}) == 2
+        assert {path.name for path in folder.parent.iterdir() if path.is_dir()} == {"key"}
+        for part, feed in feeds.items():
+            np.testing.assert_array_equal(np.load(folder / f"{part}_x.npy")[:, 0], 2.0 * np.array(feed.rows))
 
     def test_are_of_one_network_and_one_data_set(self, data: DataSpec, tmp_path: Path, weights: str) -> None:
         document = request(data, tmp_path / "t", weights).document

@@ -41,6 +41,7 @@ class Recorder(keras.callbacks.Callback):
         self.epochs = 0
         self._diverged: str | None = None
         self._ended: Outcome = "completed"
+        self._told: list[tuple[int, dict[str, float], dict[str, str]]] = []
         self._before_s = 0.0
         self._began = time.monotonic()
 
@@ -70,6 +71,7 @@ class Recorder(keras.callbacks.Callback):
         # Trials are compared by their first training, which all of them have.
         waits = self.part == 1 and epoch + 1 in self.request.rungs and not self.model.stop_training
         number, attempt, at = self.request.trial, self.request.attempt, self._offset + epoch + 1
+        self._told.append((at, metrics, nonfinite))
         goes_on = self.report(Report(number, attempt, at, metrics, nonfinite, waits, self.part))
         if waits and not goes_on:
             self._ended = "stopped"
@@ -77,13 +79,21 @@ class Recorder(keras.callbacks.Callback):
 
     def state(self) -> tuple[dict[str, Any], list[Any] | None]:
         """Returns what was seen so far: as plain JSON, and the best epoch's weights."""
-        return {"epochs": self.epochs, "best": self._best, "seconds": self.seconds()}, self.best_weights
+        seen = {"epochs": self.epochs, "best": self._best, "seconds": self.seconds(), "told": self._told}
+        return seen, self.best_weights
 
     def restore(self, seen: Mapping[str, Any], best_weights: list[Any] | None) -> None:
-        """Takes back what `state` returned, through JSON."""
+        """Takes back what `state` returned, through JSON, and tells of its epochs again.
+
+        A driver that was killed may not have written the last of them down. It passes over those that it has; what it
+        decided about them is known, because a worker that waits for a verdict writes no checkpoint.
+        """
         self.epochs, self._before_s = seen["epochs"], seen["seconds"]
         self._best = seen["best"] and tuple(seen["best"])
         self.best_weights = best_weights
+        self._told = [(epoch, metrics, nonfinite) for epoch, metrics, nonfinite in seen["told"]]
+        for epoch, metrics, nonfinite in self._told:
+            self.report(Report(self.request.trial, self.request.attempt, epoch, metrics, nonfinite, part=self.part))
 
     def facts(self) -> dict[str, Any]:
         """Returns the fields of the `TrialResult` that the training decided."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from searches import load, make, program, scores, trial_runs
 from spaces import QUICK
-from walks import stroll
+from walks import stroll, walk
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl[ray]'")
 from clusters import LocalCluster
@@ -25,7 +25,7 @@ from automl.errors import ConfigError, SearchError
 from automl.executors import Event
 from automl.executors import ray as executor
 from automl.executors.ray import Cluster
-from automl.journal import FILE
+from automl.journal import FILE, replay
 from automl.launch import Options
 from automl.records import DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
 from automl.watcher import Watcher
@@ -220,6 +220,26 @@ def test_a_node_that_is_killed_takes_nothing_with_it(new_home: Path, tmp_path: P
     there, here = form(found.folder), form(local.folder)
     assert there.pop("lost")
     assert there == here
+
+
+class Impatient(Watcher):
+    """Presses Ctrl-C twice in the third trial."""
+
+    def epoch(self, report: Report) -> None:
+        if report.trial == 3 and report.epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_search_goes_on_on_another_address(new_home: Path, cluster: LocalCluster) -> None:
+    space = SPACE.replace("trials: 12", "trials: 5")
+    with pytest.raises(launch.Interrupted) as stopped:
+        make(stocked(new_home), "walks", space, walk, Impatient(), cluster=cluster.address, gpus_per_trial=0.0)
+    options = Options(home=new_home, cluster=cluster.address.replace("127.0.0.1", "localhost"))
+    summary = launch.resume(stopped.value.search_id, options, Watcher(), run=walk)
+    assert summary.trials["completed"] == 5
+    history = replay(new_home / "searches" / summary.search_id)
+    assert history.trials[3].attempts == 2
+    assert [[each.epoch for each in trial.reports] for trial in history.trials.values()] == [[1, 2, 3, 4, 5, 6]] * 5
 
 
 def test_one_worker_on_a_cluster_finds_what_one_here_does(

@@ -190,9 +190,10 @@ def test_a_kill_changes_nothing(data: DataSpec, tmp_path: Path, weights: str) ->
         _, before = run(asked, until=killed)
         stands = np.load(folder / CHECKPOINT)
         assert f'"place": [{int(killed > 2)}, {2 * int(killed > 2)}]' in str(stands["told"])
+        assert f'"epoch": {killed - 1}' in str(stands["told"])
         result, after = run(asked)
         told = {report.epoch: report for report in (*before, *after)}
-        assert after[0].epoch == killed  # what was trained behind the last checkpoint alone is trained again
+        assert [report.epoch for report in after] == [1, 2, 3, 4, 5]  # those up to the checkpoint are told again
         assert curve([told[epoch] for epoch in sorted(told)]) == curve(whole)
         for name, values in kept(result).items():
             for value, own in zip(values, kept(alone)[name], strict=True):

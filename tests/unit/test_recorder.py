@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -83,6 +84,21 @@ def test_a_continued_trial_counts_on() -> None:
     assert [report.epoch for report in told] == [3, 4]
     facts = recorder.facts()
     assert (facts["best_epoch"], facts["epochs"]) == (4, 4)
+
+
+def test_a_continued_trial_tells_of_its_earlier_epochs_again() -> None:
+    """A driver that was killed may not have written down what it was told last, and the checkpoint lies behind that."""
+    logs = [{"loss": 2.0, "val_accuracy": 0.5}, {"loss": 1.0, "val_accuracy": math.nan}]
+    recorder, told = follow(*logs, rungs=(2,))
+    assert told[1].waits
+    again: list[Report] = []
+    network: Any = Network()
+    other = Recorder(replace(REQUEST, attempt=3, rungs=(2,)), again.append, network)
+    seen, best = recorder.state()
+    other.restore(json.loads(json.dumps(seen)), best)
+    # The verdict on the second one is known: without it there would be no checkpoint.
+    assert again == [replace(report, attempt=3, waits=False) for report in told]
+    assert other.state()[0]["told"] == seen["told"]
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])

@@ -116,9 +116,9 @@ def test_a_killed_trial_goes_on_in_its_own_training(data: DataSpec, tmp_path: Pa
         run_trial(request(data, tmp_path / "b", {"folds": 3}), lost)
     known = tuple(lost.trainings)
     again = run_trial(request(data, tmp_path / "b", {"folds": 3}, attempt=2, measured=known), rest)
-    # The seventh epoch was told of, and its checkpoint not yet written.
-    assert [report.epoch for report in rest.reports] == [7, 8, 9, 10, 11, 12]
-    assert losses(rest.reports) == losses(whole.reports)[6:]
+    # The seventh epoch was told of, and its checkpoint not yet written; those of its training are told again.
+    assert [report.epoch for report in rest.reports] == [5, 6, 7, 8, 9, 10, 11, 12]
+    assert losses(rest.reports) == losses(whole.reports)[4:]
     # The verdict on the first training may not have arrived: it is asked for again.
     assert [training.part for training in rest.trainings] == [1, 2, 3]
     assert again.scores == pytest.approx(result.scores, abs=1e-6)

@@ -11,7 +11,7 @@ from automl.errors import ConfigError, Problem
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Share:
     """What a search takes of a cluster; written into the journal and used again on resume.
 
     Args:
@@ -40,7 +40,7 @@ class Cluster:
         return devices.memory(backend, max(1, math.floor(1 / self.gpus)))
 
 
-def crew(cluster: Cluster, workers: int | None, cpus: float, gpus: float) -> int:
+def crew(cluster: Share, workers: int | None, cpus: float, gpus: float) -> int:
     """Settles how many trials run at once.
 
     Args:

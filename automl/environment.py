@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import devices, programs
-from automl.cluster import Cluster, crew
+from automl.cluster import Share, crew
 from automl.errors import ConfigError, Problem
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -28,7 +28,7 @@ LOG = "backend.log"
 """What the backends print, in the folder of a search."""
 MODEL = "model.keras"
 """A trial's model at its best epoch, in the folder of the trial."""
-PACKAGES = ("automl", "keras", "keras-tuner", "mlflow", "tensorflow", "jax", "torch", "numpy")
+PACKAGES = ("automl", "keras", "keras-tuner", "mlflow", "tensorflow", "jax", "torch", "numpy", "ray")
 
 
 def home() -> Path:
@@ -136,7 +136,7 @@ class Machine:
     threads: int
     gpus: tuple[str, ...] = ()
     workers_per_gpu: int = 1
-    cluster: Cluster | None = None
+    cluster: Share | None = None
 
     def settings(self) -> dict[str, Any]:
         """Returns what stands in the journal's header for `same_machine`, beside the backend and the threads."""
@@ -210,7 +210,7 @@ def machine(
     return Machine(name, crew.workers, max(1, cores() // crew.workers), crew.gpus, crew.per_gpu)
 
 
-def on_cluster(cluster: Cluster, workers: int | None, wanted_backend: str | None, room: tuple[float, float]) -> Machine:
+def on_cluster(cluster: Share, workers: int | None, wanted_backend: str | None, room: tuple[float, float]) -> Machine:
     """Divides a cluster among workers.
 
     Args:
@@ -233,7 +233,7 @@ def same_machine(name: str, threads: int | None, settings: Mapping[str, Any]) ->
     """
     gpus = tuple(settings.get("gpus") or ())
     devices.require(gpus, _visible()[devices.VISIBLE])
-    cluster = Cluster(**settings["cluster"]) if settings.get("cluster") else None
+    cluster = Share(**settings["cluster"]) if settings.get("cluster") else None
     return Machine(name, settings["workers"], threads or 1, gpus, settings.get("workers_per_gpu") or 1, cluster)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import changes, control, dataset, environment, experiment, prediction, pretrained, winner
-from automl.cluster import Cluster
+from automl.cluster import Share
 from automl.control import Wish
 from automl.document import Document
 from automl.environment import LOG, search_folder
@@ -263,8 +263,8 @@ def _machine(options: Options) -> environment.Machine:
     room = ray.connect(options.cluster)
     cpus = 1.0 if options.cpus_per_trial is None else options.cpus_per_trial
     gpus = float(room[1] > 0) if options.gpus_per_trial is None else options.gpus_per_trial
-    cluster = Cluster(options.cluster, cpus, gpus)
-    return environment.on_cluster(cluster, options.workers, options.backend, room)
+    share = Share(options.cluster, cpus, gpus)
+    return environment.on_cluster(share, options.workers, options.backend, room)
 
 
 def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:

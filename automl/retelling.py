@@ -113,6 +113,7 @@ class Retelling:
             for result in known.results.values():
                 self._standings.end(result)
         data, commit = self.data, header.settings.get("commit")
+        cluster = header.settings.get("cluster")
         origins = "\n".join(map(pretrained.told, header.settings.get("pretrained") or ()))
         self.tracker.start(
             name=header.settings["name"],
@@ -121,6 +122,7 @@ class Retelling:
                 **{f"automl.version.{name}": version for name, version in header.versions.items()},
                 **({"mlflow.source.git.commit": commit} if commit else {}),
                 **({"automl.pretrained": origins} if origins else {}),
+                **({"automl.cluster": cluster["address"]} if cluster else {}),
             },
             experiment_yaml=document.dump(read.document.data),
             dataset=DatasetInput(

@@ -19,12 +19,12 @@ from automl.cli import _output
 @click.option("--force", is_flag=True, help="Overwrite the two files.")
 @_output.object_option
 def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bool, output: str) -> None:
-    r"""Look at DATA, a file or a folder, and write a data document and a search space for it.
+    """Look at DATA, a file or a folder, and write a data document and a search space for it.
 
     \b
     automl init sensors.csv
     automl init GunPoint_TRAIN.ts --to documents
-    """
+    """  # noqa: D301 - click itself reads the \b
     from automl import sniff
 
     found = sniff.look(data, target, wanted)

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 @_options.root
 @_output.object_option
 def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
-    r"""Say what searching SPACE would take: sizes of its models, share that cannot be built, wall time.
+    """Say what searching SPACE would take: sizes of its models, share that cannot be built, wall time.
 
     \b
     automl plan cnn --data digits --trials 8
     automl plan alexnet --defaults --input 227x227x3 --classes 1000
-    """
+    """  # noqa: D301 - click itself reads the \b
     from automl import environment, experiment
     from automl.errors import ConfigError, Problem
 

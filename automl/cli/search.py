@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 @_options.inline
 @_output.object_option
 def search(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
-    r"""Search the space SPACE, a shipped name or a YAML file, for the best model of a data set.
+    """Search the space SPACE, a shipped name or a YAML file, for the best model of a data set.
 
     \b
     automl search cnn --data digits
     automl search my_space.yaml --data my_data.yaml --trials 40 --workers 2
     automl search rnn --data japanese_vowels --warm-start japanese_vowels
-    """
+    """  # noqa: D301 - click itself reads the \b
     from automl import changes, experiment, launch
     from automl.errors import ConfigError, Problem
 

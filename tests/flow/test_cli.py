@@ -81,6 +81,7 @@ def test_every_verb_has_help(verb, option):
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: automl {verb} ")
     assert "--help" in result.stdout
+    assert "\\b" not in result.stdout  # examples stand on lines of their own
     assert result.stderr == ""
     command = main.get_command(click.Context(main), verb)
     assert command is not None

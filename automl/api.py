@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import cli, document, environment, leaderboard
-from automl.environment import HOME_VARIABLE, MODEL, search_folder, trial_folder
-from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
+from automl import command, document, environment, leaderboard
+from automl.environment import MODEL, search_folder, trial_folder
+from automl.errors import ConfigError, ExportError, SearchError
 
 if TYPE_CHECKING:
     import keras
@@ -25,8 +21,8 @@ if TYPE_CHECKING:
     from automl.experiment import Experiment
     from automl.hypermodel import SpaceModel
 
-OWN = {"space", "data", "options", "output"}
-"""What `search` takes of the command line's arguments by another name."""
+SHOWN_TRIALS = 10
+"""So many of a leaderboard's rows stand where a notebook shows a search."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +66,8 @@ class Search:
         """Returns the leaderboard: a row a trial, the best first, a column for every searched value."""
         import pandas as pd
 
-        rows = leaderboard.rows(self.home, self.id)
-        return pd.DataFrame([{**row, **row.pop("params")} for row in rows])
+        rows = [(row.pop("params"), row) for row in leaderboard.rows(self.home, self.id)]
+        return pd.DataFrame([{**row, **values} for values, row in rows])
 
     def epochs(self) -> pd.DataFrame:
         """Returns the curves: a row an epoch of each trial, a column for every metric."""
@@ -94,9 +90,33 @@ class Search:
         path = trial_folder(search_folder(self.home, self.id), self._best()) / MODEL
         if not path.exists():
             raise ExportError(f"{path}: the best trial's model is gone. Run the search again.")
+        environment.import_keras()  # TensorFlow says a page of things on its way in, which a notebook would keep
         import keras
 
         return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+    def resume(self, trials: int | None = None, **options: Any) -> Search:
+        """Goes on with the search, as `automl resume` does; one that was stopped, or with more trials.
+
+        Args:
+            trials: A new total of trials; None for the old one.
+            options: Those of `automl resume`, with underscores.
+
+        Returns:
+            The search, with what it found since.
+
+        Raises:
+            ConfigError: An option is wrong, or the search's documents changed.
+            SearchError: The search could not go on.
+        """
+        command.run("resume", [self.id], {"trials": trials, **options}, self.home)
+        return Search(self.home, self.id)
+
+    def _repr_html_(self) -> str:
+        """Shows the top of the leaderboard in a notebook."""
+        table, style = self.trials(), {"index": False, "na_rep": "", "float_format": "{:.4g}".format}
+        more = f", the first {SHOWN_TRIALS} of {len(table)} trials" if len(table) > SHOWN_TRIALS else ""
+        return f"<p>search {self.id}{more}</p>{table.head(SHOWN_TRIALS).to_html(**style)}"
 
     def _best(self) -> int:
         number = leaderboard.best_trial(self.home, self.id)
@@ -137,7 +157,7 @@ def search(
         name, data_name = _names(space, data, Path(drafts))
         line = [name] if data_name is None else [name, "--data", data_name]
         line += [word for option in _options(settings) for word in ("--set", option)]
-        result = _run(["search", *line, *_flags(options), "--output", "json"], folder, drafts)
+        result = command.run("search", line, options, folder, drafts)
     return Search(folder, result["search_id"])
 
 
@@ -185,7 +205,7 @@ def load_space(
         try:
             return Space(experiment.load(*_names(space, data, Path(drafts)), _options(settings)))
         except ConfigError as error:
-            places = [replace(problem, where=_shown_place(problem.where, drafts)) for problem in error.problems]
+            places = [replace(problem, where=command.without(problem.where, drafts)) for problem in error.problems]
             raise ConfigError(places) from None
 
 
@@ -212,11 +232,6 @@ def _options(settings: Mapping[str, Any] | None) -> list[str]:
     return [f"{path}={json.dumps(value)}" for path, value in (settings or {}).items()]
 
 
-def _shown_place(text: str, drafts: str) -> str:
-    """Takes away the folder of the drafts, which is gone when an error is read."""
-    return text.replace(f"{drafts}{os.sep}", "")
-
-
 def _named(given: str | Path | Mapping[str, Any], draft: Path) -> str:
     """Returns a name or a path as it was given; writes a document down first, whose files are then found from here."""
     if not isinstance(given, Mapping):
@@ -228,66 +243,3 @@ def _named(given: str | Path | Mapping[str, Any], draft: Path) -> str:
         given = {**given, "data": here | dict(given["data"])}
     draft.write_text(document.dump(dict(given)))
     return str(draft)
-
-
-def _flags(options: Mapping[str, Any]) -> list[str]:
-    """Returns options as the command line takes them.
-
-    Raises:
-        ConfigError: There is no such option.
-    """
-    verb = cli.main.get_command(None, "search")  # type: ignore[arg-type]
-    known = {option.name: option for option in verb.params if option.name not in OWN}  # type: ignore[union-attr]
-    line: list[str] = []
-    for name, value in options.items():
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise ConfigError(Problem(f"search({name}=...)", "no such option", hint=hint or "See automl search --help"))
-        if value is None or value is False:
-            continue
-        line += [known[name].opts[0], *([] if value is True else [str(value)])]
-    return line
-
-
-def _run(line: list[str], home: Path, drafts: str) -> dict[str, Any]:
-    """Runs the command line in a process of its own, shows what it says, and returns the object that it prints."""
-    variables = {**os.environ, HOME_VARIABLE: str(home)}
-    if "keras" in sys.modules:
-        variables.setdefault("KERAS_BACKEND", sys.modules["keras"].config.backend())
-    command = [sys.executable, "-m", "automl", *line]
-    # A session of its own: Ctrl-C is handed on below, and not a second time by the terminal.
-    how: dict[str, Any] = {"env": variables, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    with tempfile.TemporaryFile("w+") as out, subprocess.Popen(command, stdout=out, **how) as process:
-        errors = _shown(process)
-        code = process.wait()
-        out.seek(0)
-        printed = out.read().splitlines()
-    if code in (cli.EXIT_FAILED, cli.EXIT_USAGE) or not printed:
-        raise _error(code, [_shown_place(text, drafts) for text in errors])
-    return dict(json.loads(printed[-1]))
-
-
-def _shown(process: subprocess.Popen[str]) -> list[str]:
-    """Prints what a process says, until it ends; returns its errors. Hands Ctrl-C on to it."""
-    errors: list[str] = []
-    assert process.stderr is not None
-    while True:
-        try:
-            for text in process.stderr:
-                if text.startswith("Error: "):
-                    errors.append(text.removeprefix("Error: ").rstrip())
-                else:
-                    sys.stderr.write(text)
-                    sys.stderr.flush()
-            return errors
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-
-
-def _error(code: int, errors: list[str]) -> BaseException:
-    """Returns the exception that a process ended with."""
-    if code == cli.EXIT_INTERRUPTED:
-        return KeyboardInterrupt()
-    if code == cli.EXIT_USAGE and errors:
-        return ConfigError([Problem(*line.split(": ", 1)) for line in errors])
-    return SearchError("\n".join(errors) or f"the search ended with exit code {code}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from searches import begun, environment, journal_holds, wait_for
 from spaces import QUICK
 
 import automl
-from automl import document
+from automl import api, command, document
 from automl.errors import ConfigError, SearchError
 
 SPACE = document.parse(QUICK, "space.yaml").data
@@ -31,6 +33,7 @@ class TestSearch:
         table = found.trials()
         assert len(table) == 2
         assert {"rank", "trial", "outcome", "conv.filters", "weights"} <= set(table.columns)
+        assert "params" not in table.columns
         assert list(table["rank"]) == [1, 2]
         assert table["trial"][0] == found.best["trial"] == found.summary["best"]["trial"]
         assert found.best["params"]["conv.filters"] == table["conv.filters"][0]
@@ -43,6 +46,22 @@ class TestSearch:
     def test_the_best_model_takes_raw_examples(self, found: automl.Search) -> None:
         predicted = found.model().predict(np.zeros((3, 8, 8, 1)), verbose=0)
         assert predicted.shape == (3, 10)
+
+    def test_a_notebook_shows_the_leaderboard(self, found: automl.Search, monkeypatch: pytest.MonkeyPatch) -> None:
+        shown = found._repr_html_()
+        assert f"search {found.id}<" in shown
+        assert shown.count("<tr") == 1 + 2
+        monkeypatch.setattr(api, "SHOWN_TRIALS", 1)
+        assert f"search {found.id}, the first 1 of 2 trials<" in found._repr_html_()
+        assert found._repr_html_().count("<tr") == 1 + 1
+
+    def test_it_goes_on(self, found: automl.Search, home: Path) -> None:
+        shutil.copytree(found.home, home)
+        further = automl.load_search(home=home).resume(trials=3, inline=True)
+        assert further.id == found.id
+        assert further.summary["trials"]["completed"] == len(further.trials()) == 3
+        assert further.epochs()[:4].equals(found.epochs())
+        assert len(found.trials()) == 2
 
     def test_it_is_found_again(self, found: automl.Search) -> None:
         assert automl.load_search(home=found.home) == found
@@ -62,6 +81,24 @@ def test_an_option_that_is_none_is_told(given: dict, options: dict, message: str
         automl.search(given, home=home, **options)
     assert message in str(told.value)
     assert not home.exists()
+
+
+def test_an_option_of_a_resume_that_is_none_is_told(home: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        automl.Search(home, "20261124-000000-abcd").resume(trails=3)
+    assert "resume(trails=...): no such option. Did you mean 'trials'?" in str(told.value)
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_progress_is_no_error_in_a_notebook(
+    notebook: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    if notebook:
+        monkeypatch.setattr(builtins, "__IPYTHON__", True, raising=False)
+    say = "import sys; sys.stderr.write('t001 done\\nError: a: b\\n')"
+    with subprocess.Popen([sys.executable, "-c", say], stderr=subprocess.PIPE, text=True) as process:
+        assert command._shown(process) == ["a: b"]
+    assert tuple(capsys.readouterr()) == (("t001 done\n", "") if notebook else ("", "t001 done\n"))
 
 
 def test_all_that_is_wrong_with_a_document_is_told(home: Path) -> None:

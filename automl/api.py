@@ -112,6 +112,9 @@ class Search:
         command.run("resume", [self.id], {"trials": trials, **options}, self.home)
         return Search(self.home, self.id)
 
+    def __repr__(self) -> str:
+        return f"Search({self.id!r})"  # without the home: whoever keeps a notebook keeps no path of his machine
+
     def _repr_html_(self) -> str:
         """Shows the top of the leaderboard in a notebook."""
         table, style = self.trials(), {"index": False, "na_rep": "", "float_format": "{:.4g}".format}

@@ -48,6 +48,7 @@ class TestSearch:
         assert predicted.shape == (3, 10)
 
     def test_a_notebook_shows_the_leaderboard(self, found: automl.Search, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert repr(found) == f"Search('{found.id}')"
         shown = found._repr_html_()
         assert f"search {found.id}<" in shown
         assert shown.count("<tr") == 1 + 2

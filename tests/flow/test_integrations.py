@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from keras import layers
-from searches import client_of, parent_run, trial_runs
+from searches import REPO, client_of, parent_run, trial_runs
 
 from automl import MlflowTuner
 
@@ -22,27 +22,8 @@ pytestmark = [
 ]
 
 
-def build_model(hp: Any) -> keras.Model:
-    """From https://keras.io/keras_tuner/getting_started, with fewer units."""
-    model = keras.Sequential()
-    model.add(layers.Flatten())
-    for i in range(hp.Int("num_layers", 1, 3)):
-        model.add(
-            layers.Dense(
-                units=hp.Int(f"units_{i}", min_value=4, max_value=16, step=4),
-                activation=hp.Choice("activation", ["relu", "tanh"]),
-            )
-        )
-    if hp.Boolean("dropout"):
-        model.add(layers.Dropout(rate=0.25))
-    model.add(layers.Dense(10, activation="softmax"))
-    learning_rate = hp.Float("lr", min_value=1e-4, max_value=1e-2, sampling="log")
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=learning_rate),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    return model
+# As Keras Tuner's guide has it: https://keras.io/keras_tuner/getting_started
+build_model = runpy.run_path(str(REPO / "docs" / "keras_tuner_in_mlflow.py"))["build_model"]
 
 
 class RandomSearch(MlflowTuner, keras_tuner.RandomSearch):

@@ -89,11 +89,12 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         DataError: The data is missing or does not fit; nothing is left behind.
         SearchError: The search cannot go on.
         Interrupted: Ctrl-C twice, or `automl stop --now`.
-        MissingExtra: The algorithm needs what is not installed.
-        ConfigError: Pretrained weights are missing or are not the network's, or the images are too small for it; there
-            is no such cluster.
+        MissingExtra: The algorithm, the tracking store or the cluster needs what is not installed.
+        ConfigError: The tracking address is none; there is no such cluster; pretrained weights are missing, or are not
+            the network's; or the images are too small for it.
     """
     read.search.algorithm.require()
+    where = store(options.home, options.tracking_uri)
     machine = _machine(options)
     environment.become_driver(machine.backend)
     assert read.data is not None
@@ -127,7 +128,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             **machine.settings(),
             "experiment": options.experiment or read.data.name,
             "name": options.name or f"{read.name}-{read.data.name}",
-            "tracking_uri": store(options.home, options.tracking_uri).shown,
+            "tracking_uri": where.shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),
             "source": options.source,
             "data": described(data),

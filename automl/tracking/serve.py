@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from automl.errors import ConfigError, Problem, SearchError
+from automl.tracking.outbox import line
 from automl.tracking.store import Store
 
 START_TIMEOUT_S = 120.0
@@ -30,19 +31,22 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> subprocess
 
     Raises:
         ConfigError: The port is taken, or the store has its own server.
-        SearchError: The server did not come up.
+        SearchError: The server did not come up, or its database cannot be opened.
     """
     if store.is_remote:
         raise ConfigError(Problem("ui", "this store has a server of its own", hint=f"Open {store.shown}"))
     _require_free(host, port)
-    store.prepare()
+    try:
+        store.prepare()
+    except Exception as error:
+        raise SearchError(f"the store at {store.shown} cannot be opened: {line(error)}") from error
     artifacts = store.artifacts or Path.cwd() / "artifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     arguments = ["--host", host, "--port", str(port), "--workers", "1"]
     arguments += ["--default-artifact-root", str(artifacts), "--artifacts-destination", str(artifacts)]
     environment = os.environ | {
         # Not an argument: it may hold a password, and everyone may read a process's arguments.
-        "MLFLOW_BACKEND_STORE_URI": store.uri,
+        "MLFLOW_BACKEND_STORE_URI": store.address,
         # Scorers and judges need it, the pages we show do not; it costs a process of 240 MB.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import logging
 import os
 import re
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from automl.errors import ConfigError, Problem
+from automl.errors import ConfigError, MissingExtra, Problem
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,21 +28,29 @@ TRIAL_TAG = "automl.trial"
 
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
+_POSTGRESQL = "postgresql://"
+_POSTGRESQL_LOCK = int.from_bytes(b"automl")
 _LOCAL = {"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "overlay", "tmpfs", "xfs", "zfs"}
 """File systems that only this machine writes to."""
 _ENVIRONMENT = {
     # A search tells nobody that it runs.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Else a run's end prints an address of it, before the result, and with the password where the server's has one.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # MLflow would wait minutes for a dead server, and the search with it; the mirror is caught up later instead.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    # It would also make a run twice where only the answer to the first request was lost; see `Outbox.attempt`.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    # PostgreSQL's own client, which reads it, would wait for as long as the kernel does.
+    "PGCONNECT_TIMEOUT": "15",
 }
 
 
 def redacted(text: object) -> str:
     """Returns `text` without the user names, passwords and tokens of the addresses in it."""
-    hidden = re.sub(r"://[^\s/@]+@", "://***@", str(text))
-    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret|api_?key)=[^&\s'\"]+", r"\1=***", hidden)
+    # To the last @ of the word: a password may hold one, or a slash. Not the folders of an SQLite file, behind ///.
+    hidden = re.sub(r"://(?!/)\S+@", "://***@", str(text))
+    return re.sub(r"(?i)\b(\w*(?:password|passwd|pwd|token|secret|api_?key))=[^&\s'\"]+", r"\1=***", hidden)
 
 
 @dataclass(frozen=True)
@@ -49,12 +58,20 @@ class Store:
     """A tracking store.
 
     Args:
-        uri: Its address for MLflow; may hold a password, `shown` does not.
+        uri: Its address as it was given; may hold a password, `shown` does not.
         artifacts: Folder for the artifacts of new experiments; None where a server keeps them.
     """
 
     uri: str
     artifacts: Path | None
+
+    @property
+    def address(self) -> str:
+        """What MLflow is given: `uri`, for PostgreSQL with the driver that is installed.
+
+        Which one an address without a driver means depends on SQLAlchemy's version, not on what is installed.
+        """
+        return re.sub(f"^{_POSTGRESQL}", f"postgresql+{_driver()}://", self.uri)
 
     @property
     def shown(self) -> str:
@@ -64,20 +81,30 @@ class Store:
     @property
     def is_remote(self) -> bool:
         """Whether a tracking server stands between us and the store; it then has its own UI at `uri`."""
-        return urlsplit(self.uri).scheme not in _SQL
+        return _kind(self.uri) not in _SQL
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is an SQLite file, which is always there and answers at once."""
+        return self.uri.startswith(_SQLITE)
 
     @property
     def is_missing(self) -> bool:
         """Whether it is an SQLite file that nobody has made yet."""
-        return self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).exists()
+        return self.is_file and not Path(self.uri.removeprefix(_SQLITE)).exists()
 
     def prepare(self) -> None:
-        """Makes an SQLite store, or brings an old one to this MLflow's tables. Nothing to do for other stores.
+        """Makes the tables of a new database; brings an old SQLite file to this MLflow's. A server does so by itself.
 
-        Under a file lock: processes that open a new database at once would each try to make its tables, and fail.
+        Under a lock: processes that open a new database at once would each try to make its tables, and fail.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: A PostgreSQL server cannot be reached, or lets nobody in.
         """
         _configure()
-        if not self.uri.startswith(_SQLITE):
+        if _kind(self.uri) == "postgresql":
+            _open_postgresql(self.address)
+        if not self.is_file:
             return
         file = Path(self.uri.removeprefix(_SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +119,7 @@ class Store:
         _configure()
         from mlflow import MlflowClient
 
-        return MlflowClient(tracking_uri=self.uri)
+        return MlflowClient(tracking_uri=self.address)
 
     def run_ids(self, search_id: str) -> tuple[str | None, dict[int, str]]:
         """Returns the run of a search and the runs of its trials, by number; reads every experiment.
@@ -116,13 +143,16 @@ def store(home: Path, uri: str | None = None) -> Store:
 
     Raises:
         ConfigError: The address is no store that MLflow still has.
+        MissingExtra: It is a PostgreSQL database, and no driver is installed.
     """
     where = "--tracking-uri" if uri else "MLFLOW_TRACKING_URI"
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{home.absolute() / 'mlflow.db'}"
-    scheme = urlsplit(uri).scheme.split("+")[0]
+    scheme = _kind(uri)
     if uri.startswith(_SQLITE):
         # Relative to here and now: workers and the UI may stand in another folder.
         uri = _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
+    if uri.startswith(_POSTGRESQL) and _driver() is None:
+        raise MissingExtra(f"{where}: PostgreSQL", "postgresql")
     if scheme in _SQL:
         return Store(uri, home.absolute() / "artifacts")
     if scheme in ("http", "https", "databricks", "databricks-uc") or uri in ("databricks", "databricks-uc"):
@@ -131,6 +161,15 @@ def store(home: Path, uri: str | None = None) -> Store:
     is_files = scheme in ("", "file")
     hint = "MLflow has given up file stores; `mlflow migrate-filestore` turns one into SQLite" if is_files else None
     raise ConfigError(Problem(where, "not a tracking store", expected, redacted(uri), hint))
+
+
+def _driver() -> str | None:
+    return next((name for name in ("psycopg2", "psycopg") if importlib.util.find_spec(name)), None)
+
+
+def _kind(uri: str) -> str:
+    """Returns the scheme of an address, without the driver that an SQL database may name there."""
+    return urlsplit(uri).scheme.split("+")[0]
 
 
 def same_address(shown: str) -> str | None:
@@ -201,6 +240,22 @@ def _migrate(uri: str, *, is_new: bool) -> None:
         finally:
             engine.dispose()
     MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+
+
+def _open_postgresql(uri: str) -> None:
+    """Opens a PostgreSQL database, where it is empty under a lock of its own: MLflow's is a file of this machine alone.
+
+    At once or not at all, where MLflow would try for a hundred seconds. An old database is left as it is: it has other
+    users, and `mlflow db upgrade` is for who runs it.
+    """
+    import sqlalchemy
+    from mlflow import MlflowClient
+
+    # Outside transactions, or MLflow's own would wait for this one.
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_POSTGRESQL_LOCK})"))
+        MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
 
 
 def _is_local(file: Path) -> bool:

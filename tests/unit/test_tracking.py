@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import logging
 import sqlite3
@@ -21,7 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
-from automl.errors import ConfigError
+from automl.errors import ConfigError, MissingExtra
 from automl.records import TrialResult
 from automl.tracking import DatasetInput, Store, Tracker, key_text, redacted, serve, store, value_text
 
@@ -115,6 +116,23 @@ class TestStore:
         found = store(tmp_path, "postgresql://ann:s3cret@host:5432/db?password=s3cret")
         assert found.shown == "postgresql://***@host:5432/db?password=***"
         assert redacted("no http://a:b@h/x and token=abc&n=1") == "no http://***@h/x and token=***&n=1"
+        assert redacted("postgresql://ann:s3/cr@et@host/db?sslpassword=x") == "postgresql://***@host/db?sslpassword=***"
+        assert redacted("sqlite:////home/ann@work/mlflow.db") == "sqlite:////home/ann@work/mlflow.db"
+
+    def test_names_the_driver_of_postgresql_that_is_installed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        installed = {"psycopg"}
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in installed or None)
+        found = store(tmp_path, "postgresql://ann:s3cret@host/db")
+        assert found.address == "postgresql+psycopg://ann:s3cret@host/db"
+        assert found.shown == "postgresql://***@host/db"
+        named = store(tmp_path, "postgresql+pg8000://ann@host/db")
+        assert named.address == "postgresql+pg8000://ann@host/db"
+        assert not named.is_remote
+        installed.clear()
+        with pytest.raises(MissingExtra, match=r"^--tracking-uri: PostgreSQL needs .*'automl\[postgresql\]'"):
+            store(tmp_path, "postgresql://ann:s3cret@host/db")
 
     @pytest.mark.parametrize(("system", "mode"), [("ext4", "wal"), ("nfs4", "delete")])
     def test_a_new_one_writes_ahead_unless_it_lies_on_another_machine(

@@ -103,10 +103,14 @@ class Family:
         """Deletes a trial's run, if it has one."""
         self.parent()  # which finds the runs of an earlier driver
         known = self.trial_run_ids.get(number)
+        if known is not None and self.outbox.has_failed:
+            # The store may have deleted it and only its answer been lost.
+            assert self.experiment_id is not None
+            known = find(self.api, [self.experiment_id], TRIAL_TAG, f"{self.search_id}/t{number:03d}")
         if known is not None:
             self.api.delete_run(known)
-            self._trials.pop(number, None)
-            self._known.pop(number, None)
+        self._trials.pop(number, None)
+        self._known.pop(number, None)
 
     def log_dataset(self, dataset: DatasetInput) -> None:
         """Lists the data set on the search's run, once."""

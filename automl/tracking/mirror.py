@@ -25,9 +25,9 @@ _STATUS = {"completed": "FINISHED", "stopped": "FINISHED", "timeout": "FINISHED"
 class Tracker:
     """Mirrors one search.
 
-    A method that only writes never raises and never waits for a server that is gone: what it has to say is queued, in
-    order, and the queue goes out within about a second, or when the server is back, at the latest with `close`.
-    `behind` tells what is still missing then.
+    A method that only writes never raises and never waits for a server: what it has to say is queued, in order, and
+    the queue goes out within about a second, or when the server is back, at the latest with `close`. Those that begin
+    or end the search wait for the answer, unless the server was gone a moment ago. `behind` tells what is missing then.
 
     Args:
         store: Where to.
@@ -38,7 +38,7 @@ class Tracker:
     def __init__(self, store: Store, experiment: str, search_id: str) -> None:
         self.store = store
         self.search_id = search_id
-        self._outbox = Outbox(self._write, store.shown)
+        self._outbox = Outbox(self._write, store.shown, aside=not store.is_file)
         self._family = Family(store, experiment, search_id, self._outbox)
         self._name = search_id
         self._dataset: DatasetInput | None = None
@@ -216,11 +216,18 @@ class Tracker:
         Returns:
             The model's URI, `models:/m-...`; None when the store could not be reached.
         """
+        family = self._family
+
+        def call() -> str:
+            parent, own = family.parent(), family.trial(trial, int(time.time() * 1000)).params
+            return models.log_best(family.api, parent, model, trial, own, registered_name, dict(metadata), requirements)
+
         self.flush(now=True)
+        if self._outbox.queue:  # gone, as was said just now
+            self._outbox.dropped += 1
+            return None
         try:
-            family = self._family
-            api, parent, own = family.api, family.parent(), family.trial(trial, int(time.time() * 1000)).params
-            return models.log_best(api, parent, model, trial, own, registered_name, dict(metadata), requirements)
+            return self._outbox.attempt(call)
         except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
             self._outbox.dropped += 1
             log.warning("MLflow did not take the model: %s", line(error))

@@ -15,7 +15,7 @@ from automl.tracking.runs import MirrorRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel
+    from mlflow.entities import LoggedModel, Run
     from mlflow.models.signature import ModelSignature
 
 ALIAS = "champion"
@@ -53,20 +53,27 @@ def log_best(
     known = logged(parent, trial)
     if known:
         return known
-    experiment_id = client.get_run(parent.run_id).info.experiment_id
+    run = client.get_run(parent.run_id)
     # The three steps of mlflow.keras.log_model, which would need an active run and MLflow's global address for them.
-    entity = client.create_logged_model(
-        experiment_id, name="model", source_run_id=parent.run_id, params=dict(params), model_type="keras"
+    entity = _begun(client, run, trial) or client.create_logged_model(
+        run.info.experiment_id,
+        name="model",
+        source_run_id=parent.run_id,
+        tags={_TRIAL_TAG: str(trial)},
+        params=dict(params),
+        model_type="keras",
     )
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "model")
-        _save(model, path, entity, parent.run_id, {**metadata, "trial": trial}, requirements)
-        client.log_model_artifacts(entity.model_id, str(path))
-    client.finalize_logged_model(entity.model_id, "READY")
-    client.log_outputs(parent.run_id, [LoggedModelOutput(entity.model_id, step=0)])
+    if entity.status != "READY":
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "model")
+            _save(model, path, entity, parent.run_id, {**metadata, "trial": trial}, requirements)
+            client.log_model_artifacts(entity.model_id, str(path))
+        client.finalize_logged_model(entity.model_id, "READY")
+    if entity.model_id not in {output.model_id for output in run.outputs.model_outputs}:
+        client.log_outputs(parent.run_id, [LoggedModelOutput(entity.model_id, step=0)])
     address = f"models:/{entity.model_id}"
     _register(client, entity, parent.run_id, registered_name)
-    # Last: an interruption before it logs the model again, which is a version too many and no champion too few.
+    # Last: after an interruption before it, each step finds what it did and goes on from there.
     parent.write(tags={_URI_TAG: address, _TRIAL_TAG: trial})
     return address
 
@@ -74,6 +81,14 @@ def log_best(
 def logged(parent: MirrorRun, trial: int) -> str | None:
     """Returns the address of the model that stands on a search's run, if it comes from this trial."""
     return parent.tags.get(_URI_TAG) if parent.tags.get(_TRIAL_TAG) == str(trial) else None
+
+
+def _begun(client: MlflowClient, run: Run, trial: int) -> LoggedModel | None:
+    """Returns what an interrupted call left of the model of this trial."""
+    begun = client.search_logged_models(
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}' AND tags.`{_TRIAL_TAG}` = '{trial}'"
+    )
+    return begun[0] if begun else None
 
 
 def _save(
@@ -124,6 +139,10 @@ def _register(client: MlflowClient, entity: LoggedModel, run_id: str, registered
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    version = client.create_model_version(name, entity.artifact_location, run_id=run_id, model_id=entity.model_id)
+    begun = client.search_model_versions(f"run_id = '{run_id}'")
+    version = next((each for each in begun if (each.name, each.source) == (name, entity.artifact_location)), None)
+    version = version or client.create_model_version(
+        name, entity.artifact_location, run_id=run_id, model_id=entity.model_id
+    )
     client.set_registered_model_alias(name, ALIAS, str(version.version))
     client.set_logged_model_tags(entity.model_id, {"automl.registered": f"{name}/{version.version}"})

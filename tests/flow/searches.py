@@ -28,6 +28,8 @@ from automl.winner import Summary
 REPO = Path(__file__).parents[2]
 # The backend whose workers start the soonest, for tests that start many of them and do not care.
 QUICKEST = "jax" if find_spec("jax") else "tensorflow"
+# They name runs and models by ids, which the store hands out.
+OF_THE_STORE = ("mlflow.parentRunId", "automl.model_uri")
 
 
 @dataclass
@@ -105,6 +107,33 @@ def trial_runs(client: Any, search_id: str) -> dict[int, Any]:
     numbers = [int(run.data.tags["automl.trial"].rpartition("/t")[2]) for run in found]
     assert len(set(numbers)) == len(numbers), "a trial has two runs"
     return dict(zip(numbers, found, strict=True))
+
+
+def mirrored(client: Any, search_id: str) -> dict[str, Any]:
+    """Returns all that MLflow holds of a search, by the names of the runs; the only search of its experiment."""
+    parent = parent_run(client, search_id)
+    runs = {"parent": parent} | {f"t{number:03d}": run for number, run in trial_runs(client, search_id).items()}
+    assert len(client.search_runs([parent.info.experiment_id], max_results=1000)) == len(runs)
+    return {name: _held(client, run) for name, run in runs.items()}
+
+
+def _held(client: Any, run: Any) -> dict[str, Any]:
+    documents = [item.path for item in client.list_artifacts(run.info.run_id) if not item.is_dir]
+    return {
+        "info": (run.info.run_name, run.info.status, run.info.start_time, run.info.end_time),
+        "params": run.data.params,
+        "tags": {key: value for key, value in run.data.tags.items() if key not in OF_THE_STORE},
+        "points": {
+            key: [
+                (point.step, point.value, point.timestamp) for point in client.get_metric_history(run.info.run_id, key)
+            ]
+            for key in run.data.metrics
+        },
+        "data": [each.dataset.to_dictionary() for each in run.inputs.dataset_inputs],
+        "documents": {
+            name: Path(client.download_artifacts(run.info.run_id, name)).read_text() for name in sorted(documents)
+        },
+    }
 
 
 def load(home: Path, name: str, document: str) -> Experiment:

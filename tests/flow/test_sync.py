@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import Search, client_of, make, parent_run, program, trial_runs
+from searches import Search, client_of, make, mirrored, program
 from spaces import QUICK
 
 from automl import launch, prediction
@@ -24,41 +24,15 @@ from automl.watcher import Watcher
 pytestmark = pytest.mark.slow
 
 SPACE = QUICK.replace("epochs: 1", "epochs: 2").replace("trials: 2", "trials: 3")
-# They name runs and models by ids, which the store hands out.
-OF_THE_STORE = ("mlflow.parentRunId", "automl.model_uri")
 
 
 def held(home: Path, search_id: str) -> dict[str, Any]:
-    """Returns all that the store of a home holds of a search, by the names of the runs."""
+    """Returns all that the store of a home holds of a search."""
     # A copy: this process goes on reading an SQLite file that it has opened, also when another has taken its place.
     copied = Path(tempfile.mkdtemp(dir=home.parent))
     with closing(sqlite3.connect(home / "mlflow.db")) as store, closing(sqlite3.connect(copied / "mlflow.db")) as copy:
         store.backup(copy)
-    client = client_of(copied)
-    runs = {"parent": parent_run(client, search_id)}
-    runs |= {f"t{number:03d}": run for number, run in trial_runs(client, search_id).items()}
-    (experiment,) = [each for each in client.search_experiments() if each.name != "Default"]
-    assert len(client.search_runs([experiment.experiment_id], max_results=1000)) == len(runs)
-    return {name: _held(client, run) for name, run in runs.items()}
-
-
-def _held(client: Any, run: Any) -> dict[str, Any]:
-    documents = [item.path for item in client.list_artifacts(run.info.run_id) if not item.is_dir]
-    return {
-        "info": (run.info.run_name, run.info.status, run.info.start_time, run.info.end_time),
-        "params": run.data.params,
-        "tags": {key: value for key, value in run.data.tags.items() if key not in OF_THE_STORE},
-        "points": {
-            key: [
-                (point.step, point.value, point.timestamp) for point in client.get_metric_history(run.info.run_id, key)
-            ]
-            for key in run.data.metrics
-        },
-        "data": [each.dataset.to_dictionary() for each in run.inputs.dataset_inputs],
-        "documents": {
-            name: Path(client.download_artifacts(run.info.run_id, name)).read_text() for name in sorted(documents)
-        },
-    }
+    return mirrored(client_of(copied), search_id)
 
 
 def lose(home: Path) -> None:

@@ -60,7 +60,7 @@ class Process:
             )
 
     def await_up(self) -> None:
-        wait_for(self.is_up, 120, self.running)  # type: ignore[arg-type]
+        wait_for(self.is_up, 300, self.running)  # type: ignore[arg-type]
 
     def is_up(self) -> bool:
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,24 +41,29 @@ class Share:
         return devices.memory(backend, max(1, math.floor(1 / self.gpus)))
 
 
-def crew(cluster: Share, workers: int | None, cpus: float, gpus: float) -> int:
+Nodes = Sequence[tuple[float, float]]
+"""CPUs and GPUs of each node of a cluster."""
+
+
+def crew(cluster: Share, workers: int | None, nodes: Nodes) -> int:
     """Settles how many trials run at once.
 
     Args:
         cluster: What each takes.
         workers: `--workers`; None for as many as there is room for.
-        cpus: CPUs of the cluster.
-        gpus: GPUs of the cluster.
+        nodes: What there is.
 
     Raises:
-        ConfigError: There is room for none.
+        ConfigError: No node has room for one, or the share is none that Ray can give.
     """
-    rooms = [math.floor(cpus / cluster.cpus)] if cluster.cpus else []
-    rooms += [math.floor(gpus / cluster.gpus)] if cluster.gpus else []
-    room = min(rooms, default=workers or 1)
+    if cluster.gpus > 1 and cluster.gpus != int(cluster.gpus):
+        received = f"{cluster.gpus:g}"
+        raise ConfigError(Problem("--gpus-per-trial", "more than one GPU are whole ones", "0.5, 1, 2", received))
+    wanted = [(place, share) for place, share in enumerate((cluster.cpus, cluster.gpus)) if share]
+    # A share of 0.07 fits 100 times into 7, not 99 times as in floating point.
+    room = sum(min(math.floor(node[place] / share + 1e-9) for place, share in wanted) for node in nodes)
     if room < 1:
-        needs = f"room for {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs"
-        raise ConfigError(
-            Problem("--cluster", "no trial fits", needs, f"a cluster of {cpus:g} CPUs and {gpus:g} GPUs in all")
-        )
+        needs = f"a node with {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs for each"
+        has = ", ".join(f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in nodes)
+        raise ConfigError(Problem("--cluster", "no trial fits on a node", needs, has))
     return workers or room

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import devices, programs
-from automl.cluster import Share, crew
+from automl.cluster import Nodes, Share, crew
 from automl.errors import ConfigError, Problem
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -153,6 +153,7 @@ class Machine:
     def node_environment(self, home: Path) -> tuple[dict[str, str], list[str]]:
         """Returns the variables of a worker on a cluster, and the names of those that name folders of this machine."""
         assert self.cluster is not None
+        programs.prune(programs.folder(home))
         kept = programs.variables(self.backend, programs.folder(home)) | features_kept(home)
         folders = [name for name, value in kept.items() if Path(value).is_absolute()]
         return {**self._numbers(), **self.cluster.variables(self.backend), **kept}, folders
@@ -210,19 +211,19 @@ def machine(
     return Machine(name, crew.workers, max(1, cores() // crew.workers), crew.gpus, crew.per_gpu)
 
 
-def on_cluster(cluster: Share, workers: int | None, wanted_backend: str | None, room: tuple[float, float]) -> Machine:
+def on_cluster(cluster: Share, workers: int | None, wanted_backend: str | None, nodes: Nodes) -> Machine:
     """Divides a cluster among workers.
 
     Args:
         cluster: What each takes.
         workers: How many; None for as many as there is room for.
         wanted_backend: See `backend`.
-        room: CPUs and GPUs of the cluster in all.
+        nodes: What there is.
 
     Raises:
         ConfigError: The backend is not installed here, or there is room for no worker.
     """
-    return Machine(backend(wanted_backend), crew(cluster, workers, *room), cluster.threads, cluster=cluster)
+    return Machine(backend(wanted_backend), crew(cluster, workers, nodes), cluster.threads, cluster=cluster)
 
 
 def same_machine(name: str, threads: int | None, settings: Mapping[str, Any]) -> Machine:

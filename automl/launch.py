@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import changes, control, dataset, environment, experiment, prediction, pretrained, winner
-from automl.cluster import Share
+from automl.cluster import Share, crew
 from automl.control import Wish
 from automl.document import Document
 from automl.environment import LOG, search_folder
@@ -182,6 +182,10 @@ def resume(
             what = "the search was begun on one machine, and goes on there"
             raise ConfigError(Problem("--cluster", what, hint="Leave it out"))
         machine = replace(machine, cluster=replace(machine.cluster, address=options.cluster))
+    if machine.cluster is not None and not options.inline:
+        from automl.executors import ray
+
+        crew(machine.cluster, None, ray.connect(machine.cluster.address))  # before the journal says that it went on
     environment.become_driver(machine.backend)
     settings = header.settings
     options = replace(options, tracking_uri=options.tracking_uri or same_address(settings["tracking_uri"]))
@@ -261,11 +265,11 @@ def _machine(options: Options) -> environment.Machine:
         return environment.machine(options.workers, options.backend, options.gpus, options.workers_per_gpu)
     from automl.executors import ray
 
-    room = ray.connect(options.cluster)
+    nodes = ray.connect(options.cluster)
     cpus = 1.0 if options.cpus_per_trial is None else options.cpus_per_trial
-    gpus = float(room[1] > 0) if options.gpus_per_trial is None else options.gpus_per_trial
+    gpus = float(any(gpus for _, gpus in nodes)) if options.gpus_per_trial is None else options.gpus_per_trial
     share = Share(options.cluster, cpus, gpus)
-    return environment.on_cluster(share, options.workers, options.backend, room)
+    return environment.on_cluster(share, options.workers, options.backend, nodes)
 
 
 def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:
@@ -279,5 +283,5 @@ def _executor(machine: environment.Machine, folder: Path, options: Options) -> E
         versions = environment.versions()
         needed = {name: versions[name] for name in ("automl", "keras", machine.backend)}
         given = (machine.workers, machine.cluster.cpus, machine.cluster.gpus)
-        return ray.Cluster(*given, variables=variables, caches=folders, versions=needed)
+        return ray.Cluster(*given, variables=variables, caches=folders, versions=needed, name=folder.name)
     return Processes(machine.worker_environments(options.home), folder / LOG)

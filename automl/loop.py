@@ -18,7 +18,7 @@ from automl.experiment import Experiment
 from automl.journal import Asked, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
 from automl.journal import results as told
 from automl.oracles import WAIT, Done, Proposer
-from automl.records import SCORED, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
+from automl.records import SCORED, Begun, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.retelling import tell_end
 from automl.standings import Standings
 from automl.tracking import Tracker
@@ -208,6 +208,9 @@ class Loop:
         if isinstance(event, WorkerLost):
             # No word of the trial's: how long a hang was waited for says nothing of how long an epoch takes.
             self._lost(event)
+            return True
+        if isinstance(event, Begun):
+            self.attempts.began(event.trial)
             return True
         self.attempts.heard(event.trial)
         if isinstance(event, Report):

@@ -255,6 +255,14 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A worker of a cluster has begun with this trial, which may have waited long for a place."""
+
+    trial: int
+    attempt: int
+
+
+@dataclass(frozen=True)
 class WorkerLost:
     """A worker died with this trial in its hands; `hung` when it was killed because it said nothing."""
 

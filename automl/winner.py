@@ -18,6 +18,7 @@ from automl.journal import Finished, Header, now_ms
 from automl.loop import STOPPED, Loop
 from automl.prediction import Prediction
 from automl.records import (
+    Begun,
     DataSpec,
     TestRequest,
     TestResult,
@@ -125,7 +126,8 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
     events: list[Event] = []
 
     def follow(event: Event) -> bool:
-        events.append(event)
+        if not isinstance(event, Begun):
+            events.append(event)
         return True
 
     for attempt in range(1, MOST_ATTEMPTS + 1):

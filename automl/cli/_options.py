@@ -52,9 +52,7 @@ cluster = click.option(
     help="Run trials on a Ray cluster: ray://host:port, or auto for the one of this machine.",
 )
 _SHARES = (
-    click.option(
-        "--cpus-per-trial", type=click.FloatRange(0, min_open=True), help="CPUs of the cluster for each trial; else 1."
-    ),
+    click.option("--cpus-per-trial", type=click.FloatRange(0.01), help="CPUs of the cluster for each trial; else 1."),
     click.option(
         "--gpus-per-trial",
         type=click.FloatRange(0),

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from automl.records import Measured, Report, TestResult, TrialResult, WorkerLost
+from automl.records import Begun, Measured, Report, TestResult, TrialResult, WorkerLost
 
 Message = Report | Measured
 """What a running trial says on its way."""
 
-Event = Message | TrialResult | TestResult | WorkerLost
+Event = Message | Begun | TrialResult | TestResult | WorkerLost
 """What comes back from a worker."""
 
 Tell = Callable[[Message], bool]

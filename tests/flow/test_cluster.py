@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from automl.executors import ray as executor
 from automl.executors.ray import Cluster
 from automl.journal import FILE, replay
 from automl.launch import Options
-from automl.records import DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
+from automl.records import Begun, DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
 from automl.watcher import Watcher
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
@@ -90,7 +91,8 @@ def until_idle(running: Cluster, goes_on: bool = True, silence_s: float = math.i
     events: list[Event] = []
 
     def follow(event: Event) -> bool:
-        events.append(event)
+        if not isinstance(event, Begun):
+            events.append(event)
         return goes_on
 
     workers = len(running._workers)
@@ -135,6 +137,31 @@ def test_workers_are_replaced_when_they_are_worn(pool: Pool, request_of: Any) ->
     running = pool(recycle_after=2)
     pids = [came_of(running, jobs.succeed, request_of())[-1].message for _ in range(4)]  # type: ignore[union-attr]
     assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_no_worker_holds_the_room_that_another_waits_for(pool: Pool, request_of: Any) -> None:
+    """As after the loss of a node: one place, two workers; a worn one comes back behind the other."""
+    running = pool(2, cpus=2.0, recycle_after=2)
+    for number in range(1, 6):
+        assert isinstance(came_of(running, jobs.succeed, request_of(number))[-1], TrialResult)
+
+
+def test_what_a_killed_driver_left_running_is_ended(pool: Pool, request_of: Any) -> None:
+    before = pool(name="20261124-000000-abcd")
+    before.submit(jobs.stay, request_of(1))
+    said: list[Event] = []
+    while not any(isinstance(event, Report) for event in said):
+        before.wait(1.0, lambda event: bool(said.append(event)) or True, math.inf)
+    after = Cluster(1, name="20261124-000000-abcd")
+    assert isinstance(until_idle(before)[-1], WorkerLost)
+    assert isinstance(came_of(after, jobs.succeed, request_of(2))[-1], TrialResult)
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(pool: Pool, request_of: Any, tmp_path: Path) -> None:
+    (tmp_path / f"automl-{os.getuid()}").mkdir(mode=0o755)
+    running = pool(variables={"TMPDIR": str(tmp_path)})
+    with pytest.raises(SearchError, match=r"no worker of the cluster comes to begin: .* is not this user's alone"):
+        came_of(running, jobs.succeed, request_of())
 
 
 def test_a_node_that_sees_no_file_of_the_drivers_is_sent_what_it_needs(
@@ -214,7 +241,7 @@ def test_a_node_that_is_killed_takes_nothing_with_it(new_home: Path, tmp_path: P
     lost = [each for trial in found.history.trials.values() for each in trial.lost]
     assert len(lost) == 1
     assert found.summary.trials["completed"] == 12
-    local = make(stocked(other), "walks", SPACE, stroll)
+    local = make(stocked(other), "walks", SPACE, walk, inline=True)
     assert scores(found.history) == scores(local.history)
     assert trial_runs(found.client, found.summary.search_id).keys() == set(range(1, 13))
     there, here = form(found.folder), form(local.folder)
@@ -269,7 +296,7 @@ def numbers() -> Any:
 def test_what_cannot_be_is_one_line(home: Path, cluster: LocalCluster) -> None:
     home.mkdir()
     read_ = load(home, "quick", QUICK)
-    with pytest.raises(ConfigError, match=r"no trial fits\. Expected room for 9 CPUs and 0 GPUs"):
+    with pytest.raises(ConfigError, match=r"no trial fits on a node\. Expected a node with 9 CPUs and 0 GPUs"):
         launch.start(read_, Options(home=home, cluster=cluster.address, cpus_per_trial=9.0), Watcher())
     executor.leave()
     for line, said in (

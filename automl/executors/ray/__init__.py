@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,14 @@ import numpy as np
 from automl.errors import SearchError
 from automl.executors import WORKER_HUNG, WORKER_LOST, Follow, Message, Request, Run
 from automl.executors._wear import GROWTH_MIB, RECYCLE_AFTER, Wear
-from automl.executors.ray._join import connect, leave
+from automl.executors.ray._join import NAMESPACE, connect, end_orphans, joined, leave
 from automl.executors.ray._node import Broken, Here, Node, Said, Sent, Wants, files, keep
-from automl.records import WorkerLost
+from automl.records import Begun, WorkerLost
 
 log = logging.getLogger("automl.executors.ray")
 
 MOST_STARTS = 3
-"""Actors in a row that may die before they begin with anything."""
+"""Actors in a row, in one place, that may die before they come."""
 
 PATIENCE_S = 30.0
 """How long trials wait for a place on the cluster before that is said."""
@@ -47,6 +48,8 @@ class _Worker:
     """Reference of the call that hands it the request, until that was answered."""
     heard: float | None = None
     """When it last said something about the request; None before it has begun."""
+    failed: int = 0
+    """How many before it, in its place, died before they came: a node that is lost takes several at once."""
 
     def assign(self, run: Run | None, request: Any) -> None:
         """Gives it something to do, which it is handed once it has a place."""
@@ -66,6 +69,8 @@ class Cluster:
         versions: What must be installed on every node; nothing is compared where none are given.
         recycle_after, growth_mib: See `processes`.
         shared: Whether every node sees the files of this machine; None to have each look.
+        name: Names the search. What a driver of it that was killed left running ends first: two of them may not write
+            to one folder, and a client's (`ray://`) live for half a minute after it.
     """
 
     def __init__(
@@ -79,23 +84,27 @@ class Cluster:
         recycle_after: int = RECYCLE_AFTER,
         growth_mib: float = GROWTH_MIB,
         shared: bool | None = None,
+        name: str = "",
     ) -> None:
         import ray
 
         self._ray: Any = ray
-        self._kind: Any = ray.remote(Node).options(
-            num_cpus=cpus,
-            num_gpus=gpus,
-            max_restarts=0,  # whoever takes the place of a dead one must not be given its calls again
-            max_concurrency=4,  # `said` waits in one thread
-            scheduling_strategy="SPREAD",
-            runtime_env={"env_vars": dict(variables or {})},
-        )
+        self._kind: Any = ray.remote(Node)
+        self._options = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "max_restarts": 0,  # whoever takes the place of a dead one must not be given its calls again
+            "max_concurrency": 4,  # `said` waits in one thread
+            "scheduling_strategy": "SPREAD",
+            "runtime_env": {"env_vars": dict(variables or {})},
+            "namespace": NAMESPACE,
+        }
+        self._name = name or uuid.uuid4().hex
+        end_orphans(self._name)
         self._given = (list(caches), shared)
         self._versions = versions or {}
         self._wear = (recycle_after, growth_mib)
         self._sent: dict[str, dict[str, Any]] = {}
-        self._failed_starts = 0
         self._waiting_since: float | None = None
         self._workers = [self._start() for _ in range(workers)]
 
@@ -113,7 +122,8 @@ class Cluster:
         idle = [worker for worker in self._workers if worker.request is None]
         if not idle:
             raise RuntimeError("no free worker")
-        max(idle, key=lambda worker: worker.is_here).assign(run, request)
+        with joined():
+            max(idle, key=lambda worker: worker.is_here).assign(run, request)
 
     def wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
         """Waits for reports, results and deaths; gives up a worker that has begun and said nothing for too long.
@@ -121,14 +131,20 @@ class Cluster:
         Raises:
             SearchError: No worker comes to its first word, or nodes have other versions than this machine.
         """
-        busy = [worker for worker in self._workers if worker.request is not None]
-        if not busy:
+        with joined():
+            self._wait(timeout_s, follow, silence_s)
+
+    def _wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
+        if all(worker.request is None for worker in self._workers):
             return
-        references = [each for worker in busy for each in (worker.taken, worker.said) if each is not None]
+        # Idle ones that have not come yet, too: unread, one would hold the room that a busy one waits for.
+        heeded = [worker for worker in self._workers if worker.request is not None or not worker.is_here]
+        references = [each for worker in heeded for each in (worker.taken, worker.said) if each is not None]
         self._ray.wait(references, num_returns=1, timeout=timeout_s)
         ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0)
-        for worker in busy:
-            silent = worker.heard is not None and time.monotonic() - worker.heard > silence_s
+        now = time.monotonic()  # what is sent to one of them may take long, while others say something
+        for worker in heeded:
+            silent = worker.heard is not None and now - worker.heard > silence_s
             if worker.taken in ready and not self._has_begun(worker, follow):
                 continue
             if worker.said in ready:
@@ -141,10 +157,14 @@ class Cluster:
 
     def close(self) -> None:
         """Ends every worker now, in mid-trial too, and leaves the cluster."""
-        for worker in self._workers:
-            self._ray.kill(worker.actor)
-        self._workers.clear()
-        leave()
+        try:
+            for worker in self._workers:
+                self._ray.kill(worker.actor)
+        except ConnectionError:
+            pass  # `ray://` is lost; the cluster ends them itself
+        finally:
+            self._workers.clear()
+            leave()
 
     def _has_begun(self, worker: _Worker, follow: Follow) -> bool:
         """Learns whether a worker took its request; tries another one where it was dead by then."""
@@ -158,6 +178,7 @@ class Cluster:
             self._replace(worker).assign(worker.run, worker.request)
             return False
         worker.taken, worker.heard = None, time.monotonic()
+        follow(Begun(worker.request.trial, worker.request.attempt))
         return True
 
     def _receive(self, worker: _Worker, follow: Follow) -> None:
@@ -171,18 +192,18 @@ class Cluster:
             match word:
                 case Here():
                     self._compare(word.versions)
-                    self._failed_starts, worker.is_here = 0, True
+                    worker.is_here = True
                     worker.assign(worker.run, worker.request)
-                    continue
                 case Wants():
                     wanted = self._wanted(word.path, worker.request.data.folder)
                     worker.actor.receive.remote(list(wanted), *wanted.values())
+                    worker.heard = time.monotonic()
                 case Broken():
                     follow(self._lost(worker, f"{WORKER_LOST} ({word.message})"))
                     return
                 case Sent():
+                    worker.heard = time.monotonic()  # first: it may be given its next request by `follow`
                     self._tell(worker, word, follow)
-            worker.heard = time.monotonic()
 
     def _tell(self, worker: _Worker, word: Sent, follow: Follow) -> None:
         keep(word.files, worker.request)
@@ -199,12 +220,13 @@ class Cluster:
         if worker.heard is not None:
             follow(self._lost(worker, f"{WORKER_LOST} ({_reason(error)})"))
             return
-        if not worker.is_here:
-            self._failed_starts += 1
-        if self._failed_starts >= MOST_STARTS:
+        failed = 0 if worker.is_here else worker.failed + 1
+        if failed >= MOST_STARTS:
             hint = "Every node needs the packages that this machine has, automl among them"
             raise SearchError(f"no worker of the cluster comes to begin: {_reason(error)}. {hint}.")
-        self._replace(worker).assign(worker.run, worker.request)
+        fresh = self._replace(worker)
+        fresh.failed = failed
+        fresh.assign(worker.run, worker.request)
 
     def _lost(self, worker: _Worker, message: str, *, hung: bool = False) -> WorkerLost:
         trial, attempt = worker.request.trial, worker.request.attempt
@@ -217,7 +239,8 @@ class Cluster:
         return fresh
 
     def _start(self) -> _Worker:
-        actor = self._kind.remote(*self._given)
+        named = {"name": f"{self._name}/{uuid.uuid4().hex}"}
+        actor = self._kind.options(**self._options, **named).remote(*self._given)
         return _Worker(actor, Wear(*self._wear), actor.said.remote())
 
     def _move(self) -> None:
@@ -238,8 +261,7 @@ class Cluster:
         """Returns the files of a path for a node that does not see it; the data goes to the cluster once."""
         if path == data:
             if path not in self._sent:
-                contents = {each.name: np.fromfile(each, np.uint8) for each in files(Path(path))}
-                self._sent[path] = {name: self._ray.put(content) for name, content in contents.items()}
+                self._sent[path] = {each.name: self._ray.put(np.fromfile(each, np.uint8)) for each in files(Path(path))}
             return self._sent[path]
         return {each.name: each.read_bytes() for each in files(Path(path))}
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from automl.errors import ConfigError, MissingExtra, Problem
+from automl.errors import ConfigError, MissingExtra, Problem, SearchError
+
+NAMESPACE = "automl"
+"""Where our actors have their names, in every cluster."""
 
 
-def connect(address: str) -> tuple[float, float]:
+def connect(address: str) -> list[tuple[float, float]]:
     """Joins a cluster, unless this process has.
 
     Args:
         address: `ray://host:port`, `host:port`, or `auto` for the one that runs on this machine.
 
     Returns:
-        The CPUs and the GPUs that it has in all, as its nodes count them.
+        The CPUs and the GPUs of each of its nodes, as they count them.
 
     Raises:
         MissingExtra: Ray is not installed.
@@ -39,8 +44,8 @@ def connect(address: str) -> tuple[float, float]:
             hint = "Start one with: ray start --head" if address == "auto" else None
             said = " ".join(str(error).split())[:300]
             raise ConfigError(Problem("--cluster", f"cannot join {address!r}: {said}", hint=hint)) from error
-    found = ray.cluster_resources()
-    return found.get("CPU", 0.0), found.get("GPU", 0.0)
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [(each.get("CPU", 0.0), each.get("GPU", 0.0)) for each in alive]
 
 
 def _knock(address: str) -> None:
@@ -55,3 +60,26 @@ def leave() -> None:
     import ray
 
     ray.shutdown()
+
+
+def end_orphans(name: str) -> None:
+    """Ends what is left of the workers whose names begin with `name/`."""
+    import ray
+
+    for each in ray.util.list_named_actors(all_namespaces=True):
+        if each["namespace"] == NAMESPACE and each["name"].startswith(f"{name}/"):
+            with contextlib.suppress(ValueError):  # it ended by itself meanwhile
+                ray.kill(ray.get_actor(each["name"], NAMESPACE))
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[None]:
+    """Turns the loss of the cluster into the end of the search; of `ray://`, that is: a driver on a node ends with it.
+
+    Raises:
+        SearchError: It was lost.
+    """
+    try:
+        yield
+    except ConnectionError as error:
+        raise SearchError(f"the cluster was lost: {error}. Go on with: automl resume") from error

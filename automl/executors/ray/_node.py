@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import threading
 import uuid
@@ -20,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from automl import environment, room
+from automl import environment, programs, room
 from automl.errors import SearchError
 from automl.executors import Event, Message, Run
 from automl.executors._wear import own_memory
@@ -112,14 +113,14 @@ class Node:
         self._in: SimpleQueue[Any] = SimpleQueue()
         self._shared = shared
         self._seen: dict[str, tuple[int, int]] = {}
-        self._root = Path(tempfile.gettempdir()) / f"automl-{os.getuid()}"
-        _sweep(self._root)
+        self._root = _own(Path(tempfile.gettempdir()) / f"automl-{os.getuid()}")
         self._out.put(Here(environment.versions()))
         for name in caches:
             folder = os.environ.get(name)
             # mlruns/cache/NAME: the folder itself is made when it is first used.
-            if folder and not self._sees(str(Path(folder).parents[1])):
+            if folder and not any(self._sees(str(each), os.W_OK) for each in (Path(folder), *Path(folder).parents[:2])):
                 os.environ[name] = str(self._root / "cache" / Path(folder).name)
+        programs.prune(programs.folder(self._root))
 
     def take(self, run: Run, request: TrialRequest | TestRequest) -> None:
         """Begins with a request and returns at once."""
@@ -143,17 +144,19 @@ class Node:
         self._in.put(dict(zip(names, contents, strict=True)))
 
     def _work(self, run: Run, request: TrialRequest | TestRequest) -> None:
-        self._root.mkdir(exist_ok=True, mode=0o700)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=self._root))
+        scratch: Path | None = None
         try:
-            own = self._here(request, scratch)
-            self._changed(scratch)  # the driver has these
-            result = run(own, lambda message: self._told(message, scratch))
-            self._say(_there(result, request), scratch)
+            _sweep(self._root)
+            scratch = here = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=self._root))
+            own = self._here(request, here)
+            self._changed(here)  # the driver has these
+            result = run(own, lambda message: self._told(message, here))
+            self._say(_there(result, request), here)
         except BaseException as error:  # noqa: BLE001 - what a trial does wrong is its result; this is a fault round it
             self._out.put(Broken(f"{type(error).__name__}: {error}".splitlines()[0]))
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
 
     def _told(self, message: Message, scratch: Path) -> bool:
         self._say(message, scratch)
@@ -173,14 +176,15 @@ class Node:
                 self._fetch(request.model, scratch)
                 model = scratch / model.name
             return replace(request, data=data, model=str(model))
-        if self._sees(request.folder):
+        if self._sees(request.folder, os.W_OK):
             return replace(request, data=data)
         self._fetch(request.folder, scratch)
         return replace(request, data=data, folder=str(scratch))
 
-    def _sees(self, path: str) -> bool:
-        # The path of a search holds its id: what is found there is no other machine's.
-        return Path(path).exists() if self._shared is None else self._shared
+    def _sees(self, path: str, how: int = os.R_OK) -> bool:
+        # The path of a search holds its id: what is found there is no other machine's. Seen and not allowed is not
+        # seen: `exists` would raise below a folder that is closed to the node's user.
+        return os.access(path, how) if self._shared is None else self._shared
 
     def _kept(self, folder: str) -> Path:
         """Returns where the driver's folder lies on this machine; fetched once, mapped by all workers here."""
@@ -196,6 +200,7 @@ class Node:
                     fresh.rename(kept)
                 finally:
                     shutil.rmtree(fresh, ignore_errors=True)
+            os.utime(kept)  # by it `room` tells what was longest not used
         return kept
 
     def _fetch(self, path: str, to: Path) -> None:
@@ -214,6 +219,19 @@ class Node:
                 self._seen[str(path)] = mark
                 found[path.name] = path.read_bytes()
         return found
+
+
+def _own(root: Path) -> Path:
+    """Makes the folder, or checks that whoever made it is this user: others may write to its parent.
+
+    Raises:
+        SearchError: It is not.
+    """
+    root.mkdir(exist_ok=True, mode=0o700)
+    facts = root.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise SearchError(f"{root} is not this user's alone. Remove it, or set TMPDIR for the node.")
+    return root
 
 
 def _sweep(root: Path) -> None:

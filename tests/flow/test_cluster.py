@@ -117,6 +117,30 @@ def test_a_trial_tells_and_obeys(pool: Pool, cluster: LocalCluster, request_of: 
         assert isinstance(result, TrialResult)
 
 
+@pytest.mark.parametrize("failures", [1, 99])
+def test_a_client_whose_server_dies_as_it_starts_is_let_in_again(
+    pool: Pool, cluster: LocalCluster, request_of: Any, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.util.client.worker import Worker
+
+    whole, left = Worker._server_init, [failures]
+
+    def init(*given: Any) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise ConnectionAbortedError("Initialization failure from server")
+        whole(*given)
+
+    monkeypatch.setattr(Worker, "_server_init", init)
+    monkeypatch.setattr("automl.executors.ray._join.time.sleep", lambda _: None)
+    if failures > 1:
+        with pytest.raises(ConfigError, match=r"cannot join 'ray://.*': Initialization failure from server"):
+            executor.connect(cluster.client_address)
+    # After a failure the cluster can still be joined in the other way.
+    running = pool(address=cluster.client_address if failures == 1 else cluster.address)
+    assert isinstance(came_of(running, jobs.succeed, request_of())[-1], TrialResult)
+
+
 def test_faults_cost_their_own_trial_alone(pool: Pool, request_of: Any) -> None:
     running = pool(2)
     for run, said in ((jobs.die, "died"), (jobs.raise_error, "RuntimeError: nobody caught this")):

@@ -6,10 +6,14 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from automl.errors import ConfigError, MissingExtra, Problem, SearchError
+
+MOST_TRIES = 5
+"""How often a client (`ray://`) is let in at most."""
 
 NAMESPACE = "automl"
 """Where our actors have their names, in every cluster."""
@@ -38,11 +42,11 @@ def connect(address: str) -> list[tuple[float, float]]:
     if not ray.is_initialized():
         try:
             _knock(address)
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+            _enter(address)
         # Ray has no error of its own for any of this.
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
             hint = "Start one with: ray start --head" if address == "auto" else None
-            said = " ".join(str(error).split())[:300]
+            said = " ".join(str(error).split())[:300] or type(error).__name__
             raise ConfigError(Problem("--cluster", f"cannot join {address!r}: {said}", hint=hint)) from error
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return [(each.get("CPU", 0.0), each.get("GPU", 0.0)) for each in alive]
@@ -53,6 +57,23 @@ def _knock(address: str) -> None:
     found = urlsplit(address if "://" in address else f"//{address}")
     if found.hostname and found.port:
         socket.create_connection((found.hostname, found.port), timeout=10).close()
+
+
+def _enter(address: str) -> None:
+    """Joins a cluster; another time where the server that its head starts for each client died as it came up."""
+    import ray
+    from ray._private import client_mode_hook
+
+    for attempt in range(1, MOST_TRIES + 1):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except ConnectionAbortedError:
+            # Else every call goes on to a client that is not there, those of another cluster's too.
+            client_mode_hook._explicitly_disable_client_mode()  # noqa: SLF001 - `ray.shutdown` passes it over
+            if attempt == MOST_TRIES:
+                raise
+            time.sleep(1.0)
 
 
 def leave() -> None:

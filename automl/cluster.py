@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from automl import devices
 from automl.errors import ConfigError, Problem
@@ -24,10 +23,6 @@ class Share:
     address: str
     cpus: float
     gpus: float
-
-    def settings(self) -> dict[str, Any]:
-        """Returns what stands in the journal's header."""
-        return asdict(self)
 
     @property
     def threads(self) -> int:

@@ -12,7 +12,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ class Machine:
 
     def settings(self) -> dict[str, Any]:
         """Returns what stands in the journal's header for `same_machine`, beside the backend and the threads."""
-        cluster = self.cluster and self.cluster.settings()
+        cluster = self.cluster and asdict(self.cluster)
         own = {"workers": self.workers, "gpus": list(self.gpus), "workers_per_gpu": self.workers_per_gpu}
         return {**own, "cluster": cluster}
 

@@ -95,7 +95,7 @@ def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], s
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_suffix(PARTIAL)
-    with _locked(folder):
+    with room.locked(folder.with_suffix(".lock")):
         if folder.is_dir():
             os.utime(folder)
             return
@@ -113,16 +113,9 @@ def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], s
                 with _claimed(done.fileno(), place, waits=waits) as is_ours:
                     if is_ours:
                         _write(extractor, kept[part], feeds[part], index)
-    with _locked(folder):
+    with room.locked(folder.with_suffix(".lock")):
         if not folder.is_dir():
             partial.rename(folder)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

@@ -276,9 +276,8 @@ def _executor(machine: environment.Machine, folder: Path, options: Options) -> E
     if options.inline:
         return Inline(environment.features_kept(options.home))
     if machine.cluster is not None:
-        from automl.executors import ray
+        from automl.executors import ray  # joined by now, for the room that there is
 
-        ray.connect(machine.cluster.address)
         variables, folders = machine.node_environment(options.home)
         versions = environment.versions()
         needed = {name: versions[name] for name in ("automl", "keras", machine.backend)}

@@ -1,10 +1,11 @@
-"""Room on disk for what is kept between searches."""
+"""Room on disk for what is kept between searches, and who may write there."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -23,6 +24,14 @@ def make(entries: Iterable[Path], limit_mb: float) -> None:
         else:
             path.unlink(missing_ok=True)
         excess -= size
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Keeps the processes of this machine apart: whoever comes second waits. The lock ends with its process."""
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _used(path: Path) -> float:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from automl import room
 from automl.errors import ConfigError, MissingExtra, Problem
 
 if TYPE_CHECKING:
@@ -108,7 +106,7 @@ class Store:
             return
         file = Path(self.uri.removeprefix(_SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(file.with_name(file.name + ".lock")):
+        with room.locked(file.with_name(file.name + ".lock")):
             is_new = self.is_missing
             _migrate(self.uri, is_new=is_new)
             if is_new and _is_local(file):
@@ -273,10 +271,3 @@ def _write_ahead(file: Path) -> None:
     """
     with contextlib.closing(sqlite3.connect(file)) as database, contextlib.suppress(sqlite3.OperationalError):
         database.execute("PRAGMA journal_mode=WAL")
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

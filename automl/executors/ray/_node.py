@@ -5,7 +5,6 @@ Knows nothing of the cluster: the driver calls `take`, `hear` and `receive`, and
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -189,8 +188,7 @@ class Node:
     def _kept(self, folder: str) -> Path:
         """Returns where the driver's folder lies on this machine; fetched once, mapped by all workers here."""
         kept = self._root / f"{DATA}{hashlib.sha256(folder.encode()).hexdigest()[:32]}"
-        with kept.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with room.locked(kept.with_suffix(".lock")):
             if not kept.is_dir():
                 room.make((path for path in self._root.glob(f"{DATA}*") if path.is_dir()), LIMIT_MB)
                 fresh = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")

@@ -150,19 +150,19 @@ class Node:
             own = self._here(request, here)
             self._changed(here)  # the driver has these
             result = run(own, lambda message: self._told(message, here))
-            self._say(_there(result, request), here)
+            last: Said = self._word(_there(result, request), here)
         except BaseException as error:  # noqa: BLE001 - what a trial does wrong is its result; this is a fault round it
-            self._out.put(Broken(f"{type(error).__name__}: {error}".splitlines()[0]))
-        finally:
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+            last = Broken(f"{type(error).__name__}: {error}".splitlines()[0])
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        self._out.put(last)  # behind it the worker may be replaced, and would leave its files
 
     def _told(self, message: Message, scratch: Path) -> bool:
-        self._say(message, scratch)
+        self._out.put(self._word(message, scratch))
         return bool(self._in.get()) if message.waits else True
 
-    def _say(self, event: Event, scratch: Path) -> None:
-        self._out.put(Sent(event, self._changed(scratch), own_memory()))
+    def _word(self, event: Event, scratch: Path) -> Sent:
+        return Sent(event, self._changed(scratch), own_memory())
 
     def _here(self, request: TrialRequest | TestRequest, scratch: Path) -> TrialRequest | TestRequest:
         """Returns a request whose paths are of this machine, with the driver's files at their ends."""

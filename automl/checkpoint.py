@@ -80,9 +80,8 @@ class Checkpoint(keras.callbacks.Callback):
         """Takes up the state on disk, if it is of this phase; returns the epochs that are behind it.
 
         Args:
-            fitted: The compiled model, whose optimizer is built here.
+            fitted: The compiled model, its optimizer built.
         """
-        fitted.optimizer.build(fitted.trainable_variables)
         if self._read is None or self.place != self._place:
             return self._place.began
         (told, state, best), self._read = self._read, None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from automl import experiment, mixing, model, phases, tasks
 from automl.feed import Feed, targets
@@ -53,8 +54,18 @@ class Fitting:
         phases.freeze(network, stage, self.document)
 
     def compile(self, network: Any) -> None:
-        """Gives a network, or the part of it that learns, a fresh optimizer, the loss and the metrics."""
+        """Gives a network, or the part of it that learns, a fresh optimizer, built, the loss and the metrics."""
         model.compile_model(network, self.training, self.task, self.data)
+        network.optimizer.build(network.trainable_variables)
+        if keras.config.backend() == "tensorflow":
+            # It traces a step again whose first trace made variables: most of a second, a fifth of a small trial. The
+            # other backends build the metrics before they trace.
+            self._build_metrics(network)
+
+    def _build_metrics(self, network: Any) -> None:
+        y = self.task.encode(targets(self.data, "val")[:1], self.data.classes)
+        network.compute_metrics(None, y, keras.tree.map_structure(_zeros, network.output))
+        network.reset_metrics()
 
     def feed(self, part: str, examples: Path | None = None) -> Feed:
         """Returns the batches of a part; those to train on are shuffled, weighted and mixed.
@@ -90,3 +101,8 @@ class Fitting:
             return []
         how = {"patience": early.patience, "min_delta": early.min_delta}
         return [keras.callbacks.EarlyStopping(monitor=self.objective, mode=self.direction, **how)]
+
+
+def _zeros(output: keras.KerasTensor) -> np.ndarray:
+    """Returns what a network might give for one example, its free axes of length 1."""
+    return np.zeros((1, *(size or 1 for size in output.shape[1:])), np.float32)

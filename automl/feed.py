@@ -81,7 +81,7 @@ class Feed(keras.utils.PyDataset):
             self._x, self._y, self._rows = _mapped(examples / f"{part}_x.npy"), targets(spec, part), None
         self._classes: Sequence[str] = spec.classes
         self._task = task
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._seed = seed
         self._weights = None if weights is None else np.asarray(weights, np.float32)
         self._mix = mix
@@ -89,22 +89,23 @@ class Feed(keras.utils.PyDataset):
         self.set_epoch(0)
 
     def __len__(self) -> int:
-        return math.ceil(self.size / self._batch_size)
+        return math.ceil(self.size / self.batch_size)
 
     @property
     def size(self) -> int:
         """The number of examples."""
         return len(self._x) if self._rows is None else len(self._rows)
 
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether each epoch has an order of its own."""
+        return self._seed is not None
+
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch whose order is read from now on, from 0. Called by `clock` in `fit`."""
         self._epochs_untold = 0
         self._epoch = epoch
-        if self._seed is None:
-            self._order = self._rows
-        else:
-            mixed = order(self.size, self._seed, epoch)
-            self._order = mixed if self._rows is None else self._rows[mixed]
+        self._order = None if self._seed is None else order(self.size, self._seed, epoch)
 
     def clock(self) -> keras.callbacks.Callback:
         """Returns the callback that tells this feed which epoch `fit` begins, `initial_epoch` included."""
@@ -127,17 +128,43 @@ class Feed(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        span = slice(index * self._batch_size, (index + 1) * self._batch_size)
-        chosen = span if self._order is None else self._order[span]
-        # A copy in any case: a backend may keep the batch's memory as its own.
-        x = self._x[chosen].astype(np.float32)
-        stored = np.array(self._y[chosen])
-        y = self._task.encode(stored, self._classes)
-        batch = (x, y) if self._weights is None else (x, y, self._weights[stored])
+        span = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        batch = self._read(span if self._order is None else self._order[span])
         if self._mix is None or self._seed is None:
             return batch
         # The 1 keeps the first batch apart from `order`: to NumPy, [seed, epoch] and [seed, epoch, 0] are the same.
         return self._mix(batch, np.random.default_rng([self._seed, self._epoch, index, 1]))
+
+    def held(self, limit_mb: float) -> tuple[np.ndarray, ...] | None:
+        """Returns all examples as one batch, unmixed, in their stored order.
+
+        Args:
+            limit_mb: The largest size of them to read.
+
+        Returns:
+            None if they are larger, or if each batch is mixed anew.
+        """
+        is_larger = 4e-6 * self.size * math.prod(self._x.shape[1:]) > limit_mb
+        return None if is_larger or self._mix is not None else self._read(slice(None))
+
+    def begin_epoch(self) -> np.ndarray:
+        """Returns the order of the epoch that begins, as places in what `held` returns; of a feed that is shuffled.
+
+        Output: (size,) int64, each of 0..size-1 once.
+
+        Raises:
+            RuntimeError: See `on_epoch_begin`.
+        """
+        self.on_epoch_begin()
+        assert self._order is not None
+        return self._order
+
+    def _read(self, chosen: slice | np.ndarray) -> tuple[np.ndarray, ...]:
+        rows = chosen if self._rows is None else self._rows[chosen]
+        # A copy in any case: a backend may keep the batch's memory as its own.
+        x, stored = self._x[rows].astype(np.float32), np.array(self._y[rows])
+        y = self._task.encode(stored, self._classes)
+        return (x, y) if self._weights is None else (x, y, self._weights[stored])
 
 
 def _mapped(path: Path) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import keras_tuner
 
-from automl import dataset, mixing, model, pretrained
+from automl import dataset, mixing, model, pipeline, pretrained
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import Experiment
 from automl.fitting import Fitting
@@ -116,7 +116,8 @@ class SpaceModel(keras_tuner.HyperModel):
 
     def _own(self, fitting: Fitting) -> dict[str, Any]:
         train = fitting.feed("train")
-        return {"x": train, "validation_data": fitting.feed("val"), "shuffle": False, "callbacks": [train.clock()]}
+        val = pipeline.of(fitting.feed("val"))
+        return {"x": pipeline.of(train), "validation_data": val, "shuffle": False, "callbacks": [train.clock()]}
 
     def _given(self, fitting: Fitting, args: Sequence[Any], given: dict[str, Any]) -> dict[str, Any]:
         if mixing.of(fitting.training.augmentation) is not None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import experiment as experiments
-from automl import mixing, model, tasks
+from automl import model
 from automl.anatomy import Anatomy, anatomy
 from automl.errors import Infeasible
 from automl.experiment import Experiment
@@ -122,23 +122,23 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
     """
     import keras
 
-    from automl.feed import Feed
+    from automl import pipeline
+    from automl.fitting import Fitting
 
-    resolved = read.trial(sample.values)
-    training, task = experiments.training(resolved), tasks.registry.read(resolved["data"]["task"])
+    fitting = Fitting(read.trial(sample.values), data, 0, read.objective, read.direction)
     keras.utils.clear_session(free_memory=False)
     began = time.monotonic()
-    network = model.build(resolved, data)
-    model.compile_model(network, training, task, data)
-    train = Feed(data, "train", task, training.batch_size, seed=0, mix=mixing.of(training.augmentation))
-    val = Feed(data, "val", task, training.batch_size)
+    network = model.build(fitting.document, data)
+    fitting.compile(network)
+    train, val = fitting.feed("train"), fitting.feed("val")
+    training, validating = pipeline.of(train), pipeline.of(val)
     steps, val_steps = min(len(train), MOST_STEPS), min(len(val), MOST_STEPS)
 
     def run() -> float:
         started = time.monotonic()
-        network.fit(train, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[train.clock()])
+        network.fit(training, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[train.clock()])
         trained = time.monotonic()
-        network.evaluate(val, steps=val_steps, verbose=0)
+        network.evaluate(validating, steps=val_steps, verbose=0)
         return (trained - started) * len(train) / steps + (time.monotonic() - trained) * len(val) / val_steps
 
     run()

@@ -159,7 +159,7 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
 
 def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, checkpoint: Checkpoint) -> None:
     """Fits a network through the phases of its training, from where the checkpoint stands."""
-    from automl import features
+    from automl import features, pipeline
     from automl.checkpoint import Place
     from automl.fitting import Fitting
 
@@ -176,8 +176,8 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
         checkpoint.begin(place, [*course, *stopping])
         train = fitting.feed("train", folder)
         fitted.fit(
-            train,
-            validation_data=fitting.feed("val", folder),
+            pipeline.of(train),
+            validation_data=pipeline.of(fitting.feed("val", folder)),
             initial_epoch=checkpoint.restore(fitted),
             epochs=min(place.began + stage.epochs, request.epochs),
             # The recorder reads what those before it log, and takes the weights they leave.
@@ -211,6 +211,7 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
 def _refitted(request: TrialRequest) -> str:
     import keras
 
+    from automl import pipeline
     from automl.fitting import Fitting
 
     seen = request.objective.removeprefix("val_")
@@ -227,7 +228,7 @@ def _refitted(request: TrialRequest) -> str:
         fitting.compile(network)
         train = fitting.feed("train")
         callbacks = [train.clock(), *fitting.course(stage, began), keep]
-        network.fit(train, initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0)
+        network.fit(pipeline.of(train), initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0)
         began = end
     network.set_weights(last)
     return str(export.registry.read("keras").write(network, Path(request.folder)))

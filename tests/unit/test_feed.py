@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from automl import pipeline
 from automl.feed import Feed, order
 from automl.records import DataSpec
 
@@ -300,3 +302,50 @@ def test_own_memory_does_not_grow_with_the_data(tmp_path):
     measured = json.loads(done.stdout.splitlines()[-1])
     assert measured["data"] > 200
     assert measured["grown"] < 0.2 * measured["data"], measured
+
+
+# --- TensorFlow's own pipeline -------------------------------------------------------------------------------------
+
+
+def as_batches(read: Any) -> list[list[np.ndarray]]:
+    return [[np.asarray(each) for each in batch] for batch in read]
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="of TensorFlow alone")
+@pytest.mark.parametrize("seed", [None, SEED])
+def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, seed):
+    source = feed(tmp_path, seed=seed, weights=np.array([1.0, 2.0, 4.0]))
+    read = pipeline.of(source)
+    assert read is not source
+    assert len(read) == len(source)
+    for epoch in (0, 1, 7):
+        source.set_epoch(epoch)
+        expected = [source[index] for index in range(len(source))]
+        for ours, its in zip(as_batches(read), as_batches(expected), strict=True):
+            for column, wanted in zip(ours, its, strict=True):
+                assert column.dtype == wanted.dtype
+                np.testing.assert_array_equal(column, wanted)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="of TensorFlow alone")
+def test_a_pipeline_refuses_a_second_epoch_that_it_is_not_told_of(tmp_path):
+    read = pipeline.of(feed(tmp_path, seed=SEED))
+    as_batches(read)
+    with pytest.raises(Exception, match=r"feed\.clock"):
+        as_batches(read)
+
+
+def test_a_part_that_is_mixed_or_too_large_is_read_by_the_feed(tmp_path, monkeypatch):
+    mixed = feed(tmp_path, seed=SEED, mix=lambda batch, _: batch)
+    assert pipeline.of(mixed) is mixed
+    monkeypatch.setattr(pipeline, "LIMIT_MB", 1e-6)
+    large = feed(tmp_path, seed=SEED)
+    assert pipeline.of(large) is large
+
+
+def test_of_a_fold_its_own_rows_are_held(tmp_path):
+    np.save(tmp_path / "folds.npy", (np.arange(SIZE) % 5).astype(np.int16))
+    of_fold = dataclasses.replace(spec(tmp_path), fold=2)
+    for part in ("train", "val"):
+        source = Feed(of_fold, part, Index(), BATCH)
+        assert source.held(1)[0].ravel().tolist() == rows(source)

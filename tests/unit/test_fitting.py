@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from automl import dataset, model
+from automl import dataset, model, pipeline
 from automl.dataset import DataDocument
 from automl.fitting import Fitting
 
@@ -44,9 +44,8 @@ def test_a_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(network, "compute_loss", counted)
     one.compile(network)
     train = one.feed("train")
-    network.fit(
-        train, validation_data=one.feed("val"), epochs=3, callbacks=[train.clock()], shuffle=False, verbose=0
-    )
+    parts = pipeline.of(train), pipeline.of(one.feed("val"))
+    network.fit(parts[0], validation_data=parts[1], epochs=3, callbacks=[train.clock()], shuffle=False, verbose=0)
     assert traced == [True, False]
 
 

@@ -1,4 +1,4 @@
-"""The batches of a small part as a pipeline of TensorFlow's own, which waits for no Python between two steps.
+"""The batches of a feed as a pipeline of TensorFlow's own.
 
 Imports Keras: for workers only.
 """
@@ -13,37 +13,66 @@ from automl.feed import Feed
 
 LIMIT_MB = 64
 """Largest part that each worker holds; a larger one is read from the memory map that all share."""
+AHEAD = 2
+"""Batches that are read while the network is at one."""
 
 
 def of(feed: Feed) -> Any:
-    """Returns what `fit` reads fastest: the batches of a feed, in its order.
+    """Returns what `fit` and `evaluate` read: the batches of a feed, in its order.
 
-    On TensorFlow, Keras reads a `PyDataset` by a thread, a queue, and a call of Python for each batch: a quarter of an
-    epoch of a small network. JAX and PyTorch call Python for each step anyway.
+    Keras reads a `PyDataset` on TensorFlow by `Dataset.from_generator`, and whoever calls that once has the C library
+    give freed memory back to the system at once: from then on the process takes two to three times as long to train a
+    convolutional network, whose every step asks for the same memory again (TensorFlow 2.21: "Memory patch applied:
+    M_TRIM_THRESHOLD").
 
     Args:
         feed: Told by its clock which epoch begins, whichever of the two is read.
 
     Returns:
-        A `tf.data.Dataset`; the feed itself on another backend, if its batches are mixed, or if it is too large.
+        A `tf.data.Dataset`; the feed itself on the other backends.
     """
-    held = feed.held(LIMIT_MB) if keras.config.backend() == "tensorflow" else None
-    if held is None:
+    if keras.config.backend() != "tensorflow":
         return feed
+    import tensorflow as tf
+
+    held = feed.held(LIMIT_MB)
+    batches = _cut(feed, held) if held else _called(feed)
+    if not feed.is_shuffled:
+        return batches(None)
+
+    def epoch(_: Any) -> Any:
+        order = tf.ensure_shape(tf.numpy_function(feed.begin_epoch, [], tf.int64), (feed.size,))
+        with tf.control_dependencies([order]):
+            return batches(order)
+
+    shuffled = tf.data.Dataset.range(1).flat_map(epoch)
+    return shuffled.apply(tf.data.experimental.assert_cardinality(len(feed)))
+
+
+def _cut(feed: Feed, held: Any) -> Any:
+    """Returns what cuts the batches of an epoch from examples in memory: one call of Python an epoch."""
     import tensorflow as tf
 
     with tf.device("CPU"):
         columns = tuple(tf.constant(column) for column in held)
 
-    def batches(whole: Any) -> Any:
-        return tf.data.Dataset.from_tensor_slices(whole).batch(feed.batch_size)
+    def batches(order: Any) -> Any:
+        # One gather an epoch: one for each batch takes a small network a quarter longer.
+        mixed = columns if order is None else tuple(tf.gather(column, order) for column in columns)
+        return tf.data.Dataset.from_tensor_slices(mixed).batch(feed.batch_size)
 
-    def epoch(_: Any) -> Any:
-        order = tf.ensure_shape(tf.numpy_function(feed.begin_epoch, [], tf.int64), (feed.size,))
-        return batches(tuple(tf.gather(column, order) for column in columns))
+    return batches
 
-    if not feed.is_shuffled:
-        return batches(columns)
-    # One call of Python an epoch, and one gather: a gather for each batch takes as long as the queue.
-    shuffled = tf.data.Dataset.range(1).flat_map(epoch)
-    return shuffled.apply(tf.data.experimental.assert_cardinality(len(feed)))
+
+def _called(feed: Feed) -> Any:
+    """Returns what asks the feed for each batch of an epoch."""
+    import tensorflow as tf
+
+    like = feed[0]
+    dtypes = [column.dtype for column in like]
+
+    def read(index: Any) -> Any:
+        columns = tf.numpy_function(lambda place: feed[int(place)], [index], dtypes)
+        return tuple(tf.ensure_shape(column, (None, *its.shape[1:])) for column, its in zip(columns, like, strict=True))
+
+    return lambda _: tf.data.Dataset.range(len(feed)).map(read).prefetch(AHEAD)

@@ -237,6 +237,7 @@ def _refitted(request: TrialRequest) -> str:
 def _evaluate(request: TestRequest) -> dict[str, float]:
     import keras
 
+    from automl import pipeline
     from automl.feed import Feed
 
     task = tasks.registry.read(request.document["data"]["task"])
@@ -244,5 +245,5 @@ def _evaluate(request: TestRequest) -> dict[str, float]:
     model.let_jit(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
     feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)
-    logs = network.evaluate(feed, verbose=0, return_dict=True)
+    logs = network.evaluate(pipeline.of(feed), verbose=0, return_dict=True)
     return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

@@ -311,12 +311,23 @@ def as_batches(read: Any) -> list[list[np.ndarray]]:
     return [[np.asarray(each) for each in batch] for batch in read]
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="of TensorFlow alone")
-@pytest.mark.parametrize("seed", [None, SEED])
-def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, seed):
-    source = feed(tmp_path, seed=seed, weights=np.array([1.0, 2.0, 4.0]))
+tensorflow_only = pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="of TensorFlow alone")
+
+
+def doubled(batch: Any, generator: np.random.Generator) -> Any:
+    """Mixes a batch: another factor for each."""
+    return (batch[0] * generator.integers(2, 9), *batch[1:])
+
+
+@tensorflow_only
+@pytest.mark.parametrize("limit_mb", [64, 0])
+@pytest.mark.parametrize(
+    "fields", [{}, {"seed": SEED}, {"seed": SEED, "mix": doubled}], ids=["stored", "shuffled", "mixed"]
+)
+def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, monkeypatch, limit_mb, fields):
+    monkeypatch.setattr(pipeline, "LIMIT_MB", limit_mb)
+    source = feed(tmp_path, weights=np.array([1.0, 2.0, 4.0]), **fields)
     read = pipeline.of(source)
-    assert read is not source
     assert len(read) == len(source)
     for epoch in (0, 1, 7):
         source.set_epoch(epoch)
@@ -327,20 +338,27 @@ def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, seed):
                 np.testing.assert_array_equal(column, wanted)
 
 
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="of TensorFlow alone")
-def test_a_pipeline_refuses_a_second_epoch_that_it_is_not_told_of(tmp_path):
+@tensorflow_only
+@pytest.mark.parametrize("limit_mb", [64, 0])
+def test_a_pipeline_refuses_a_second_epoch_that_it_is_not_told_of(tmp_path, monkeypatch, limit_mb):
+    monkeypatch.setattr(pipeline, "LIMIT_MB", limit_mb)
     read = pipeline.of(feed(tmp_path, seed=SEED))
     as_batches(read)
     with pytest.raises(Exception, match=r"feed\.clock"):
         as_batches(read)
 
 
-def test_a_part_that_is_mixed_or_too_large_is_read_by_the_feed(tmp_path, monkeypatch):
-    mixed = feed(tmp_path, seed=SEED, mix=lambda batch, _: batch)
-    assert pipeline.of(mixed) is mixed
-    monkeypatch.setattr(pipeline, "LIMIT_MB", 1e-6)
+@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="of the others")
+def test_the_other_backends_read_the_feed_itself(tmp_path):
+    source = feed(tmp_path, seed=SEED)
+    assert pipeline.of(source) is source
+
+
+def test_what_is_mixed_or_too_large_is_not_held(tmp_path):
+    assert feed(tmp_path, seed=SEED, mix=doubled).held(64) is None
     large = feed(tmp_path, seed=SEED)
-    assert pipeline.of(large) is large
+    assert large.held(4e-6 * SIZE) is not None
+    assert large.held(3.9e-6 * SIZE) is None
 
 
 def test_of_a_fold_its_own_rows_are_held(tmp_path):

@@ -354,3 +354,21 @@ def test_trials_of_one_worker_leave_nothing_to_each_other(ask: Ask) -> None:
     assert metrics_of(run(ask(3, seed=9))[1]) == alone
     names = [layer.name for layer in keras.saving.load_model(run(ask(4))[0].model, compile=False).layers]
     assert not any(name.endswith("_1") for name in names)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="of TensorFlow alone")
+def test_no_data_is_read_by_a_generator_of_tensorflow(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them, and the process trains at less than half its speed from then on; see `pipeline.of`."""
+    import tensorflow as tf
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("from_generator")
+
+    monkeypatch.setattr(tf.data.Dataset, "from_generator", refused)
+    mixed = document(augmentation={"mixup": 0.2})
+    for number, told in enumerate((document(), mixed), start=1):
+        request = ask(number, document=told)
+        result, _ = run(request)
+        assert result.outcome == "completed", result
+    tested = run_test(TestRequest(1, 1, told, request.data, result.model), ignore)
+    assert tested.metrics

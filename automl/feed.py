@@ -41,10 +41,10 @@ class Feed(keras.utils.PyDataset):
     A memory map handed to `fit` itself is copied whole into the process; here each batch is, so a worker's own memory
     does not grow with the data and the pages are shared by all workers.
 
-    Training: `model.fit(pipeline.of(feed), shuffle=False, callbacks=[feed.clock(), ...])`. The clock tells the feed which epoch
-    begins. Keras's own `on_epoch_begin` cannot: it is also called while the model is built (JAX, torch), its
-    `on_epoch_end` also before the first epoch, and neither knows `initial_epoch`. Within an epoch a batch depends on
-    its position alone, so batches that are peeked at for their shapes or prefetched and dropped change nothing.
+    Training: `model.fit(pipeline.of(feed), shuffle=False, callbacks=[feed.clock(), ...])`. The clock tells the feed
+    which epoch begins. Keras's own `on_epoch_begin` cannot: it is also called while the model is built (JAX, torch),
+    its `on_epoch_end` also before the first epoch, and neither knows `initial_epoch`. Within an epoch a batch depends
+    on its position alone, so batches that are peeked at for their shapes or prefetched and dropped change nothing.
 
     Args:
         spec: The prepared set.

@@ -57,8 +57,11 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_no_module_imports_tensorflow() -> None:
+def test_no_module_but_the_pipeline_imports_tensorflow() -> None:
+    """All three backends are first-class; the pipeline mends what one of them does to data that Python reads."""
     for file in FILES:
+        if file == REPO / "automl" / "pipeline.py":
+            continue
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):

@@ -160,9 +160,9 @@ class Feed(keras.utils.PyDataset):
         return self._order
 
     def _read(self, chosen: slice | np.ndarray) -> tuple[np.ndarray, ...]:
-        rows = chosen if self._rows is None else self._rows[chosen]
+        places = chosen if self._rows is None else self._rows[chosen]
         # A copy in any case: a backend may keep the batch's memory as its own.
-        x, stored = self._x[rows].astype(np.float32), np.array(self._y[rows])
+        x, stored = self._x[places].astype(np.float32), np.array(self._y[places])
         y = self._task.encode(stored, self._classes)
         return (x, y) if self._weights is None else (x, y, self._weights[stored])
 

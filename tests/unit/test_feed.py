@@ -339,6 +339,13 @@ def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, monkey
 
 
 @tensorflow_only
+def test_no_pipeline_waits_for_its_tuner_when_it_ends(tmp_path):
+    """A sleep of the tuner's is as long as the epoch so far, and one end in four waited for it."""
+    assert pipeline.of(feed(tmp_path)).options().autotune.enabled is False
+    assert pipeline.of(feed(tmp_path, seed=SEED)).options().autotune.enabled is False
+
+
+@tensorflow_only
 @pytest.mark.parametrize("limit_mb", [64, 0])
 def test_a_pipeline_refuses_a_second_epoch_that_it_is_not_told_of(tmp_path, monkeypatch, limit_mb):
     monkeypatch.setattr(pipeline, "LIMIT_MB", limit_mb)

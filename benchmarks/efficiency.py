@@ -13,7 +13,7 @@ All build and compile their models by one function from a dict of values. A curv
 epoch so far. What was run is kept and not run again: the whole, of five methods and three seeds, may be cut off and
 continued.
 
-Four minutes on two cores are 30 to 70 epochs: some ten to thirty trials, of which every method draws the first ten at
+Four minutes on two cores are 20 to 70 epochs: some ten to thirty trials, of which every method draws the first ten at
 random. So the best of a run hangs on its luck as much as on its method: the seeds of one method differ by more than the
 methods do. Longer runs are what would tell them apart.
 """

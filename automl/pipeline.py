@@ -43,6 +43,7 @@ def of(feed: Feed) -> Any:
 
 
 def _batches(feed: Feed) -> Any:
+    """Returns the pipeline of a feed: in its stored order, or each epoch in the order that the feed tells."""
     import tensorflow as tf
 
     held = feed.held(LIMIT_MB)

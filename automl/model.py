@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from automl import augmentation, inputs, optimizers, tasks
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
+from automl.blocks._names import set_apart
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.losses import Loss
 from automl.optimizers import Optimizer
@@ -69,10 +70,12 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     task = tasks.registry.get(data.task)()
     chain = _read(document["model"])
     changes = augmentation.of(document)
-    entrance, flow = inputs.registry.get(data.input)().stem(data.shape, data.stem, changes)
-    flow = chain.connect(flow, (task.takes,), before=f"the {data.input}", after="head")
+    entrance, start = inputs.registry.get(data.input)().stem(data.shape, data.stem, changes)
+    end = chain.connect(start, (task.takes,), before=f"the {data.input}", after="head")
+    output = task.head(end, data)
+    set_apart(start, end, output, {block.name for block in chain.blocks if block.name})
     try:
-        return keras.Model(entrance, task.head(flow, data), name="model")
+        return keras.Model(entrance, output, name="model")
     except ValueError as error:
         raise Infeasible(f"model: {message(error)}") from error
 

@@ -13,8 +13,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from automl import structure
-from automl.blocks import KINDS, Block, registry
+from automl.blocks import KINDS, AnyBlock, Block, registry
 from automl.blocks._layer import KerasLayer, is_layer_name
+from automl.blocks._names import added
 from automl.blocks.flatten import Flatten
 from automl.blocks.global_pool import GlobalPool
 from automl.errors import Infeasible
@@ -200,6 +201,10 @@ def joined(
     )
 
 
+def _added(block: AnyBlock, kind: str) -> AnyBlock:
+    return block.model_copy(update={"name": added(kind)})
+
+
 def _rows_to_steps(flow: Flow) -> Flow:
     """Reads the rows of an image as the steps of a sequence; a feature map of steps is one already."""
     import keras
@@ -207,14 +212,14 @@ def _rows_to_steps(flow: Flow) -> Flow:
     if len(flow.x.shape) == 3:
         return Flow(flow.x, "sequence", flow.valid)
     _, height, width, channels = flow.x.shape
-    return Flow(keras.layers.Reshape((height, width * channels))(flow.x), "sequence")
+    return Flow(keras.layers.Reshape((height, width * channels), name=added("rows"))(flow.x), "sequence")
 
 
 JOINTS: dict[tuple[Kind, Kind], Callable[[Flow], Flow]] = {
     ("feature_map", "sequence"): _rows_to_steps,
-    ("feature_map", "vector"): lambda flow: GlobalPool()(flow, "vector"),
+    ("feature_map", "vector"): lambda flow: _added(GlobalPool(), "pool")(flow, "vector"),
     ("sequence", "feature_map"): lambda flow: Flow(flow.x, "feature_map", flow.valid),
-    ("sequence", "vector"): lambda flow: Flatten()(flow, "vector"),
+    ("sequence", "vector"): lambda flow: _added(Flatten(), "flatten")(flow, "vector"),
 }
 """How a flow of one kind becomes another. What is missing is refused: a vector has no order to read."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from automl.blocks._names import added
 from automl.flow import Flow
 
 
@@ -52,9 +53,9 @@ def every_nth(valid: Any, stride: int, steps: int) -> Any:
         return None
     # Slicing a symbolic tensor would do as well; stock layers are what every export format knows.
     if stride > 1:
-        valid = keras.layers.MaxPooling1D(pool_size=1, strides=stride)(valid)
+        valid = keras.layers.MaxPooling1D(pool_size=1, strides=stride, name=added("every"))(valid)
     spare = valid.shape[1] - steps
-    return keras.layers.Cropping1D((0, spare))(valid) if spare > 0 else valid
+    return keras.layers.Cropping1D((0, spare), name=added("crop"))(valid) if spare > 0 else valid
 
 
 def mean_over_steps(flow: Flow) -> Any:
@@ -79,13 +80,13 @@ def last_step(x: Any, valid: Any) -> Any:
         x: `(batch, steps, ...) float32`.
         valid: `(batch, steps, 1) float32` as `Flow.valid`; None where all steps are.
     """
-    import keras
     from keras import ops
+    from keras.layers import Cropping1D, Cropping2D
 
     if valid is None:
         rank, before = len(x.shape), x.shape[1] - 1
-        crop = keras.layers.Cropping1D((before, 0)) if rank == 3 else keras.layers.Cropping2D(((before, 0), (0, 0)))
-        return ops.squeeze(crop(x), axis=1)
+        layer, cropped = (Cropping1D, (before, 0)) if rank == 3 else (Cropping2D, ((before, 0), (0, 0)))
+        return ops.squeeze(layer(cropped, name=added("last"))(x), axis=1)
     number = ops.cumsum(valid, axis=1)
     last = ops.multiply(valid, ops.cast(ops.equal(number, ops.max(number, axis=1, keepdims=True)), "float32"))
     for _ in range(len(x.shape) - 3):

@@ -55,9 +55,9 @@ class ConvLstm(Weighted):
             return Flow(x if valid is None else last_step(x, valid), "feature_map")
         if len(sides) == 3:
             return Flow(x, "feature_map")
-        x = layers.Reshape((x.shape[1] * self.window, self.filters))(x)
+        x = layers.Reshape((x.shape[1] * self.window, self.filters), name=self.label("steps"))(x)
         spare = x.shape[1] - sides[0]
-        x = layers.Cropping1D((0, spare))(x) if spare else x
+        x = layers.Cropping1D((0, spare), name=self.label("crop"))(x) if spare else x
         return Flow(zeroed(x, flow.valid), "feature_map", flow.valid)
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind
@@ -77,8 +77,9 @@ class ConvLstm(Weighted):
         steps, channels = flow.x.shape[1:]
         count = -(-steps // self.window)
         x, spare = zeroed(flow.x, flow.valid), count * self.window - steps
-        x = keras.layers.ZeroPadding1D((0, spare))(x) if spare else x
-        return keras.layers.Reshape((count, self.window, channels))(x), every_nth(flow.valid, self.window, count)
+        x = keras.layers.ZeroPadding1D((0, spare), name=self.label("fill"))(x) if spare else x
+        x = keras.layers.Reshape((count, self.window, channels), name=self.label("windows"))(x)
+        return x, every_nth(flow.valid, self.window, count)
 
     def _layer(self, whole: bool) -> Any:
         import keras

@@ -41,7 +41,7 @@ class Embedding(Block):
         # Scaled and scaled back by the stem, a number may be a hair off; outside the table backends differ or fail.
         numbers = ops.cast(ops.clip(ops.round(flow.x), 0, self.input_dim - 1), "int32")
         x = keras.layers.Embedding(self.input_dim, self.output_dim, name=self.label())(numbers)
-        x = keras.layers.Reshape((flow.x.shape[1], flow.x.shape[2] * self.output_dim))(x)
+        x = keras.layers.Reshape((flow.x.shape[1], flow.x.shape[2] * self.output_dim), name=self.label("joint"))(x)
         return Flow(zeroed(x, flow.valid), "sequence", flow.valid)
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - yields one kind

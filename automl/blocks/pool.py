@@ -72,7 +72,7 @@ class Pool(Block):
             x = self._layer(size, stride, self.label())(x)
         else:
             x = self._layer(size, stride, self.label())(zeroed(flow.x, flow.valid))
-            share = self._layer(size, stride)(flow.valid)
+            share = self._layer(size, stride, self.label("share"))(flow.valid)
             x = ops.divide(x, ops.maximum(share, 0.5 / size[0]))
         valid = every_nth(flow.valid, stride[0], x.shape[1])
         return Flow(zeroed(x, valid), "feature_map", valid)
@@ -84,7 +84,7 @@ class Pool(Block):
         require_fit(field, size, spatial)
         return size, stride
 
-    def _layer(self, size: tuple[int, ...], stride: tuple[int, ...], name: str | None = None) -> Any:
+    def _layer(self, size: tuple[int, ...], stride: tuple[int, ...], name: str | None) -> Any:
         import keras
 
         layers = keras.layers

@@ -55,7 +55,9 @@ class Residual(Block):
         """Adds the blocks and their shortcut to a flow."""
         end = self.blocks.connect(flow, (flow.kind,), before="the residual's input", after="sum", prefix=self.name)
         always = self.projection == "always"
-        return add_shortcut(flow, end, self.norm, self.activation, self.name, self._projection(), always)
+        # Another dash: a block inside may be called `sum`.
+        name = self.name and f"{self.name}-"
+        return add_shortcut(flow, end, self.norm, self.activation, name, self._projection(), always)
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - gives the kind it got
         """Returns the shape that the last block gives."""

@@ -46,7 +46,7 @@ class SqueezeExcite(Weighted):
         for block, part in ((narrow, "reduce"), (wide, "excite")):
             gate = self.named(block, part)(gate, "vector")
         across = (1,) * (len(flow.x.shape) - 2)
-        scale = keras.layers.Reshape((*across, channels))(gate.x)
+        scale = keras.layers.Reshape((*across, channels), name=self.label("across"))(gate.x)
         x = keras.layers.Multiply(name=self.label())([flow.x, scale])
         return Flow(zeroed(x, flow.valid), "feature_map", flow.valid)
 

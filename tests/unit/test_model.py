@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from automl import inputs, model, tasks
+from automl.blocks import registry
 from automl.errors import ConfigError, Infeasible
 from automl.records import DataSpec
 from automl.sections import Training
@@ -154,3 +155,41 @@ def test_padding_that_follows_an_example_changes_nothing(stack):
     more = np.concatenate([x, np.full((3, 5, 2), np.nan, "float32")], axis=1)
     found, expected = (keras.ops.convert_to_numpy(net(given)) for net, given in ((long, more), (short, x)))
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+NAMED = [
+    (["dense", "flatten"], (8, 2)),
+    (["recurrent", {"dense": {"name": "reshape"}}], (6, 5, 1)),
+    (["conv", {"dense": {"name": "global_average_pooling2d"}}], (6, 5, 1)),
+    ([{"conv": {"name": "image"}}, {"dense": {"name": "scale"}}], (6, 5, 1)),
+    ([{"conv": {"name": "series"}}, {"dense": {"name": "probabilities"}}], (8, 2)),
+    ([{"residual": {"blocks": [{"conv": {"name": "sum"}}, {"conv": {"name": "shortcut", "filters": 3}}]}}], (8, 2)),
+    ([{"residual": {"blocks": [{"conv": {"name": "activation"}}]}}], (8, 2)),
+]
+
+
+@pytest.mark.parametrize(("blocks", "shape"), NAMED, ids=str)
+def test_a_block_may_be_named_as_what_the_model_adds(blocks, shape):
+    import keras
+
+    keras.utils.clear_session(free_memory=False)
+    network = build(blocks, shape)
+    for block in model.blocks_of(blocks):
+        assert any(name.split("-")[0] == block.name for name in names(network))
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if name != "backbone"])
+@pytest.mark.parametrize(("shape", "padded"), [((8, 4), True), ((6, 5, 4), False)], ids=str)
+def test_what_stands_beside_a_block_never_keeps_a_name_from_another(name, shape, padded):
+    import keras
+
+    fields = {key: info.examples[0] for key, info in registry.get(name).model_fields.items() if info.is_required()}
+    block = {name: {**fields, "name": "mine"}}
+    keras.utils.clear_session(free_memory=False)
+    first = build([block], shape, padded)
+    ours = [each for each in first.operations if isinstance(each, keras.Layer)][1:-1]
+    assert all(each.name.startswith(("mine", "scale")) or "--" in each.name for each in ours)
+    others = [each.name for each in first.operations if "-" not in each.name and each.name != "mine"]
+    keras.utils.clear_session(free_memory=False)
+    network = build([block, *({"dense": {"name": other, "units": 2}} for other in others)], shape, padded)
+    assert all(network.get_layer(other).units == 2 for other in others)

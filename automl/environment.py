@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import devices, programs
+from automl import devices, programs, typed
 from automl.cluster import Nodes, Share, crew
 from automl.errors import ConfigError, Problem
 
@@ -234,7 +234,7 @@ def same_machine(name: str, threads: int | None, settings: Mapping[str, Any]) ->
     """
     gpus = tuple(settings.get("gpus") or ())
     devices.require(gpus, _visible()[devices.VISIBLE])
-    cluster = Share(**settings["cluster"]) if settings.get("cluster") else None
+    cluster = typed.built(Share, settings["cluster"], "settings: cluster") if settings.get("cluster") else None
     return Machine(name, settings["workers"], threads or 1, gpus, settings.get("workers_per_gpu") or 1, cluster)
 
 
@@ -260,11 +260,11 @@ def quietly(log: Path | None = None) -> Iterator[None]:
     """Sends what C++ libraries print, which no switch of theirs silences, to a file.
 
     Args:
-        log: The file; None for nowhere.
+        log: The file; None for nowhere, and so where it cannot be written.
     """
     sys.stderr.flush()
     kept = os.dup(2)
-    handle = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = _opened(log) or os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(handle, 2)
         yield
@@ -273,6 +273,13 @@ def quietly(log: Path | None = None) -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(handle)
+
+
+def _opened(log: Path | None) -> int | None:
+    """Opens a log to be added to; None where there is none, or its folder is read-only."""
+    with contextlib.suppress(OSError):
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if log else None
+    return None
 
 
 def import_keras(log: Path | None = None) -> None:

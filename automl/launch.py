@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automl import changes, control, dataset, environment, experiment, prediction, pretrained, winner
+from automl import changes, control, dataset, environment, experiment, prediction, pretrained, typed, winner
 from automl.cluster import Share, crew
 from automl.control import Wish
 from automl.document import Document
@@ -172,7 +172,7 @@ def resume(
     finished = history.finished
     trials = trials or history.total
     if finished is not None and finished.status != "stopped" and (trials is None or trials <= len(history.trials)):
-        return Summary(**finished.result)
+        return typed.built(Summary, finished.result, f"{folder}/journal.jsonl: the finish event: result")
     written, changed = changes.settled(history, watcher, accept_changes)
     now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
     read = experiment.check(now, header.settings["space"], layers=False)

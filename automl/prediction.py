@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from automl import typed
+from automl.errors import SearchError
 
 FOLDER = "plans"
 
@@ -35,6 +39,8 @@ def remember(home: Path, name: str, prediction: Prediction) -> None:
 
 
 def recall(home: Path, name: str) -> Prediction | None:
-    """Returns what was predicted for a search; None when nothing was."""
+    """Returns what was predicted for a search; None when nothing was that can be read."""
     path = home / FOLDER / f"{name}.json"
-    return Prediction(**json.loads(path.read_text())) if path.exists() else None
+    with contextlib.suppress(OSError, ValueError, AttributeError, SearchError):  # no search is lost for it
+        return typed.built(Prediction, json.loads(path.read_text()), str(path))
+    return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl import dataset, document, experiment, pretrained
+from automl import dataset, document, experiment, pretrained, typed
 from automl.document import Document
 from automl.errors import SearchError
 from automl.experiment import Experiment
@@ -34,8 +34,7 @@ def data_of(header: Header) -> DataSpec:
     kept = header.settings.get("data")
     if kept is None:
         raise SearchError(f"{header.search}: the journal is of a version that kept no description of the data.")
-    tuples = {key: tuple(value) for key, value in kept.items() if isinstance(value, list)}
-    return DataSpec(folder="", **{**kept, **tuples})
+    return typed.built(DataSpec, {**kept, "folder": ""}, f"{header.search}: settings: data")
 
 
 class Retelling:

@@ -25,6 +25,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from automl.domains import Range
+from automl.errors import SearchError, shorten
 from automl.nodes import Param, Values, resolve
 from automl.rules import Rule
 
@@ -75,8 +76,15 @@ class Space:
         return all(rule.holds(values) for rule in self.rules)
 
     def resolve(self, values: Values) -> Any:
-        """Returns the document of one trial: literals only. A parameter without a value is absent from it."""
-        return resolve(self.tree, values)
+        """Returns the document of one trial: literals only. A parameter without a value is absent from it.
+
+        Raises:
+            SearchError: The values are no point of the space: somebody changed the journal that they stand in.
+        """
+        try:
+            return resolve(self.tree, values)
+        except (LookupError, TypeError) as error:
+            raise SearchError(f"{shorten(values, 200)}: the values of a trial are no point of its space.") from error
 
     def key(self, values: Values) -> str:
         """Returns a text that is equal for equal active values, and only for them."""

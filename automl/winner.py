@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from automl import environment, export, leaderboard, pretrained
 from automl.environment import LOG, MODEL, search_folder, trial_folder
@@ -35,6 +35,17 @@ from automl.watcher import Watcher
 MOST_ATTEMPTS = 3
 
 
+class Best(TypedDict):
+    """What a summary says of the winner, beside the scores of its trainings where it has several."""
+
+    trial: int
+    score: float
+    params: Mapping[str, Any]
+    run_id: str | None
+    model_uri: str | None
+    test: Mapping[str, float]
+
+
 @dataclass(frozen=True)
 class Summary:
     """The result of a search, as `search -o json` prints it."""
@@ -43,7 +54,7 @@ class Summary:
     status: str
     reason: str
     trials: Mapping[str, int]
-    best: Mapping[str, Any] | None
+    best: Annotated[Mapping[str, Any], Best] | None
     wall_s: float
     tracking_uri: str
     experiment_id: str | None

@@ -167,7 +167,7 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

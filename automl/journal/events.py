@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar
 
+from automl import typed
 from automl.errors import SearchError, did_you_mean, shorten
+from automl.journal.settings import Kept, Settings, Told
 from automl.records import Outcome
 
 FORMAT = 2
@@ -48,7 +51,7 @@ class Header:
     backend: str
     versions: Mapping[str, str]
     host: str
-    settings: Plain = field(default_factory=dict)
+    settings: Annotated[Plain, Settings] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -187,7 +190,7 @@ class Finished:
     time: int
     best: int | None = None
     test: Mapping[str, float] = field(default_factory=dict)
-    result: Plain = field(default_factory=dict)
+    result: Annotated[Plain, Told] = field(default_factory=dict)
 
 
 Event = Header | Asked | Started | Reported | Measured | Ended | Lost | Retried | Resumed | Changed | Finished
@@ -210,28 +213,31 @@ def encode(event: Event) -> bytes:
 
 
 def decode(line: bytes, where: str) -> Event:
-    """Reads one line; `where` stands for it in messages.
+    """Reads one line; `where` stands for it in messages. Fields that are unknown here are a later version's.
 
     Raises:
         SearchError: The line is no event of this format.
     """
     try:
-        data = json.loads(line)
+        data = json.loads(line, parse_constant=_refused, parse_float=_finite)
         name = data.pop("event")
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         received = shorten(line.decode(errors="replace"))
         raise SearchError(f"{where}: the line is broken. Expected one event as JSON; received {received}.") from error
     if data.get("format", FORMAT) != FORMAT:
-        raise SearchError(f"{where}: a journal of another format. Expected {FORMAT}; received {data['format']!r}.")
+        received = shorten(data["format"])
+        raise SearchError(f"{where}: a journal of another format. Expected {FORMAT}; received {received}.")
     kind = EVENTS.get(str(name))
     if kind is None:
         raise SearchError(f"{where}: unknown event {name!r}. {did_you_mean(str(name), EVENTS) or ''}".rstrip())
-    known = {item.name for item in fields(kind)}
-    needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
-    if not needed <= data.keys() <= known:
-        wrong = sorted(needed - data.keys()) + sorted(data.keys() - known)
-        raise SearchError(f"{where}: the {name} event lacks or does not know {', '.join(wrong)}.")
-    # JSON knows no tuples.
-    for key in {"keys", "rungs", "scores"} & data.keys():
-        data[key] = tuple(data[key])
-    return kind(**data)
+    event = typed.built(kind, data, f"{where}: the {name} event")
+    return replace(event, settings=Kept(event.settings, where)) if isinstance(event, Header) else event
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of a journal")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refused(text)

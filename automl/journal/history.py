@@ -86,12 +86,14 @@ def build(events: Iterable[Event], path: Path) -> History:
     """Follows the events of the journal at `path`, the header first.
 
     Raises:
-        SearchError: An event belongs to a trial never asked.
+        SearchError: An event belongs to a trial never asked, or to another search.
     """
     history: History | None = None
     begun = last = 0
     for number, event in enumerate(events, start=1):
         if isinstance(event, Header):
+            if history is not None:
+                raise SearchError(f"{path}:{number}: a second header. Expected one search in a journal.")
             history = History(event)
             begun = last = event.created
             continue
@@ -105,6 +107,8 @@ def build(events: Iterable[Event], path: Path) -> History:
         elif isinstance(event, Changed):
             history.header = replace(history.header, document=event.document, keys=event.keys)
         elif isinstance(event, Finished):
+            if event.best is not None and event.best not in history.trials:
+                raise SearchError(f"{path}:{number}: the best is trial {event.best}, which was never asked.")
             history.finished = event
             history.finishes.append(event)
         elif isinstance(event, Asked):

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from automl import typed
 from automl.errors import SearchError
 
 FILE = "lock"
@@ -102,11 +103,12 @@ class Lock:
 
 def holder(folder: Path) -> Holder | None:
     """Returns who drives the search in `folder` now; None when nobody does."""
-    path = folder / FILE
-    if not path.exists():
+    try:
+        file = (folder / FILE).open("rb")  # no more than read: the folder may be another's, or on a read-only disk
+    except FileNotFoundError:
         return None
-    with _open(path) as file:
-        if _try_lock(file):
+    with file:
+        if _try_lock(file, shared=True):
             _unlock(file)
             return None
         # Between taking the lock and saying who did, a driver is nameless for a moment.
@@ -121,9 +123,11 @@ def _open(path: Path) -> BinaryIO:
 def _read(file: BinaryIO) -> Holder | None:
     try:
         file.seek(0)
-        return Holder(**json.loads(file.read()))
-    except (ValueError, TypeError):
+        found = typed.built(Holder, json.loads(file.read()), FILE)
+        str(found)  # a time can be beyond any calendar
+    except (ValueError, AttributeError, OverflowError, OSError, SearchError):
         return None
+    return found
 
 
 if sys.platform == "win32":
@@ -132,7 +136,8 @@ if sys.platform == "win32":
     # Windows keeps others from reading locked bytes, so one far behind the text is locked.
     _BYTE = 1 << 20
 
-    def _try_lock(file: BinaryIO) -> bool:
+    def _try_lock(file: BinaryIO, *, shared: bool = False) -> bool:
+        del shared  # there is one kind of lock
         file.seek(_BYTE)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -147,9 +152,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(file: BinaryIO) -> bool:
+    def _try_lock(file: BinaryIO, *, shared: bool = False) -> bool:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             return False
         return True

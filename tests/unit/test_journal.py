@@ -31,6 +31,7 @@ from automl.journal import (
     holder,
     now_ms,
 )
+from automl.journal.events import encode
 
 HEADER = Header(
     search="20261101-101500-abcd",
@@ -163,8 +164,11 @@ def test_a_line_cut_anywhere_is_ignored(tmp_path):
         (b"[]\n", "the line is broken"),
         (b'{"event":["ask"]}\n', "unknown event"),
         (b'{"event":"aks"}\n', "Did you mean 'ask'?"),
-        (b'{"event":"start","number":1,"attempt":1}\n', "lacks or does not know time"),
-        (b'{"event":"resumed","time":1,"more":1}\n', "lacks or does not know more"),
+        (b'{"event":"start","number":1,"attempt":1}\n', "the start event: it lacks time"),
+        (b'{"event":"resumed","time":NaN}\n', "the line is broken"),
+        (b'{"event":"report","number":1,"attempt":1,"epoch":1,"metrics":{"loss":1e999},"time":1}\n', "is broken"),
+        (b'{"event":"finish","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "the line is broken"),
+        (b'{"event":"finish","status":"x","reason":"y","time":1,"best":9}\n', "trial 9, which was never asked"),
         (b'{"event":"start","number":9,"attempt":1,"time":1}\n', "never asked"),
     ],
 )
@@ -175,11 +179,67 @@ def test_an_earlier_broken_line_is_named(tmp_path, line, said):
     with pytest.raises(SearchError, match=re.escape(f"{path}:4: ")) as caught:
         journal.replay(tmp_path)
     assert said in str(caught.value)
-    if said != "never asked":
+    if "never asked" not in said:
         before = path.read_bytes()
         with pytest.raises(SearchError):
             Journal.open(tmp_path)
         assert path.read_bytes() == before
+
+
+def test_fields_of_a_later_version_are_ignored(tmp_path):
+    path = write(tmp_path)
+    later = [json.dumps({**json.loads(line), "later": {"much": [1]}}) + "\n" for line in path.read_text().splitlines()]
+    path.write_text("".join(later))
+    assert list(journal.read(tmp_path)) == EVENTS
+    with Journal.open(tmp_path) as log:
+        log.append(Resumed(12_000))
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "value", "said"),
+    [
+        ("start", "number", "1", "number is not what it should be. Expected a whole number; received '1'"),
+        ("start", "number", True, "received true"),
+        ("start", "time", 10**30, "time is not"),
+        ("ask", "values", [1], "values is not what it should be. Expected a mapping; received [1]"),
+        ("ask", "rungs", [1, "2"], "Expected a list, each entry a whole number"),
+        ("report", "metrics", {"loss": "0.1"}, "Expected a mapping to a number; received {loss: '0.1'}"),
+        ("end", "outcome", "won", "Expected one of completed, stopped,"),
+        ("end", "score", [0.5], "Expected a number or null; received [0.5]"),
+        ("end", "message", 5, "Expected text or null"),
+        ("finish", "result", {"predicted_s": [1.0]}, "result: predicted_s is not what it should be"),
+        ("header", "document", None, "document is not"),
+        ("header", "settings", {"space": 5}, "settings: space is not what it should be"),
+        ("header", "settings", {"cluster": {"address": "auto", "cpus": 1}}, "settings: cluster: it lacks gpus"),
+        ("header", "settings", {"source": {"space": "cnn"}}, "settings: source: it lacks data, options, flags"),
+        ("header", "settings", {"pretrained": [{"family": 1}]}, "settings: pretrained is not"),
+    ],
+)
+def test_a_field_of_another_type_is_named(tmp_path, event, field, value, said):
+    path = write(tmp_path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    place = next(place for place, line in enumerate(lines) if line["event"] == event)
+    lines[place][field] = value
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(SearchError) as caught:
+        journal.replay(tmp_path)
+    told = str(caught.value)
+    assert told.startswith(f"{path}:{place + 1}: the {event} event: ")
+    assert said in told
+
+
+def test_a_setting_that_is_missing_is_named(tmp_path):
+    path = write(tmp_path)
+    header = next(journal.read(tmp_path))
+    with pytest.raises(SearchError, match=re.escape(f"{path}:1: the header event: settings: it lacks name.")):
+        header.settings["name"]
+
+
+def test_a_journal_is_of_one_search(tmp_path):
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes() + encode(HEADER))
+    with pytest.raises(SearchError, match="a second header"):
+        journal.replay(tmp_path)
 
 
 def test_a_journal_needs_its_header(tmp_path):
@@ -263,6 +323,26 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path):
     lock.acquire()
     lock.release()
     lock.release()  # twice does no harm
+
+
+@pytest.mark.parametrize("text", ["[]", '{"pid": "1"}', '{"pid": 1, "host": "here", "started": 99999999999999999}'])
+def test_a_lock_that_says_nonsense_is_nameless(tmp_path, text):
+    with Lock(tmp_path):
+        (tmp_path / "lock").write_text(text)
+        assert holder(tmp_path) == Holder(0, "unknown", 0)
+
+
+def test_who_drives_a_search_is_seen_without_writing(tmp_path, monkeypatch):
+    def opened(path, flags, *args, **kwargs):
+        assert not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT), path
+        return before(path, flags, *args, **kwargs)
+
+    with Lock(tmp_path) as lock:
+        before = os.open
+        monkeypatch.setattr(os, "open", opened)
+        assert holder(tmp_path).pid == os.getpid()
+        lock.release()
+        assert holder(tmp_path) is None
 
 
 def test_a_garbled_lock_is_only_nameless(tmp_path):

@@ -114,7 +114,11 @@ def parse(text: str, name: str) -> Document:
 def dump(data: Any) -> str:
     """Writes plain data as YAML 1.2 that `parse` reads back equal."""
     # Leaves in one line, mappings that hold mappings in block style.
-    return yaml.dump(data, Dumper=_Writer, default_flow_style=None, sort_keys=False, width=120, allow_unicode=True)
+    how: dict[str, Any] = {"default_flow_style": None, "sort_keys": False, "width": 120}
+    try:
+        return yaml.dump(data, Dumper=_Writer, allow_unicode=True, **how)
+    except UnicodeEncodeError:  # half a character, as a file's name may hold one: only an escape can stand for it
+        return yaml.dump(data, Dumper=yaml.SafeDumper, **how)
 
 
 class _Writer(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]

@@ -18,6 +18,8 @@ Messages read `where: what is wrong. Expected ...; received ... . Hint.`
 from __future__ import annotations
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -94,6 +96,42 @@ class MissingExtra(AutomlError):  # noqa: N818 - what is missing, as the message
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs an optional dependency. Install it with: pip install 'automl[{extra}]'")
+
+
+_REFUSALS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would become too large",
+    errno.EROFS: "it is on a read-only disk",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EIO: "the disk, or whatever stands there, does not answer",
+    errno.ESTALE: "its server does not know it any more",
+    errno.EMFILE: "too many open files. Raise the limit with: ulimit -n",
+    errno.ENFILE: "too many open files on this machine",
+    errno.ENOMEM: "the memory is used up",
+    errno.EAGAIN: "no process or thread can be started. Raise the limit with: ulimit -u",
+}
+
+
+def refused(error: BaseException) -> str | None:
+    """Says in a line what the machine refused; None for an error that is no refusal, and so perhaps a bug of ours."""
+    if isinstance(error, MemoryError):
+        return "the memory is used up. Give the program more, or let it have fewer workers or less data."
+    what = _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
+    if what is None:
+        return None
+    path = error.filename if isinstance(error, OSError) else None
+    return f"{what}." if path is None else f"{path}: {what}."
+
+
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves a terminal's cursor, colours or renames it, turns text round, or cannot be written at all."""
+
+
+def printable(text: str) -> str:
+    r"""Returns text of a file's, a library's or another user's as a terminal may be shown it: `\x1b` for an escape."""
+    return UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import pkgutil
 import sys
 from typing import Any
@@ -40,8 +42,24 @@ class Verbs(click.Group):
             hint = did_you_mean(args[0], self.list_commands(ctx))
             raise click.UsageError(f"{error.message} {hint or ''}".strip(), ctx) from None
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs a command line. What the machine refuses is a message too: memory, a full disk, a read-only folder."""
+        from automl.errors import refused
+
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                _flush()  # what cannot be written is told here, not as Python ends
+        except (OSError, MemoryError) as error:
+            if (told := refused(error)) is None:
+                raise
+            _give_up(told)
+            sys.exit(EXIT_FAILED)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a verb. A user's mistake is a message; anything unforeseen stays a traceback, because it is a bug."""
+        from automl.cli._output import say
         from automl.errors import AutomlError, SearchError
 
         try:
@@ -50,13 +68,13 @@ class Verbs(click.Group):
             path = error.ctx.command_path if error.ctx else ctx.command_path
             message = error.format_message()
             stop = "" if message.endswith((".", "?", ")")) else "."
-            click.echo(f"Error: {message}{stop} See {path} --help.", err=True)
+            say(f"Error: {message}{stop} See {path} --help.", err=True)
             sys.exit(EXIT_USAGE)
         except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)  # click would end with 1
+            say("Stopped.", err=True)  # click would end with 1
             sys.exit(EXIT_INTERRUPTED)
         except AutomlError as error:
-            click.echo("\n".join(f"Error: {line}" for line in str(error).splitlines()), err=True)
+            say("\n".join(f"Error: {line}" for line in str(error).splitlines()), err=True)
             sys.exit(EXIT_FAILED if isinstance(error, SearchError) else EXIT_USAGE)
 
     @staticmethod
@@ -66,12 +84,34 @@ class Verbs(click.Group):
         return {m.name: m for values in members for m in values if isinstance(m, click.Command) and m.name}
 
 
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a caller may have closed it
+            stream.flush()
+
+
+def _give_up(told: str) -> None:
+    """Says why the program ends, where that can be said, and drops what cannot be written."""
+    from automl.cli._output import say
+
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+            continue
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            # Python itself would try again as it ends, and fail aloud.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with contextlib.suppress(OSError):
+        say(f"Error: {told}", err=True)
+
+
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     del param
     if value and not ctx.resilient_parsing:
         import automl
+        from automl.cli._output import say
 
-        click.echo(f"automl {automl.__version__}")
+        say(f"automl {automl.__version__}")
         ctx.exit()
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from automl.cli import _tables
+from automl.errors import UNPRINTABLE, printable
+
 option = click.option(
     "-o",
     "--output",
@@ -30,6 +33,11 @@ object_option = click.option(
 Row = Mapping[str, Any]
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Prints a line for people; what documents, journals and libraries say moves no terminal's cursor."""
+    click.echo(printable(text), err=err)
+
+
 def emit(rows: Sequence[Row], output: str, title: str | None = None) -> None:
     """Prints rows of one form; their keys, in the order of their first appearance, are the columns."""
     if output in ("json", "yaml"):
@@ -47,9 +55,11 @@ def emit(rows: Sequence[Row], output: str, title: str | None = None) -> None:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: _csv(value) for key, value in row.items()} for row in rows)
-        click.echo(stream.getvalue(), nl=False)
+        click.echo(printable(stream.getvalue()), nl=False)
         return
-    _table(rows, columns, title)
+    cells = {_tables.heading(column): [cell(row.get(column)) for row in rows] for column in columns}
+    numeric = [column for column in columns if all(isinstance(row.get(column), int | float | None) for row in rows)]
+    _tables.show(cells, map(_tables.heading, numeric), title)
 
 
 def emit_object(value: Any, output: str) -> None:
@@ -57,24 +67,37 @@ def emit_object(value: Any, output: str) -> None:
     if output == "yaml":
         from automl.document import dump
 
-        click.echo(dump(value), nl=False)
+        click.echo(printable(dump(value)), nl=False)
     else:
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        click.echo(as_json(value, indent=2))
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Returns a value as JSON that keeps every language, and shows a terminal nothing that it would obey."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def cell(value: Any) -> str:
     """Returns a value as people read it in a table."""
     if value is None:
         return ""
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e4 else f"{value:.4f}".rstrip("0").rstrip(".")
     if isinstance(value, Mapping):
-        return "  ".join(f"{key}={cell(item)}" for key, item in value.items())
+        return "  ".join(f"{printable(str(key))}={within(item)}" for key, item in value.items())
     if isinstance(value, list):
-        return ", ".join(map(cell, value))
+        return ", ".join(map(within, value))
     return str(value)
+
+
+def within(value: Any) -> str:
+    """Returns a value as people read it beside others, where a null is a value and no empty place."""
+    return "null" if value is None else cell(value)
 
 
 def _flat(row: Row) -> Row:
@@ -86,22 +109,3 @@ def _flat(row: Row) -> Row:
 
 def _csv(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | bool) else value
-
-
-def _table(rows: Sequence[Row], columns: Sequence[str], title: str | None) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    for column in columns:
-        numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(cell(row.get(column)) for column in columns))
-    # Without markup: messages of libraries hold brackets, which rich would take for tags and swallow, or fail on.
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        # A pipe has no width: lines are not folded for the program or file behind it.
-        console.width = 400
-    console.print(table)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any, Self
 
-import click
-
+from automl.cli import _output
 from automl.cli._output import cell
+from automl.errors import printable
 from automl.records import Report, TrialResult
 from automl.watcher import Watcher
 
@@ -35,8 +36,9 @@ class Lines(Watcher):
         pass
 
     def say(self, text: str) -> None:
-        """Prints one line."""
-        click.echo(text, err=True)
+        """Prints one line; a search does not end because nobody reads on."""
+        with contextlib.suppress(OSError):
+            _output.say(text, err=True)
 
     def search_started(self, search_id: str, trials: int | None, done: int) -> None:
         """Names the search."""
@@ -94,11 +96,13 @@ class Live(Lines):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.live.stop()
+        with contextlib.suppress(OSError):
+            self.live.stop()
 
     def say(self, text: str) -> None:
         """Prints one line above the display."""
-        self.console.print(text, markup=False, emoji=False, soft_wrap=True)
+        with contextlib.suppress(OSError):
+            self.console.print(printable(text), markup=False, emoji=False, soft_wrap=True)
 
     def _render(self) -> Any:
         from rich.console import Group

@@ -37,9 +37,9 @@ def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bo
         facts = {**found.facts, "written": [str(path) for path in paths], "command": command}
         _output.emit_object(facts, output)
         return
-    click.echo(f"{found.path}: {found.told}.")
-    click.echo(f"Wrote {paths[0]} and {paths[1]}, with the reason for every choice. Next:")
-    click.echo(f"  {command}")
+    _output.say(f"{found.path}: {found.told}.")
+    _output.say(f"Wrote {paths[0]} and {paths[1]}, with the reason for every choice. Next:")
+    _output.say(f"  {command}")
 
 
 def _check(data: tuple[Path, str], space: tuple[Path, str]) -> None:

@@ -73,7 +73,7 @@ def blocks(name: str | None, output: str) -> None:
     if output == "table":
         page = click.HelpFormatter(max_width=100)
         page.write_dl([(key, text) for key, text in about.items() if text])
-        click.echo(page.getvalue())
+        _output.say(page.getvalue())
     _output.emit(fields, output)
 
 

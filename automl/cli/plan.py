@@ -105,7 +105,7 @@ def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backen
     from automl import environment, prediction
     from automl import plan as plans
 
-    survey = plans.survey(read, data, samples, workers, lambda text: click.echo(text, err=True))
+    survey = plans.survey(read, data, samples, workers, lambda text: _output.say(text, err=True))
     if survey.prediction is not None:
         home = environment.writable_home()
         prediction.remember(home, prediction.key(read.document.data, data.digest, workers, backend), survey.prediction)
@@ -155,27 +155,29 @@ def _show(told: dict[str, Any]) -> None:
     if "layers" in told:
         rows = [{**layer, "output": "x".join(map(str, layer["output"]))} for layer in told["layers"]]
         _output.emit([{k: v for k, v in row.items() if k != "steps"} for row in rows], "table")
-        click.echo(
+        _output.say(
             f"{told['space']} at its defaults: {told['parameters']:,} weights, "
             f"{told['trainable_parameters']:,} trained, {told['macs']:,} multiply-accumulates an example"
         )
         return
     endless = "endless" if told["configurations"] is None else f"{told['configurations']:,}"
-    click.echo(f"{told['space']} on {told['data']}: {told['parameters_searched']} parameters, {endless} configurations")
-    click.echo(f"constraints let {told['legal_share']:.0%} of them pass")
-    click.echo(f"{told['infeasible_share']:.0%} of {told['samples']} drawn models cannot be built")
+    _output.say(
+        f"{told['space']} on {told['data']}: {told['parameters_searched']} parameters, {endless} configurations"
+    )
+    _output.say(f"constraints let {told['legal_share']:.0%} of them pass")
+    _output.say(f"{told['infeasible_share']:.0%} of {told['samples']} drawn models cannot be built")
     for entry in told["infeasible_reasons"]:
-        click.echo(f"  {entry['count']} times: {entry['reason']}")
+        _output.say(f"  {entry['count']} times: {entry['reason']}")
     sizes = {"weights": "weights", "multiply-accumulates an example": "macs", "MB at least, in training": "memory_mb"}
     for words, name in sizes.items():
         if told[name]:
             found = told[name]
-            click.echo(f"{words}: {found['least']:,} to {found['most']:,}, half of them up to {found['median']:,}")
+            _output.say(f"{words}: {found['least']:,} to {found['most']:,}, half of them up to {found['median']:,}")
     if told["predicted_s"] is None:
-        click.echo("no prediction of the wall time: the search has no number of trials, or none can be built")
+        _output.say("no prediction of the wall time: the search has no number of trials, or none can be built")
         return
     low, high = told["predicted_range_s"]
-    click.echo(
+    _output.say(
         f"{told['trials']} trials of {told['algorithm']}: about {_duration(told['predicted_s'])}, "
         f"{_duration(low)} to {_duration(high)}; early stopping makes it shorter"
     )

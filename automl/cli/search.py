@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _options, _output
+from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _board, _options, _output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,20 +132,20 @@ def _run(call: Any, output: str) -> None:
         with watcher() as shown:
             summary: Summary = call(shown)
     except Interrupted as stopped:
-        click.echo(f"Stopped. What was done is kept; go on with: automl resume {stopped.search_id}", err=True)
+        _output.say(f"Stopped. What was done is kept; go on with: automl resume {stopped.search_id}", err=True)
         sys.exit(EXIT_INTERRUPTED)
     if output == "json":
         # One line, the last of stdout, so that a program finds it.
-        click.echo(json.dumps(asdict(summary)))
+        _output.say(json.dumps(asdict(summary)))
     elif output == "yaml":
         _output.emit_object(asdict(summary), output)
     else:
         _show(summary)
     if summary.best is None:
-        click.echo("Error: no trial succeeded; see automl trials for the reasons.", err=True)
+        _output.say("Error: no trial succeeded; see automl trials for the reasons.", err=True)
         sys.exit(EXIT_NO_TRIAL)
     if summary.status == "stopped":
-        click.echo(f"Stopped; go on with: automl resume {summary.search_id}", err=True)
+        _output.say(f"Stopped; go on with: automl resume {summary.search_id}", err=True)
         sys.exit(EXIT_INTERRUPTED)
 
 
@@ -154,19 +154,18 @@ def _show(summary: Summary) -> None:
 
     # Without the values, which would not fit beside the figures: `automl trials` and `automl show` have them.
     table = leaderboard.rows(environment.home(), summary.search_id)
-    rows = [{key: value for key, value in row.items() if key != "params"} for row in table]
-    _output.emit(rows[:10], "table", title="Leaderboard")
+    _board.emit(table[:10], "Leaderboard", values=False)
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
-    click.echo(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s ({summary.reason})")
+    _output.say(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s ({summary.reason})")
     if summary.predicted_s is not None:
         low, high = summary.predicted_s
         verdict = "as planned" if low <= summary.wall_s <= high else "not as planned"
-        click.echo(f"{verdict}: automl plan said {low:.0f} to {high:.0f} s")
+        _output.say(f"{verdict}: automl plan said {low:.0f} to {high:.0f} s")
     if summary.best is None:
         return
     best = summary.best
     test = "  ".join(f"{name} {_output.cell(value)}" for name, value in sorted(best["test"].items()))
-    click.echo(f"winner t{best['trial']:03d}: {_output.cell(best['params'])}")
-    click.echo(f"test: {test or 'not tested'}")
-    click.echo(f"model: {best['model_uri']}")
-    click.echo("see every trial: automl ui     save the model: automl export -f keras")
+    _output.say(f"winner t{best['trial']:03d}: {_output.cell(best['params'])}")
+    _output.say(f"test: {test or 'not tested'}")
+    _output.say(f"model: {best['model_uri']}")
+    _output.say("see every trial: automl ui     save the model: automl export -f keras")

@@ -23,7 +23,7 @@ def stop(search: str | None, now: bool) -> None:
     if driver is None:
         raise ConfigError(Problem(search_id, "nobody runs this search", hint="See it with: automl status"))
     control.ask(folder, "now" if now else "drain")
-    click.echo(f"search {search_id}: {driver} was asked to stop {'now' if now else 'after its running trials'}")
+    _output.say(f"search {search_id}: {driver} was asked to stop {'now' if now else 'after its running trials'}")
 
 
 @click.command()
@@ -40,4 +40,4 @@ def status(search: str | None, output: str) -> None:
         return
     for key, value in facts.items():
         if value not in (None, {}, []):
-            click.echo(f"{key}: {_output.cell(value)}")
+            _output.say(f"{key}: {_output.cell(value)}")

@@ -29,6 +29,6 @@ def sync(search: str | None, tracking_uri: str | None, output: str) -> None:
     if output != "table":
         _output.emit_object(asdict(told), output)
         return
-    click.echo(f"search {told.search_id}: {told.trials} trials stand in {told.tracking_uri}")
+    _output.say(f"search {told.search_id}: {told.trials} trials stand in {told.tracking_uri}")
     if told.model_uri:
-        click.echo(f"model: {told.model_uri}")
+        _output.say(f"model: {told.model_uri}")

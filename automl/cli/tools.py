@@ -19,7 +19,7 @@ def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
     """Write the best model of SEARCH (an id or its beginning; else the last) to a file."""
     from automl import environment, winner
 
-    click.echo(str(winner.export_best(environment.home(), search, form, to, force)))
+    _output.say(str(winner.export_best(environment.home(), search, form, to, force)))
 
 
 @click.command()
@@ -30,7 +30,7 @@ def ui(port: int, tracking_uri: str | None) -> None:
     from automl import environment, tracking
 
     server = tracking.serve(tracking.store(environment.home(), tracking_uri), port=port)
-    click.echo(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    _output.say(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
     try:
         sys.exit(server.wait())
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from automl.cli import EXIT_NO_TRIAL, _output
+from automl.cli import EXIT_NO_TRIAL, _board, _output
 
 
 @click.command()
@@ -17,7 +17,11 @@ def trials(search: str | None, output: str) -> None:
     from automl import environment, leaderboard
 
     home = environment.home()
-    _output.emit(leaderboard.rows(home, leaderboard.find_search(home, search)), output)
+    rows = leaderboard.rows(home, leaderboard.find_search(home, search))
+    if output == "table":
+        _board.emit(rows)
+    else:
+        _output.emit(rows, output)
 
 
 @click.command()
@@ -44,7 +48,7 @@ def best(search: str | None, output: str) -> None:
     search_id = leaderboard.find_search(home, search)
     number = leaderboard.best_trial(home, search_id)
     if number is None:
-        click.echo(f"Error: search {search_id} has no scored trial yet.", err=True)
+        _output.say(f"Error: search {search_id} has no scored trial yet.", err=True)
         raise SystemExit(EXIT_NO_TRIAL)
     _show(leaderboard.details(home, search_id, number), output, "epochs")
 
@@ -61,7 +65,9 @@ def _show(facts: dict[str, Any], output: str, table: str) -> None:
         if key == "document":
             from automl.document import dump
 
-            click.echo("document:\n" + "".join(f"  {line}\n" for line in dump(value).splitlines()), nl=False)
+            _output.say("document:\n" + "\n".join(f"  {line}" for line in dump(value).splitlines()))
+        elif isinstance(value, dict) and value:
+            _output.say("\n".join([f"{key}:", *(f"  {name}: {_output.within(each)}" for name, each in value.items())]))
         elif key != table and value not in (None, {}, []):
-            click.echo(f"{key.replace('_', ' ')}: {_output.cell(value)}")
+            _output.say(f"{key.replace('_', ' ')}: {_output.cell(value)}")
     _output.emit(facts[table], "table")

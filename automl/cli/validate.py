@@ -45,9 +45,9 @@ def validate(
         "data": read.data.name if read.data else None,
     }
     if output == "table":
-        click.echo("  ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
+        _output.say("  ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
         if not (strict and found):
-            click.echo("The document is valid.")
+            _output.say("The document is valid.")
     elif output == "csv":
         _output.emit([facts], output)
     else:
@@ -55,7 +55,7 @@ def validate(
     if strict and found:
         raise ConfigError([each.problem() for each in found])
     for each in found:
-        click.echo(str(each), err=True)
+        _output.say(str(each), err=True)
 
 
 def _shape(read: Experiment, given: str | None) -> Shape | None:

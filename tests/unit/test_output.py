@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -92,9 +93,9 @@ def test_a_table_prints_text_as_it_is(capsys, text):
         (12345.678, "1.235e+04"),
         (100.0, "100"),
         ("text", "text"),
-        ([1, 0.25, None], "1, 0.25, "),
+        ([1, 0.25, None], "1, 0.25, null"),
         ({"a": 1, "b": 0.5}, "a=1  b=0.5"),
-        ({"a": None, "b": [True]}, "a=  b=yes"),
+        ({"a": None, "b": [True]}, "a=null  b=yes"),
         ({}, ""),
     ],
 )
@@ -108,3 +109,28 @@ def test_one_object(capsys, output):
     _output.emit_object(value, output)
     out = capsys.readouterr().out
     assert (json.loads(out) if output == "json" else parse(out, "stdout").data) == value
+
+
+HOSTILE = "a\x1b[31mred\x1b]0;title\x07\x9b5m\x7f\r\u202etxt\ud800b"
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "csv"])
+def test_no_text_moves_a_terminal(capsys, output):
+    rows = [{"message": HOSTILE, HOSTILE: 1, "params": {HOSTILE: HOSTILE}, "list": [HOSTILE]}]
+    out = printed(capsys, rows, output)
+    assert not set("\x1b\x07\x9b\x7f\r\u202e\ud800") & set(out)
+    assert "red" in out
+    if output == "json":
+        assert json.loads(out) == rows
+
+
+def test_lines_are_shown_as_they_are_but_for_what_moves_a_terminal(capsys):
+    _output.say("größe\tand\nlines \x1b[2J", err=True)
+    assert capsys.readouterr().err == "größe\tand\nlines \\x1b[2J\n"
+
+
+def test_the_command_line_prints_through_one_place():
+    folder = Path(_output.__file__).parent
+    assert not [
+        file.name for file in folder.glob("*.py") if "click.echo(" in file.read_text() and file.stem != "_output"
+    ]

@@ -18,7 +18,7 @@ from automl.cluster import Share, crew
 from automl.control import Wish
 from automl.document import Document
 from automl.environment import LOG, search_folder
-from automl.errors import ConfigError, Problem
+from automl.errors import ConfigError, Problem, SearchError, refused
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
@@ -246,6 +246,10 @@ def _drive(
                 tracker.interrupted(loop.standings.running if loop else [], now_ms())
                 tracker.close()
             raise Interrupted(folder.name) from None
+        except (OSError, MemoryError) as error:
+            if (told := refused(error)) is None:
+                raise
+            raise SearchError(f"{told} What was done is kept; go on with: automl resume {folder.name}") from error
         finally:
             if executor is not None:
                 executor.close()

@@ -94,15 +94,17 @@ def _give_up(told: str) -> None:
     """Says why the program ends, where that can be said, and drops what cannot be written."""
     from automl.cli._output import say
 
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+    where = ""
+    for stream, name in ((sys.stdout, "standard output: "), (sys.stderr, "")):
+        try:
             stream.flush()
-            continue
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            # Python itself would try again as it ends, and fail aloud.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, ValueError, AttributeError):
+            where = where or name
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                # Python itself would try again as it ends, and fail aloud.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     with contextlib.suppress(OSError):
-        say(f"Error: {told}", err=True)
+        say(f"Error: {where}{told}", err=True)
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

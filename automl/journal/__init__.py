@@ -8,6 +8,7 @@ milliseconds. Non-finite numbers cannot be written: they stand as text in `nonfi
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -97,10 +98,16 @@ class Journal:
         Raises:
             ValueError: A number is not finite.
             TypeError: A value is not plain.
+            OSError: The disk is full, or gone; names the journal.
         """
-        self._file.write(encode(event))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = encode(event)
+        try:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            error.filename = str(self.folder / FILE)
+            raise
 
     def events(self) -> Iterator[Event]:
         """Yields what was written so far."""
@@ -111,8 +118,9 @@ class Journal:
         return replay(self.folder)
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file; what could not be written was told when it was appended."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,9 @@ from automl.errors import Infeasible
 from automl.flow import Flow
 from automl.shapes import Shape
 
+PARTS = ("shortcut", "sum", "activation")
+"""What a block's name is followed by in the names of the layers that make its shortcut."""
+
 
 def add_shortcut(
     start: Flow,

@@ -9,7 +9,7 @@ from pydantic import Field
 from automl.blocks import KINDS, Activation, Block
 from automl.blocks._chain import Chain
 from automl.blocks._norm import Norm, NormGroups, NormMomentum
-from automl.blocks._shortcut import add_shortcut, shape_with_shortcut
+from automl.blocks._shortcut import PARTS, add_shortcut, shape_with_shortcut
 from automl.flow import Flow, Kind
 from automl.shapes import Shape
 
@@ -55,8 +55,9 @@ class Residual(Block):
         """Adds the blocks and their shortcut to a flow."""
         end = self.blocks.connect(flow, (flow.kind,), before="the residual's input", after="sum", prefix=self.name)
         always = self.projection == "always"
-        # Another dash: a block inside may be called `sum`.
-        name = self.name and f"{self.name}-"
+        # A block inside may be called as a part of this one.
+        is_taken = any(block.name in PARTS for block in self.blocks.blocks)
+        name = self.name and f"{self.name}{'-' * is_taken}"
         return add_shortcut(flow, end, self.norm, self.activation, name, self._projection(), always)
 
     def shape(self, shape: Shape, wanted: Kind) -> Shape:  # noqa: ARG002 - gives the kind it got

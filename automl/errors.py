@@ -102,7 +102,7 @@ _REFUSALS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file would become too large",
-    errno.EROFS: "it is on a read-only disk",
+    errno.EROFS: "the disk is read-only",
     errno.EACCES: "no permission",
     errno.EPERM: "no permission",
     errno.EIO: "the disk, or whatever stands there, does not answer",

@@ -7,7 +7,7 @@ import importlib
 import os
 import pkgutil
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -94,17 +94,21 @@ def _give_up(told: str) -> None:
     """Says why the program ends, where that can be said, and drops what cannot be written."""
     from automl.cli._output import say
 
-    where = ""
-    for stream, name in ((sys.stdout, "standard output: "), (sys.stderr, "")):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            where = where or name
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                # Python itself would try again as it ends, and fail aloud.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    where = "" if _is_drained(sys.stdout) else "standard output: "
     with contextlib.suppress(OSError):
         say(f"Error: {where}{told}", err=True)
+    _is_drained(sys.stderr)
+
+
+def _is_drained(stream: TextIO) -> bool:
+    """Writes what a stream still holds; what cannot be is dropped, as Python would fail aloud at it when it ends."""
+    try:
+        stream.flush()
+    except (OSError, ValueError, AttributeError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

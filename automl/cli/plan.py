@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from functools import partial
@@ -104,11 +105,13 @@ def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backen
     """Describes the search, and remembers what was predicted for it."""
     from automl import environment, prediction
     from automl import plan as plans
+    from automl.errors import ConfigError
 
     survey = plans.survey(read, data, samples, workers, lambda text: _output.say(text, err=True))
     if survey.prediction is not None:
-        home = environment.writable_home()
-        prediction.remember(home, prediction.key(read.document.data, data.digest, workers, backend), survey.prediction)
+        key = prediction.key(read.document.data, data.digest, workers, backend)
+        with contextlib.suppress(ConfigError, OSError):  # the plan itself can do without
+            prediction.remember(environment.writable_home(), key, survey.prediction)
     return _told(read, data, survey)
 
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import command, document, environment, leaderboard
+from automl import command, document, environment, leaderboard, saved
 from automl.environment import MODEL, search_folder, trial_folder
-from automl.errors import ConfigError, ExportError, SearchError
+from automl.errors import ConfigError, SearchError
 
 if TYPE_CHECKING:
     import keras
@@ -84,16 +84,10 @@ class Search:
         """Loads the best trial's model, which takes raw examples. Runs no code of the file's.
 
         Raises:
-            SearchError: No trial has a score yet.
-            ExportError: Its file is gone.
+            SearchError: No trial has a score yet, or its file is gone or damaged.
         """
         path = trial_folder(search_folder(self.home, self.id), self._best()) / MODEL
-        if not path.exists():
-            raise ExportError(f"{path}: the best trial's model is gone. Run the search again.")
-        environment.import_keras()  # TensorFlow says a page of things on its way in, which a notebook would keep
-        import keras
-
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return saved.load(path)  # without the page of things that TensorFlow says, which a notebook would keep
 
     def resume(self, trials: int | None = None, **options: Any) -> Search:
         """Goes on with the search, as `automl resume` does; one that was stopped, or with more trials.

@@ -25,6 +25,7 @@ from automl.executors.processes import Processes
 from automl.experiment import Experiment
 from automl.interrupts import Interrupts
 from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
+from automl.leaderboard import backend
 from automl.loop import Loop
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
@@ -176,7 +177,7 @@ def resume(
     written, changed = changes.settled(history, watcher, accept_changes)
     now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
     read = experiment.check(now, header.settings["space"], layers=False)
-    machine = environment.same_machine(header.backend, header.threads, header.settings)
+    machine = environment.same_machine(backend(header), header.threads, header.settings)
     if options.cluster is not None:
         if machine.cluster is None:
             what = "the search was begun on one machine, and goes on there"

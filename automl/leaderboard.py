@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from automl import environment, experiment
 from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
-from automl.journal import FILE, History, TrialHistory, holder, replay
+from automl.journal import FILE, Header, History, TrialHistory, holder, replay
 from automl.records import CANCELLED, SCORED, Direction, spread, standing
 
 
@@ -52,6 +53,19 @@ def read(home: Path, search_id: str) -> tuple[History, Experiment]:
     told = history(home, search_id)
     document = Document(dict(told.header.document), f"{search_id}/{FILE}")
     return told, experiment.check(document, told.header.settings["space"], layers=False)
+
+
+def backend(header: Header) -> str:
+    """Returns the Keras backend that a search was made with, after checking that it is here.
+
+    Raises:
+        ConfigError: It is not, or there is none of that name.
+    """
+    try:
+        return environment.backend(header.backend)
+    except ConfigError as error:
+        (problem,) = error.problems
+        raise ConfigError(replace(problem, where=f"{header.search}, made with {header.backend}")) from None
 
 
 def rows(home: Path, search_id: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl import environment, winner
+from automl import environment, leaderboard, winner
 from automl.environment import MODEL, search_folder, trial_folder
 from automl.errors import SearchError
 from automl.journal import FILE, Finished, Header, Lock, read
@@ -58,8 +58,10 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
         uri = None
         # The model of a winner that was beaten since is deleted.
         if best is not None and not tracker.behind and (trial_folder(folder, best) / MODEL).exists():
-            environment.become_driver(environment.backend(header.backend))
-            uri = winner.register(tracker, data, folder, header, best, retelling.resolved(best), watcher)
+            environment.become_driver(leaderboard.backend(header))
+            ended = history.trials[best].ended
+            known = ended.parameters if ended else None
+            uri = winner.register(tracker, data, folder, header, best, retelling.resolved(best), watcher, known)
         tracker.close()
         if tracker.behind:
             raise SearchError(f"MLflow at {where.shown} lacks a part of the search {search_id}. Sync it again.")

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from automl import environment, export, model, tasks
+from automl import environment, export, model, saved, tasks
 from automl import experiment as experiments
 from automl.environment import MODEL
 from automl.errors import Infeasible
@@ -235,13 +235,11 @@ def _refitted(request: TrialRequest) -> str:
 
 
 def _evaluate(request: TestRequest) -> dict[str, float]:
-    import keras
-
     from automl import pipeline
     from automl.feed import Feed
 
     task = tasks.registry.read(request.document["data"]["task"])
-    network = keras.saving.load_model(request.model, compile=False, safe_mode=True)
+    network = saved.load(Path(request.model))
     model.let_jit(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
     feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)

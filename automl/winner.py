@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from automl import environment, export, leaderboard, pretrained
+from automl import environment, export, leaderboard, pretrained, saved
 from automl.environment import LOG, MODEL, search_folder, trial_folder
-from automl.errors import ConfigError, ExportError, Problem, SearchError, did_you_mean
+from automl.errors import ConfigError, ExportError, Problem, did_you_mean
 from automl.executors import Event, Run
 from automl.journal import Finished, Header, now_ms
 from automl.loop import STOPPED, Loop
@@ -27,7 +27,7 @@ from automl.records import (
     WorkerLost,
     spread,
 )
-from automl.retelling import tell_finish
+from automl.retelling import data_of, tell_finish
 from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
 from automl.watcher import Watcher
@@ -79,13 +79,14 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
             _refit(loop, best)
         test = _test(loop, best)
         document = loop.resolved(standings.asked[best.trial])
+        uri = register(tracker, loop.data, loop.folder, header, best.trial, document, loop.watcher, best.parameters)
         described = {
             "trial": best.trial,
             "score": best.score,
             **({"spread": spread(best.scores), "scores": list(best.scores)} if best.scores else {}),
             "params": dict(standings.asked[best.trial].values),
             "run_id": tracker.trial_run_ids.get(best.trial),
-            "model_uri": register(tracker, loop.data, loop.folder, header, best.trial, document, loop.watcher),
+            "model_uri": uri,
             "test": dict(test.metrics),
         }
         if test.message:
@@ -160,6 +161,7 @@ def register(
     trial: int,
     document: Mapping[str, Any],
     watcher: Watcher,
+    parameters: int | None = None,
 ) -> str | None:
     """Logs the winner as the best model of the search, under its registered name, unless it is there already.
 
@@ -171,24 +173,18 @@ def register(
         trial: The winner.
         document: The winner's, resolved.
         watcher: Who is told when MLflow does not take it.
+        parameters: Number of the winner's weights, as its trial reported it.
 
     Returns:
         The model's address; None when MLflow did not take it.
 
     Raises:
-        SearchError: The model's file is gone.
+        SearchError: The model's file is gone, damaged, or another's.
     """
-    path = trial_folder(folder, trial) / MODEL
-    if not path.exists():
-        raise SearchError(f"{path}: the best trial's model is gone. Run the search again.")
     if known := tracker.model_uri(trial):
         return known
-    log = folder / LOG
-    environment.import_keras(log)
-    import keras
-
-    with environment.quietly(log):
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    path, log = trial_folder(folder, trial) / MODEL, folder / LOG
+    model = saved.load(path, log, data.shape, parameters)
     metadata: dict[str, Any] = {
         "classes": list(data.classes),
         "input": data.input,
@@ -223,28 +219,28 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     Raises:
         ConfigError: No such search or format, or the file is there already.
         ExportError: The search has no model yet.
+        SearchError: The model's file is gone, damaged, or another's.
     """
     search_id = leaderboard.find_search(home, search)
     if form not in export.registry:
         known = ", ".join(export.registry.names())
         hint = did_you_mean(form, export.registry)
         raise ConfigError(Problem("--format", f"unknown export format {form!r}", known, hint=hint))
+    told = leaderboard.history(home, search_id)
     number = leaderboard.best_trial(home, search_id)
-    source = trial_folder(search_folder(home, search_id), number or 0) / MODEL
-    if number is None or not source.exists():
+    if number is None:
         raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
-    header = leaderboard.history(home, search_id).header
-    name = header.settings["name"]
-    target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}{source.suffix}")
+    folder, header = search_folder(home, search_id), told.header
+    source = trial_folder(folder, number) / MODEL
+    target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', header.settings['name'])}{source.suffix}")
     if target.exists() and not force:
         hint = "Name another with --to, or give --force"
         raise ConfigError(Problem(str(target), "the file exists already", hint=hint))
-    environment.become_driver(header.backend)
-    environment.import_keras(search_folder(home, search_id) / LOG)
-    import keras
-
-    model = keras.saving.load_model(source, compile=False, safe_mode=True)
-    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as folder:
-        written = export.registry.read(form).write(model, Path(folder))
+    environment.become_driver(leaderboard.backend(header))
+    shape = data_of(header).shape if header.settings.get("data") else None
+    ended = told.trials[number].ended
+    model = saved.load(source, folder / LOG, shape, ended.parameters if ended else None)
+    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as room:
+        written = export.registry.read(form).write(model, Path(room))
         written.replace(target)
     return target

@@ -1,0 +1,116 @@
+"""A trial's model, read back from its file: which may be gone, damaged, another's, or no model at all."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl import environment
+from automl.errors import SearchError, refused
+
+if TYPE_CHECKING:
+    import keras
+
+_MOST_PACKED = 100
+"""Times that what a file holds may be larger than the file: Keras packs nothing, a bomb grows a thousandfold."""
+
+_REASON = 200
+"""Characters of what a library says that are told."""
+
+_HINT = "Run the search again, or put the file back from a copy"
+
+
+def load(
+    path: Path, log: Path | None = None, shape: Sequence[int] | None = None, parameters: int | None = None
+) -> keras.Model:
+    """Returns the model in a file, not compiled. Runs no code of the file's.
+
+    Args:
+        path: The file.
+        log: Takes what the backend prints; None for nowhere.
+        shape: Of an example, where it is known; a side that the model leaves open may be any.
+        parameters: Number of weights that the trial reported, where it is known.
+
+    Raises:
+        SearchError: It cannot be read, in a line that says why, or is not the trial's.
+    """
+    _require_file(path)
+    environment.import_keras(log)
+    import keras
+
+    try:
+        with environment.quietly(log):
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a file that anybody may have written makes of Keras
+        reason = f"{type(error).__name__}: {str(error).strip() or 'no reason given'}".splitlines()[0]
+        if any(word in reason.lower() for word in ("resourceexhausted", "outofmemory")):
+            error = MemoryError()
+        if (told := refused(error)) is not None:
+            raise SearchError(f"{path}: {told}") from error
+        reason = reason if len(reason) <= _REASON else reason[:_REASON] + "..."
+        raise SearchError(f"{path}: cannot be read as a model ({reason}). {_HINT}.") from error
+    _require_own(path, model, shape, parameters)
+    return model
+
+
+def _require_file(path: Path) -> None:
+    """Refuses what is no file of Keras's format, before anything waits for it or unpacks it.
+
+    Raises:
+        SearchError: It is none.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if (told := refused(error)) is not None:
+            raise SearchError(told) from error
+        raise SearchError(f"{path}: the best trial's model is gone. Run the search again.") from error
+    if not stat.S_ISREG(mode):
+        raise SearchError(f"{path}: the best trial's model is no regular file. {_HINT}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except OSError as error:
+        raise SearchError(refused(error) or f"{path}: cannot be read ({error}). {_HINT}.") from error
+    except Exception as error:  # zipfile itself stumbles over what is hostile enough
+        what = "it is empty" if not path.stat().st_size else "it is damaged, or of another format"
+        raise SearchError(f"{path}: cannot be read as a model: {what}. {_HINT}.") from error
+    if size > _MOST_PACKED * path.stat().st_size:
+        what = f"what is packed in it would take {size / 1e6:,.0f} MB"
+        raise SearchError(f"{path}: cannot be read as a model: {what}, and Keras packs nothing. {_HINT}.")
+
+
+def _require_own(path: Path, model: Any, shape: Sequence[int] | None, parameters: int | None) -> None:
+    """Refuses a model that is not the one that the trial trained, as far as it shows.
+
+    Raises:
+        SearchError: It is another.
+    """
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise SearchError(f"{path}: holds no model but a {type(model).__name__}. {_HINT}.")
+    expected, received = [], []
+    own = getattr(model, "input_shape", None)
+    sides = tuple(own[1:]) if isinstance(own, tuple) else None
+    if shape is not None and (sides is None or not _agree(sides, tuple(shape))):
+        expected.append(f"examples of {_by(shape)}")
+        received.append(f"examples of {_by(sides)}" if sides is not None else "inputs of another kind")
+    count = model.count_params() if model.built else 0
+    if parameters is not None and count != parameters:
+        expected.append(f"{parameters:,} weights")
+        received.append(f"{count:,} weights")
+    if expected:
+        facts = f"Expected {' and '.join(expected)}; received {' and '.join(received)}"
+        raise SearchError(f"{path}: the model is not the one that was trained. {facts}. {_HINT}.")
+
+
+def _agree(sides: Sequence[int | None], shape: Sequence[int]) -> bool:
+    return len(sides) == len(shape) and all(own in (None, side) for own, side in zip(sides, shape, strict=True))
+
+
+def _by(shape: Sequence[int | None]) -> str:
+    return "x".join("any" if side is None else str(side) for side in shape) or "single numbers"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 from automl.cli import _output
@@ -12,6 +14,16 @@ from automl.cli._output import cell
 from automl.errors import printable
 from automl.records import Report, TrialResult
 from automl.watcher import Watcher
+
+
+@contextlib.contextmanager
+def _unread() -> Iterator[None]:
+    """Goes on where nothing can be said: a full disk, a closed terminal. A reader that went away ends the program."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
 
 
 def watcher() -> Lines:
@@ -36,8 +48,8 @@ class Lines(Watcher):
         pass
 
     def say(self, text: str) -> None:
-        """Prints one line; a search does not end because nobody reads on."""
-        with contextlib.suppress(OSError):
+        """Prints one line."""
+        with _unread():
             _output.say(text, err=True)
 
     def search_started(self, search_id: str, trials: int | None, done: int) -> None:
@@ -96,12 +108,12 @@ class Live(Lines):
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
+        with _unread():
             self.live.stop()
 
     def say(self, text: str) -> None:
         """Prints one line above the display."""
-        with contextlib.suppress(OSError):
+        with _unread():
             self.console.print(printable(text), markup=False, emoji=False, soft_wrap=True)
 
     def _render(self) -> Any:

@@ -126,10 +126,11 @@ def _launch_options(**given: Any) -> Options:
 def _run(call: Any, output: str) -> None:
     """Shows a search while it runs and prints its result."""
     from automl.cli._progress import watcher
+    from automl.interrupts import Interrupts
     from automl.launch import Interrupted
 
     try:
-        with watcher() as shown:
+        with Interrupts(at_once=True), watcher() as shown:
             summary: Summary = call(shown)
     except Interrupted as stopped:
         _output.say(f"Stopped. What was done is kept; go on with: automl resume {stopped.search_id}", err=True)

@@ -7,6 +7,7 @@ its trial with it. Each has a place, and whoever takes the place has its environ
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import os
@@ -25,6 +26,7 @@ from typing import Any
 
 from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Message, Request, Run
 from automl.executors._wear import GROWTH_MIB, RECYCLE_AFTER, Wear, own_memory
+from automl.interrupts import ENDINGS
 from automl.records import WorkerLost
 
 EXIT_TIMEOUT_S = 5.0
@@ -71,6 +73,8 @@ class Processes:
         self._log = log
         self._recycle_after = recycle_after
         self._growth_mib = growth_mib
+        # Before Python's own end of workers, which asks them by a signal that they ignore, and waits.
+        atexit.register(self.close)
         # Started at once: backends take seconds to import, which the driver uses to prepare the rest.
         self._workers = [self._start(place) for place in range(len(self._environments))]
 
@@ -114,6 +118,7 @@ class Processes:
 
     def close(self) -> None:
         """Ends every worker, in mid-trial too."""
+        atexit.unregister(self.close)
         for worker in self._workers:
             worker.process.kill()
         for worker in self._workers:
@@ -178,13 +183,13 @@ class Processes:
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Starts a process deaf to Ctrl-C, until it can ignore it: half imported, it would die with a traceback."""
+    """Starts a process deaf to Ctrl-C and the like, until it can ignore them: it would die half imported, aloud."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    # Python's own helper process is started with the first worker, and unblocks the signal on the way.
+    # Python's own helper process is started with the first worker, and unblocks the signals on the way.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *ENDINGS})
     try:
         yield
     finally:
@@ -207,8 +212,9 @@ def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | N
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    # Ctrl-C reaches the whole process group; what it means is the driver's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C, `timeout` and a closed terminal reach the whole process group; what it means is the driver's decision.
+    for each in (signal.SIGINT, *ENDINGS):
+        signal.signal(each, signal.SIG_IGN)
     _redirect(log)
     requests: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()

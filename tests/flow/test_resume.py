@@ -199,13 +199,14 @@ def test_a_resumed_search_judges_as_the_uninterrupted_one(new_home: Path, finish
     assert after.winner["test"] == pytest.approx(whole.winner["test"], abs=1e-6)
 
 
-def test_ctrl_c_twice_stops_a_search_at_once_and_keeps_what_it_did(home: Path) -> None:
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGHUP)], ids=str)
+def test_ctrl_c_twice_stops_a_search_at_once_and_keeps_what_it_did(home: Path, signals: tuple[int, int]) -> None:
     driver = start(home, DOCUMENTS["random"], "random")
     wait_for(journal_holds(home, '"event":"start","number":3'), 200, driver)
     workers = workers_of(driver)
-    os.killpg(driver.pid, signal.SIGINT)
+    os.killpg(driver.pid, signals[0])
     time.sleep(0.05)
-    os.killpg(driver.pid, signal.SIGINT)
+    os.killpg(driver.pid, signals[1])
     out, err = driver.communicate(timeout=60)
     search_id = begun(home).name
     assert driver.returncode == 130

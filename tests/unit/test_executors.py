@@ -269,17 +269,36 @@ def test_the_environment_is_set_before_anything_is_imported(pool: Pool, monkeypa
 
 
 def test_workers_leave_an_interrupt_to_the_driver(pool: Pool) -> None:
-    assert only(pool(), jobs.interrupt).message == "still here"
+    executor = pool()
+    for what in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        assert only(executor, jobs.interrupt, what=int(what)).message == "still here"
 
 
 def test_an_interrupt_while_workers_start_does_not_reach_them(pool: Pool) -> None:
     executor = pool(2)
     for _ in range(20):
         for worker in executor._workers:
-            os.kill(worker.process.pid or 0, signal.SIGINT)
+            for what in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(worker.process.pid or 0, what)
         time.sleep(0.01)
     assert isinstance(only(executor, jobs.succeed), TrialResult)
     assert all(worker.process.is_alive() for worker in executor._workers)
+
+
+def test_a_driver_that_closes_nothing_ends_all_the_same() -> None:
+    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import jobs
+from automl.executors.processes import Processes
+if __name__ == "__main__":
+    executor = Processes([{{}}])
+    executor.submit(jobs.stay, jobs.request(1))
+    executor.wait(60, lambda event: True, 60)
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=variables, timeout=60, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_close_ends_workers_in_mid_trial(pool: Pool) -> None:

@@ -19,23 +19,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    CollectionEndEvent,
-    CollectionStartEvent,
-    DocumentStartEvent,
-    MappingStartEvent,
-    NodeEvent,
-)
 from ruamel.yaml.reader import ReaderError
 
+from automl.bounds import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_NODES, refuse_excess
 from automl.errors import ConfigError, Problem, shorten
 
 Path_ = tuple[str | int, ...]
 """Where a value stands in a document: keys and list positions from the root."""
-
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 40
-MAX_NODES = 20_000  # ruamel builds some 5,000 a second
 
 
 @dataclass(frozen=True)
@@ -91,7 +81,7 @@ def parse(text: str, name: str) -> Document:
     reader = YAML(typ="rt")
     reader.allow_duplicate_keys = False
     try:
-        _refuse_excess(text, name)
+        refuse_excess(text, name)
         # Documents are few and small: the round-trip loader is slow but knows where each key stands.
         tree = reader.load(io.StringIO(text))
     except DuplicateKeyError as error:
@@ -134,35 +124,6 @@ class _Writer(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 _PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_ ./-]*")
 _Writer.add_representer(str, _Writer.represent_str)
-
-
-def _refuse_excess(text: str, name: str) -> None:
-    """Refuses a document deeper or larger than any of ours, before a tree is built of it: ruamel recurses to do that.
-
-    Aliases are counted once here; what they stand for is counted when the tree is walked.
-    """
-    nodes = 0
-    # For each open collection, how many nodes it has so far; None for a list. In a mapping, every other one is a key.
-    inside: list[int | None] = []
-    for event in YAML(typ="safe", pure=True).parse(io.StringIO(text)):
-        where = f"{name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
-        if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
-            # `%YAML 1.1` would make `off` a boolean.
-            line, received = next((n, line) for n, line in enumerate(text.splitlines(), 1) if line.startswith("%"))
-            raise ConfigError(Problem(f"{name}:{line}:1", "directives are not allowed", "YAML 1.2", received))
-        if isinstance(event, NodeEvent) and inside and inside[-1] is not None:
-            if isinstance(event, CollectionStartEvent) and inside[-1] % 2 == 0:
-                raise ConfigError(Problem(where, "a key is not a string", "a name", "a list or a mapping"))
-            inside[-1] += 1
-        if isinstance(event, CollectionStartEvent):
-            inside.append(0 if isinstance(event, MappingStartEvent) else None)
-        elif isinstance(event, CollectionEndEvent):
-            inside.pop()
-        nodes += isinstance(event, NodeEvent)
-        if len(inside) > MAX_DEPTH:
-            raise ConfigError(Problem(where, "the document nests too deep", f"at most {MAX_DEPTH} levels"))
-        if nodes > MAX_NODES:
-            raise ConfigError(Problem(where, "the document is too large", f"at most {MAX_NODES} keys and values"))
 
 
 def _at(error: MarkedYAMLError, name: str) -> str:
@@ -231,6 +192,11 @@ class _Plain:
                 line, column = node.lc.key(key) if key in places else (node.lc.line, node.lc.col)
                 where = f"{self.name}:{line + 1}:{column + 1}"
                 raise ConfigError(Problem(where, "a key is not a string", "a name", shorten(key), "Quote the key"))
+            if len(key) > MAX_KEY:
+                where = self._where(path)
+                raise ConfigError(
+                    Problem(where, "a key is too long", f"at most {MAX_KEY} characters", f"{len(key)} of them")
+                )
             # A key with an anchor is a subclass of text, which the writer does not know.
             word = str(key)
             if key in places:
@@ -245,6 +211,8 @@ class _Plain:
             raise ConfigError(
                 Problem(self._where(path), "the number is not finite", "a finite number", str(float(node)))
             )
+        if isinstance(node, int) and abs(node) >= 10**MAX_DIGITS:
+            raise ConfigError(Problem(self._where(path), "the number is too large", f"at most {MAX_DIGITS} digits"))
         # ruamel's scalar types remember their notation and subclass the plain ones; ScalarBoolean subclasses int.
         for kind in (float, int, str):
             if type(node).__name__ == "ScalarBoolean":

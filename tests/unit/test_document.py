@@ -207,9 +207,58 @@ def test_documents_of_a_sane_depth_are_read():
     assert data("[" * 30 + "]" * 30)
 
 
-@pytest.mark.parametrize("text", ["a: &x [*x]\n", "a: &x {b: *x}\n"])
-def test_a_document_that_holds_itself_ends(text):
-    data(text)
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: &x [*x]\n", "1:8"),
+        ("a: &x {b: *x}\n", "1:11"),
+        ("a: &x {b: 1, <<: *x}\n", "1:18"),
+        ("model: &m\n- dense: {units: 8}\n- stack: {blocks: *m}\n", "3:19"),
+    ],
+)
+def test_a_document_that_holds_itself_is_refused(text, place):
+    with pytest.raises(ConfigError, match=rf"f\.yaml:{place}: the alias \*\w stands inside of what it names"):
+        data(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x: 1" + "0" * 5_000, "f.yaml:1:4: not valid YAML: a number of 5001 digits"),
+        ("x: 0x" + "f" * 5_000, "f.yaml:1:1: the number is too large"),
+        ("x: [1" + "0" * 300 + "]", "f.yaml:1:5: the number is too large"),
+        ("x: {" + "k" * 501 + ": 1}", "f.yaml:1:1: a key is too long. Expected at most 500 characters"),
+    ],
+)
+def test_numbers_and_keys_have_an_end(text, said):
+    with pytest.raises(ConfigError) as caught:
+        data(text)
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 300
+    assert data("x: [-" + "9" * 300 + "]")
+
+
+def chained(count, merge):
+    lines = ["a0: &a0 {" + ", ".join(f"k{i}: 1" for i in range(50)) + "}"]
+    lines += [f"a{i}: &a{i} {merge.format(i - 1)}" for i in range(1, count)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chained(2000, "{{<<: *a{0}, z{0}: 1}}"),
+        chained(30, "{{<<: [*a{0}, *a{0}], z{0}: 1}}"),
+        chained(30, "{{x: *a{0}, y: *a{0}}}"),
+        chained(30, "[*a{0}, *a{0}]"),
+    ],
+    ids=["merges", "merges of two", "mappings", "lists"],
+)
+def test_what_aliases_stand_for_is_counted_before_it_is_built(text):
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match="too deep or too large once aliases are resolved"):
+        data(text)
+    assert time.monotonic() - began < 5
 
 
 # --- files

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automl import changes, control, dataset, environment, experiment, prediction, pretrained, typed, winner
+from automl import changes, control, dataset, environment, experiment, prediction, pretrained, relocation, typed, winner
 from automl.cluster import Share, crew
 from automl.control import Wish
 from automl.document import Document
@@ -30,7 +30,7 @@ from automl.loop import Loop
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
 from automl.retelling import Retelling, described, with_trials
-from automl.tracking import Tracker, same_address, store
+from automl.tracking import Tracker, store
 from automl.trial import run_trial
 from automl.watcher import Watcher
 from automl.winner import Summary
@@ -129,6 +129,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             **machine.settings(),
             "experiment": options.experiment or read.data.name,
             "name": options.name or f"{read.name}-{read.data.name}",
+            "home": str(options.home.absolute()),
             "tracking_uri": where.shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),
             "source": options.source,
@@ -168,7 +169,7 @@ def resume(
         Interrupted: Ctrl-C twice, or `automl stop --now`.
     """
     folder = search_folder(options.home, search_id)
-    history = replay(folder)
+    history = relocation.followed(replay(folder), options.home)
     header = history.header
     finished = history.finished
     trials = trials or history.total
@@ -189,7 +190,7 @@ def resume(
         crew(machine.cluster, None, ray.connect(machine.cluster.address))  # before the journal says that it went on
     environment.become_driver(machine.backend)
     settings = header.settings
-    options = replace(options, tracking_uri=options.tracking_uri or same_address(settings["tracking_uri"]))
+    options = replace(options, tracking_uri=relocation.tracking_uri(header, options.tracking_uri))
     root = options.data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
     assert read.data is not None
     with Lock(folder), Journal.open(folder) as journal:

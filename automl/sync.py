@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl import environment, leaderboard, winner
+from automl import environment, leaderboard, relocation, winner
 from automl.environment import MODEL, search_folder, trial_folder
 from automl.errors import SearchError
 from automl.journal import FILE, Finished, Header, Lock, read
 from automl.journal.history import build
 from automl.retelling import Retelling, data_of
-from automl.tracking import Tracker, same_address, store
+from automl.tracking import Tracker, store
 from automl.watcher import Watcher
 
 
@@ -43,10 +43,10 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
     folder = search_folder(home, search_id)
     with Lock(folder):
         *_, last = events = list(read(folder))
-        history = build(events, folder / FILE)
+        history = relocation.followed(build(events, folder / FILE), home)
         header, settings = history.header, history.header.settings
         data = data_of(header)
-        where = store(home, tracking_uri or same_address(settings["tracking_uri"]))
+        where = store(home, relocation.tracking_uri(header, tracking_uri))
         tracker = Tracker(where, settings["experiment"], search_id)
         retelling = Retelling(tracker, data)
         retelling.tell(events)

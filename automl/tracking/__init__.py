@@ -7,11 +7,13 @@ telling the same story again completes the mirror and doubles nothing.
 
 from __future__ import annotations
 
+from automl.tracking import address
+from automl.tracking.address import redacted, same_address
 from automl.tracking.earlier import EarlierRun, earlier_runs
 from automl.tracking.family import DatasetInput
 from automl.tracking.mirror import Tracker
 from automl.tracking.serve import serve
-from automl.tracking.store import Store, redacted, same_address, store
+from automl.tracking.store import Store, store
 from automl.tracking.text import key_text, value_text
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "EarlierRun",
     "Store",
     "Tracker",
+    "address",
     "earlier_runs",
     "key_text",
     "redacted",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from automl.tracking.address import redacted
 from automl.tracking.runs import Point
-from automl.tracking.store import redacted
 
 log = logging.getLogger("automl.tracking")
 

@@ -43,7 +43,7 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> subprocess
     artifacts = store.artifacts or Path.cwd() / "artifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     arguments = ["--host", host, "--port", str(port), "--workers", "1"]
-    arguments += ["--default-artifact-root", str(artifacts), "--artifacts-destination", str(artifacts)]
+    arguments += ["--default-artifact-root", artifacts.as_uri(), "--artifacts-destination", artifacts.as_uri()]
     environment = os.environ | {
         # Not an argument: it may hold a password, and everyone may read a process's arguments.
         "MLFLOW_BACKEND_STORE_URI": store.address,

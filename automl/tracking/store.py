@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
 import os
 import re
@@ -11,12 +10,13 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import psutil
 
 from automl import room
 from automl.errors import ConfigError, MissingExtra, Problem
+from automl.tracking import address, moved
+from automl.tracking.address import driver, kind, redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,7 +25,6 @@ SEARCH_TAG = "automl.search"
 TRIAL_TAG = "automl.trial"
 
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
-_SQLITE = "sqlite:///"
 _POSTGRESQL = "postgresql://"
 _POSTGRESQL_LOCK = int.from_bytes(b"automl")
 _LOCAL = {"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "overlay", "tmpfs", "xfs", "zfs"}
@@ -42,13 +41,6 @@ _ENVIRONMENT = {
     # PostgreSQL's own client, which reads it, would wait for as long as the kernel does.
     "PGCONNECT_TIMEOUT": "15",
 }
-
-
-def redacted(text: object) -> str:
-    """Returns `text` without the user names, passwords and tokens of the addresses in it."""
-    # To the last @ of the word: a password may hold one, or a slash. Not the folders of an SQLite file, behind ///.
-    hidden = re.sub(r"://(?!/)\S+@", "://***@", str(text))
-    return re.sub(r"(?i)\b(\w*(?:password|passwd|pwd|token|secret|api_?key))=[^&\s'\"]+", r"\1=***", hidden)
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ class Store:
 
         Which one an address without a driver means depends on SQLAlchemy's version, not on what is installed.
         """
-        return re.sub(f"^{_POSTGRESQL}", f"postgresql+{_driver()}://", self.uri)
+        return re.sub(f"^{_POSTGRESQL}", f"postgresql+{driver()}://", self.uri)
 
     @property
     def shown(self) -> str:
@@ -79,17 +71,22 @@ class Store:
     @property
     def is_remote(self) -> bool:
         """Whether a tracking server stands between us and the store; it then has its own UI at `uri`."""
-        return _kind(self.uri) not in _SQL
+        return kind(self.uri) not in _SQL
 
     @property
     def is_file(self) -> bool:
         """Whether it is an SQLite file, which is always there and answers at once."""
-        return self.uri.startswith(_SQLITE)
+        return self.file is not None
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None where it is none."""
+        return address.sqlite_file(self.uri)
 
     @property
     def is_missing(self) -> bool:
         """Whether it is an SQLite file that nobody has made yet."""
-        return self.is_file and not Path(self.uri.removeprefix(_SQLITE)).exists()
+        return self.file is not None and not self.file.exists()
 
     def prepare(self) -> None:
         """Makes the tables of a new database; brings an old SQLite file to this MLflow's. A server does so by itself.
@@ -100,17 +97,19 @@ class Store:
             sqlalchemy.exc.OperationalError: A PostgreSQL server cannot be reached, or lets nobody in.
         """
         _configure()
-        if _kind(self.uri) == "postgresql":
+        if kind(self.uri) == "postgresql":
             _open_postgresql(self.address)
-        if not self.is_file:
+        file = self.file
+        if file is None:
             return
-        file = Path(self.uri.removeprefix(_SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
         with room.locked(file.with_name(file.name + ".lock")):
             is_new = self.is_missing
             _migrate(self.uri, is_new=is_new)
             if is_new and _is_local(file):
                 _write_ahead(file)
+            if not is_new and self.artifacts == file.parent / moved.ARTIFACTS:
+                moved.follow(file)
 
     def client(self) -> MlflowClient:
         """Returns MLflow's client for this store."""
@@ -144,44 +143,23 @@ def store(home: Path, uri: str | None = None) -> Store:
         MissingExtra: It is a PostgreSQL database, and no driver is installed.
     """
     where = "--tracking-uri" if uri else "MLFLOW_TRACKING_URI"
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{home.absolute() / 'mlflow.db'}"
-    scheme = _kind(uri)
-    if uri.startswith(_SQLITE):
+    artifacts = home.absolute() / moved.ARTIFACTS
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri:
+        return Store(address.of_file(home.absolute() / address.FILE), artifacts)
+    scheme = kind(uri)
+    if uri.startswith(address.SQLITE_BEGINNINGS):
         # Relative to here and now: workers and the UI may stand in another folder.
-        uri = _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
-    if uri.startswith(_POSTGRESQL) and _driver() is None:
+        _, *query = uri.split("?", 1)
+        uri = "?".join([address.of_file(address.file(uri).absolute()), *query])
+    if uri.startswith(_POSTGRESQL) and driver() is None:
         raise MissingExtra(f"{where}: PostgreSQL", "postgresql")
     if scheme in _SQL:
-        return Store(uri, home.absolute() / "artifacts")
+        return Store(uri, artifacts)
     if scheme in ("http", "https", "databricks", "databricks-uc") or uri in ("databricks", "databricks-uc"):
         return Store(uri, None)
     expected = "sqlite:///FILE, http(s)://HOST:PORT or an SQL database"
-    is_files = scheme in ("", "file")
-    hint = "MLflow has given up file stores; `mlflow migrate-filestore` turns one into SQLite" if is_files else None
-    raise ConfigError(Problem(where, "not a tracking store", expected, redacted(uri), hint))
-
-
-def _driver() -> str | None:
-    return next((name for name in ("psycopg2", "psycopg") if importlib.util.find_spec(name)), None)
-
-
-def _kind(uri: str) -> str:
-    """Returns the scheme of an address, without the driver that an SQL database may name there."""
-    return urlsplit(uri).scheme.split("+")[0]
-
-
-def same_address(shown: str) -> str | None:
-    """Returns the tracking address a search was begun with, from how it was written down.
-
-    Raises:
-        ConfigError: It held a password, which is not written down, and is not in the environment either.
-    """
-    if "***" not in shown:
-        return shown
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        return None
-    hint = "Give it again with --tracking-uri or MLFLOW_TRACKING_URI"
-    raise ConfigError(Problem("--tracking-uri", f"the address {shown} held a password, which is not kept", hint=hint))
+    raise ConfigError(Problem(where, "not a tracking store", expected, redacted(uri), address.hint(uri)))
 
 
 def find(client: MlflowClient, experiments: list[str], tag: str, value: str) -> str | None:

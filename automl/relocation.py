@@ -1,0 +1,74 @@
+"""A search whose home was moved, with the project around it: what its journal names by whole paths is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from automl.errors import ConfigError, Problem
+from automl.journal import Header, History
+from automl.tracking import address, same_address
+
+
+def followed(history: History, home: Path) -> History:
+    """Returns a journal as it reads where its home is now.
+
+    The home's own store is the one beside the journal. A file or folder of the project that is gone, and lies in the
+    same place seen from where the home is now, is that one; what is still there stays as it is.
+
+    Args:
+        history: The journal, replayed.
+        home: Where it lies now.
+    """
+    header, now = history.header, home.absolute()
+    before = _home(header.settings)
+    if before is None or before == now:
+        return history
+
+    def path(text: Any) -> Any:
+        return _moved(Path(text), before, now) if isinstance(text, str) and Path(text).is_absolute() else text
+
+    settings = {**header.settings, "home": str(now), "data_root": path(header.settings.get("data_root"))}
+    if named := settings.get("source"):
+        settings["source"] = {**named, "space": path(named["space"]), "data": path(named["data"])}
+    if (file := address.sqlite_file(settings["tracking_uri"])) and file.is_relative_to(before):
+        settings["tracking_uri"] = address.of_file(now / file.relative_to(before))
+    data, content = header.document.get("data"), dict(header.document)
+    if isinstance(data, Mapping) and "root" in data:
+        content["data"] = {**data, "root": path(data["root"])}
+    return replace(history, header=replace(header, settings=settings, document=content))
+
+
+def tracking_uri(header: Header, given: str | None) -> str | None:
+    """Returns the tracking address to go on with: the one given, else that which the search was begun with.
+
+    Raises:
+        ConfigError: It held a password, which is not kept, or its folder is gone: it would be made anew, empty.
+    """
+    if given:
+        return given
+    known = same_address(header.settings["tracking_uri"])
+    file = address.sqlite_file(known) if known else None
+    if file is not None and not file.parent.exists():
+        what = f"the store that the search was begun with is gone: there is no folder {file.parent}"
+        raise ConfigError(Problem("--tracking-uri", what, hint="Put it back, or name another store"))
+    return known
+
+
+def _home(settings: Mapping[str, Any]) -> Path | None:
+    """Returns where the home was when the search began; None where the journal does not tell."""
+    if settings.get("home"):
+        return Path(settings["home"])
+    # A journal of an earlier version. Of a store that is still there nobody knows whether it was the home's own.
+    file = address.sqlite_file(settings["tracking_uri"])
+    return file.parent if file and file.name == address.FILE and not file.exists() else None
+
+
+def _moved(path: Path, before: Path, now: Path) -> str:
+    project = before.parent
+    if path.exists() or not path.is_relative_to(project):
+        return str(path)
+    found = now.parent / path.relative_to(project)
+    return str(found if found.exists() else path)

@@ -29,12 +29,16 @@ def ui(port: int, tracking_uri: str | None) -> None:
     """Serve the MLflow UI on the store of this folder, on 127.0.0.1 alone, until Ctrl-C."""
     from automl import environment, tracking
 
-    server = tracking.serve(tracking.store(environment.home(), tracking_uri), port=port)
-    _output.say(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
-    try:
-        sys.exit(server.wait())
-    except KeyboardInterrupt:
-        server.wait()
+    with tracking.while_wanted():
+        server = tracking.serve(tracking.store(environment.home(), tracking_uri), port=port)
+        _output.say(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            code = 0
+        finally:
+            tracking.end_server(server)
+    sys.exit(code)
 
 
 @click.command()

@@ -12,7 +12,7 @@ from automl.tracking.address import redacted, same_address
 from automl.tracking.earlier import EarlierRun, earlier_runs
 from automl.tracking.family import DatasetInput
 from automl.tracking.mirror import Tracker
-from automl.tracking.serve import serve
+from automl.tracking.serve import end_server, serve, while_wanted
 from automl.tracking.store import Store, store
 from automl.tracking.text import key_text, value_text
 
@@ -23,10 +23,12 @@ __all__ = [
     "Tracker",
     "address",
     "earlier_runs",
+    "end_server",
     "key_text",
     "redacted",
     "same_address",
     "serve",
     "store",
     "value_text",
+    "while_wanted",
 ]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from automl.errors import ConfigError, Problem, SearchError
 from automl.tracking.outbox import line
 from automl.tracking.store import Store
 
 START_TIMEOUT_S = 120.0
+END_TIMEOUT_S = 15.0
 
 
 def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> subprocess.Popen[bytes]:
@@ -54,9 +59,37 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> subprocess
     try:
         _await_answer(process, f"http://{'[::1]' if ':' in host else host}:{port}/health")
     except BaseException:
-        process.terminate()
+        end_server(process)
         raise
     return process
+
+
+@contextlib.contextmanager
+def while_wanted() -> Iterator[None]:
+    """Has `kill` and a closed terminal end the block as an exception does, so that a server begun in it is ended too.
+
+    For the main thread of a program.
+    """
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_server(process: subprocess.Popen[bytes]) -> None:
+    """Ends a server, and waits for it: its port is free then."""
+    process.terminate()
+    try:
+        process.wait(END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _require_free(host: str, port: int) -> None:

@@ -6,11 +6,13 @@ import contextlib
 import importlib.util
 import json
 import logging
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +51,14 @@ def tell_trial(tracker: Tracker, number: int = 1, epochs: int = 3, attempt: int 
 
 def steps(client: MlflowClient, run_id: str, key: str) -> list[int]:
     return [point.step for point in client.get_metric_history(run_id, key)]
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 20
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return found
 
 
 @pytest.fixture
@@ -509,6 +519,28 @@ class TestServe:
             taken.listen()
             with pytest.raises(ConfigError, match="Choose another --port"):
                 serve(store(tmp_path), port=taken.getsockname()[1])
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+    @pytest.mark.parametrize("answers", [True, False])
+    def test_its_server_ends_with_the_command(self, number: int, answers: bool, home: Path) -> None:
+        # With another program in the place of MLflow's, which takes ten seconds to begin.
+        program = (
+            "import subprocess, sys, time; from automl import cli, tracking;"
+            "module = sys.modules['automl.tracking.serve'];"
+            "begin = subprocess.Popen; subprocess.Popen = lambda *_, **__: begin(['sleep', '60']);"
+            "module._await_answer = lambda *_: None if sys.argv[1] == 'True' else time.sleep(60);"
+            "tracking.Store.prepare = lambda _: None; module._require_free = print; cli.main(['ui'])"
+        )
+        with subprocess.Popen([sys.executable, "-u", "-c", program, str(answers)], stdout=subprocess.PIPE) as command:
+            assert command.stdout
+            command.stdout.readline()
+            if answers:
+                assert b"MLflow UI on" in command.stdout.readline()
+            (server,) = wait_for(lambda: psutil.Process(command.pid).children())
+            command.send_signal(number)
+            code = command.wait(20)
+        assert not psutil.pid_exists(server.pid)
+        assert code == (128 + number if number != signal.SIGINT else 0 if answers else 130)
 
     @pytest.mark.slow
     def test_shows_the_runs_and_their_artifacts(self, tracker: Tracker, where: Store) -> None:

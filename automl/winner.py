@@ -172,7 +172,7 @@ def register(
         header: Its journal's.
         trial: The winner.
         document: The winner's, resolved.
-        watcher: Who is told when MLflow does not take it.
+        watcher: Who is told whether it is the champion, or that MLflow did not take it.
         parameters: Number of the winner's weights, as its trial reported it.
 
     Returns:
@@ -197,7 +197,7 @@ def register(
     if origin := pretrained.origin(document, header.settings.get("pretrained") or ()):
         metadata["pretrained"] = dict(origin)
     with environment.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
-        uri = tracker.log_best(model, trial, header.settings["name"], metadata)
+        uri = tracker.log_best(model, trial, header.settings["name"], metadata, say=watcher.say)
     if uri is None:
         watcher.say(f"MLflow did not take the best model; it stays at {path}. See {log}")
     return uri

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from automl.records import CANCELLED, TrialResult, spread
@@ -203,8 +203,11 @@ class Tracker:
         registered_name: str,
         metadata: Mapping[str, Any],
         requirements: Sequence[str] = (),
+        say: Callable[[str], None] = log.info,
     ) -> str | None:
-        """Logs the winner's model on the search's run and registers it as the champion of its name. Imports Keras.
+        """Logs the winner's model on the search's run and registers it, as its name's champion if it is one.
+
+        Imports Keras.
 
         Args:
             model: The loaded Keras model.
@@ -212,6 +215,7 @@ class Tracker:
             registered_name: Name in the model registry.
             metadata: What a reader of the model needs, as plain data: `classes`, above all.
             requirements: What pip must install beside Keras to load it.
+            say: Told what became of the name's champion.
 
         Returns:
             The model's URI, `models:/m-...`; None when the store could not be reached.
@@ -220,7 +224,8 @@ class Tracker:
 
         def call() -> str:
             parent, own = family.parent(), family.trial(trial, int(time.time() * 1000)).params
-            return models.log_best(family.api, parent, model, trial, own, registered_name, dict(metadata), requirements)
+            given = (own, registered_name, dict(metadata), requirements, say)
+            return models.log_best(family.api, parent, model, trial, *given)
 
         self.flush(now=True)
         if self._outbox.queue:  # gone, as was said just now

@@ -6,21 +6,21 @@ import importlib.metadata
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from automl.tracking import champion
 from automl.tracking.runs import MirrorRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.models.signature import ModelSignature
 
-ALIAS = "champion"
 _URI_TAG = "automl.model_uri"
-_TRIAL_TAG = "automl.model_trial"
 
 
 def log_best(
@@ -32,6 +32,7 @@ def log_best(
     registered_name: str,
     metadata: dict[str, Any],
     requirements: Sequence[str],
+    say: Callable[[str], None],
 ) -> str:
     """Logs and registers a model once; a second call for the same trial returns the first one's address.
 
@@ -44,6 +45,7 @@ def log_best(
         registered_name: Name in the registry.
         metadata: Plain data to stand in the model's `MLmodel` file.
         requirements: What pip must install beside Keras to load it.
+        say: Told what became of the name's champion.
 
     Returns:
         Its address, `models:/m-...`.
@@ -59,7 +61,7 @@ def log_best(
         run.info.experiment_id,
         name="model",
         source_run_id=parent.run_id,
-        tags={_TRIAL_TAG: str(trial)},
+        tags={champion.TRIAL_TAG: str(trial)},
         params=dict(params),
         model_type="keras",
     )
@@ -72,21 +74,21 @@ def log_best(
     if entity.model_id not in {output.model_id for output in run.outputs.model_outputs}:
         client.log_outputs(parent.run_id, [LoggedModelOutput(entity.model_id, step=0)])
     address = f"models:/{entity.model_id}"
-    _register(client, entity, parent.run_id, registered_name)
+    champion.crown(client, _registered(client, entity, parent.run_id, registered_name), say)
     # Last: after an interruption before it, each step finds what it did and goes on from there.
-    parent.write(tags={_URI_TAG: address, _TRIAL_TAG: trial})
+    parent.write(tags={_URI_TAG: address, champion.TRIAL_TAG: trial})
     return address
 
 
 def logged(parent: MirrorRun, trial: int) -> str | None:
     """Returns the address of the model that stands on a search's run, if it comes from this trial."""
-    return parent.tags.get(_URI_TAG) if parent.tags.get(_TRIAL_TAG) == str(trial) else None
+    return parent.tags.get(_URI_TAG) if parent.tags.get(champion.TRIAL_TAG) == str(trial) else None
 
 
 def _begun(client: MlflowClient, run: Run, trial: int) -> LoggedModel | None:
     """Returns what an interrupted call left of the model of this trial."""
     begun = client.search_logged_models(
-        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}' AND tags.`{_TRIAL_TAG}` = '{trial}'"
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}' AND tags.`{champion.TRIAL_TAG}` = '{trial}'"
     )
     return begun[0] if begun else None
 
@@ -129,7 +131,8 @@ def signature(model: Any) -> ModelSignature:
     return ModelSignature(schema(model.input_shape), schema(model.output_shape))
 
 
-def _register(client: MlflowClient, entity: LoggedModel, run_id: str, registered_name: str) -> None:
+def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, registered_name: str) -> ModelVersion:
+    """Returns the model's version in the registry, made where there is none yet."""
     from mlflow.exceptions import MlflowException
 
     # MLflow takes no path separators in a model's name.
@@ -144,5 +147,5 @@ def _register(client: MlflowClient, entity: LoggedModel, run_id: str, registered
     version = version or client.create_model_version(
         name, entity.artifact_location, run_id=run_id, model_id=entity.model_id
     )
-    client.set_registered_model_alias(name, ALIAS, str(version.version))
-    client.set_logged_model_tags(entity.model_id, {"automl.registered": f"{name}/{version.version}"})
+    client.set_logged_model_tags(entity.model_id, {champion.VERSION_TAG: f"{name}/{version.version}"})
+    return version

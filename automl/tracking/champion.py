@@ -1,0 +1,131 @@
+"""The champion of a registered name: the version with the best score on its data, by its objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from automl.tracking.store import find_trials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+ALIAS = "champion"
+TRIAL_TAG = "automl.model_trial"
+"""On a logged model: the trial it comes from."""
+VERSION_TAG = "automl.registered"
+"""On a logged model: the version that it is in the registry, as `NAME/NUMBER`."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What MLflow knows of how a version came about; None for what it does not.
+
+    Args:
+        version: Its number.
+        run_id: The run of its search.
+        objective: Name of the metric that ranked the trials.
+        direction: Whether that is to grow or to shrink, `max` or `min`.
+        data: Digest of the data that it was trained and scored on.
+        score: What its trial scored.
+    """
+
+    version: str
+    run_id: str | None
+    objective: str | None = None
+    direction: str | None = None
+    data: str | None = None
+    score: float | None = None
+
+    def __str__(self) -> str:
+        return f"version {self.version}" if self.score is None else f"version {self.version} ({self.score:.4g})"
+
+
+def crown(client: MlflowClient, version: ModelVersion, say: Callable[[str], None]) -> None:
+    """Makes a version the champion of its name where there is none, or where it is better than the one there is.
+
+    Better is a higher score, or a lower one, by the same objective on the same data; of one search, what it ranks first
+    now. An equal one leaves the alias where it is, and so does one that cannot be compared.
+
+    Args:
+        client: MLflow's client.
+        version: The version.
+        say: Told what became of the alias, in a line.
+    """
+    name, number = version.name, str(version.version)
+    reigning = _reigning(client, name)
+    if reigning is not None and str(reigning.version) == number:
+        return
+    new = _standing(client, version)
+    if reigning is None:
+        verdict = f"{new} is the champion"
+    else:
+        old = _standing(client, reigning)
+        if why := objection(new, old):
+            say(f"{name}: {old} stays the champion, not {new}: {why}")
+            return
+        verdict = f"{new} is the champion, after {old}"
+    client.set_registered_model_alias(name, ALIAS, number)
+    say(f"{name}: {verdict}")
+
+
+def objection(new: Standing, old: Standing) -> str | None:
+    """Returns why a version does not take the place of another; None where it does."""
+    if old.objective is None and new.objective is not None:
+        return "nothing tells how that was scored"
+    if (new.objective, new.direction) != (old.objective, old.direction):
+        return f"the objective was {old.objective}, and is {new.objective}"
+    if new.run_id == old.run_id:
+        return None
+    if new.data is None or new.data != old.data:
+        return "they were not scored on the same data"
+    if new.score is None or old.score is None:
+        return "one of the scores is not known"
+    is_better = new.score > old.score if new.direction == "max" else new.score < old.score
+    return None if is_better else f"its {new.objective} is no better"
+
+
+def _reigning(client: MlflowClient, name: str) -> ModelVersion | None:
+    from mlflow.exceptions import MlflowException
+
+    number = client.get_registered_model(name).aliases.get(ALIAS)
+    try:
+        return client.get_model_version(name, str(number)) if number is not None else None
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # deleted, and its alias left
+            raise
+        return None
+
+
+def _standing(client: MlflowClient, version: ModelVersion) -> Standing:
+    """Returns what the runs behind a version tell of it: not all, where they are another program's, or deleted."""
+    from mlflow.exceptions import MlflowException
+
+    number = str(version.version)
+    if not version.run_id:
+        return Standing(number, None)
+    try:
+        run = client.get_run(version.run_id)
+        models = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return Standing(number, version.run_id)
+    named = f"{version.name}/{number}"
+    trial = next((int(each.tags[TRIAL_TAG]) for each in models if each.tags.get(VERSION_TAG) == named), None)
+    trials = find_trials(client, [run.info.experiment_id], run.info.run_id)
+    scored = client.get_run(trials[trial]).data.metrics if trial in trials else {}
+
+    def setting(key: str) -> str | None:
+        return run.data.tags.get(f"automl.changed.{key}") or run.data.params.get(key)
+
+    return Standing(
+        number,
+        run.info.run_id,
+        setting("objective"),
+        setting("direction"),
+        run.data.tags.get("automl.data_digest"),
+        scored.get("score"),
+    )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import secrets
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from automl import document, environment
+from automl import tuner_trials as trials
 from automl.journal import now_ms
 from automl.records import Outcome, TrialResult
 from automl.tracking import Tracker, store
+
+log = logging.getLogger("automl.integrations")
 
 SEARCH = "mlflow.json"
 """Holds the id of the search, in Keras Tuner's folder of the project: who reloads that goes on in the same run."""
@@ -32,9 +37,11 @@ class MlflowTuner:
 
     A search that is cut off and reloaded (`overwrite=False`) goes on in the run it had. A trial that Keras Tuner runs
     several times (`executions_per_trial`) has their epochs one after the other. A server that is away does not stop the
-    search; what it missed is told when it is back. For a tuner in one process: Keras Tuner's workers of a distributed
-    search are not meant. TensorBoard, which Keras Tuner demands of every search on TensorFlow, is needed by none that
-    has no TensorBoard callback.
+    search; what it missed is told when it is back. In a loop of one's own, `run_trial` and the `on_...` methods log
+    their trials too. Of `space.hypermodel()` the runs show plain values, and `trial.yaml` is a document that
+    `automl search` takes. For a tuner in one process: Keras Tuner's workers of a distributed search are not meant.
+    TensorBoard, which Keras Tuner demands of every search on TensorFlow, is needed by none that has no TensorBoard
+    callback.
 
     Args:
         experiment: Name of the MLflow experiment; None for the project's name.
@@ -57,13 +64,16 @@ class MlflowTuner:
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._experiment, self._registered_name = experiment, registered_name
+        self._experiment, self._registered_name = experiment or self.project_name, registered_name
         self._store = store(environment.writable_home(), tracking_uri)
         self._tracker: Tracker | None = None
+        self._searches = False
         self._attempts = Counter[int]()
         self._epochs: dict[int, list[Mapping[str, float]]] = {}
         self._began: dict[int, float] = {}
-        self._weights: dict[int, int] = {}
+        """Of the trials that run."""
+        self._weights: dict[int, int | None] = {}
+        self._scores: dict[int, float] = {}
 
     @property
     def run_id(self) -> str | None:
@@ -72,67 +82,93 @@ class MlflowTuner:
 
     def search(self, *args: Any, **kwargs: Any) -> None:
         """Searches as the tuner does, and tells MLflow."""
-        self._tracker = self._begun()
+        tracker = self._tracker = self._begun(args, kwargs)
+        self._searches = True
         try:
             super().search(*args, **kwargs)  # type: ignore[misc]
         except BaseException:
-            self._tracker.interrupted(list(self._running()), now_ms())
-            self._tracker.close()
+            tracker.interrupted(list(self._running()), now_ms())
+            tracker.close()
             raise
-        ranks = {number: rank for rank, number in enumerate(_ranked(self.oracle), start=1)}
-        self._tracker.finish(ranks, "FINISHED" if ranks else "FAILED", {}, len(self.oracle.end_order), now_ms())
+        finally:
+            self._searches = False
+        ranks = self._finish()
         if ranks and self._registered_name:
-            (best,) = self.get_best_models(1)  # type: ignore[attr-defined]
-            self._tracker.log_best(best, min(ranks, key=ranks.__getitem__), self._registered_name, {})
-        self._tracker.close()
+            self._register(min(ranks, key=ranks.__getitem__))
+        tracker.close()
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        """Runs a trial as the tuner does. One that no search began, in a loop of the user's own, is a run all the same.
+
+        What it scored is what it returns; the oracle may be told later, or never.
+        """
+        number = self._number(trial)
+        if number is None or number in self._began:
+            return super().run_trial(trial, *args, **kwargs)  # type: ignore[misc]
+        self._begin(trial, number, args, kwargs)
+        try:
+            results = super().run_trial(trial, *args, **kwargs)  # type: ignore[misc]
+        except Exception:
+            self._end(trial, number, message=traceback.format_exc())
+            raise
+        except BaseException:
+            self._began.pop(number)
+            self._told().interrupted([number], now_ms())
+            raise
+        self._end(trial, number, trials.score(results, self.oracle.objective))
+        return results
 
     def on_trial_begin(self, trial: Any) -> None:
         """Begins the trial's run."""
         super().on_trial_begin(trial)  # type: ignore[misc]
-        number = _number(trial)
-        again = self._attempts[number] > 0
-        self._attempts[number] += 1
-        self._epochs[number], self._began[number] = [], time.monotonic()
-        self._tell_values(trial, new=again)
-        assert self._tracker is not None
-        self._tracker.flush()  # nothing else is told before the first epoch
+        number = self._number(trial)
+        if number is not None:
+            self._begin(trial, number)
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Adds a point for every metric."""
         super().on_epoch_end(trial, model, epoch, logs)  # type: ignore[misc]
-        number, values = _number(trial), {name: float(value) for name, value in (logs or {}).items()}
-        self._weights[number] = model.count_params()
+        number, values = self._number(trial), trials.numbers(logs or {})
+        if number is None:
+            return
+        if number not in self._began:  # its `run_trial` is the user's own, and so is the loop around it
+            self._begin(trial, number)
+        self._weights[number] = trials.parameters(model)
         told = self._epochs[number]
         told.append({name: value for name, value in values.items() if math.isfinite(value)})
         nonfinite = {name: repr(value) for name, value in values.items() if not math.isfinite(value)}
-        assert self._tracker is not None
-        self._tracker.epoch(number, len(told), told[-1], now_ms(), nonfinite)
+        self._told().epoch(number, len(told), told[-1], now_ms(), nonfinite)
 
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial's run with its outcome and its score."""
+        number = self._number(trial)
         try:
             super().on_trial_end(trial)  # type: ignore[misc]
         finally:  # it raises where too many trials failed in a row, of which this is one
-            assert self._tracker is not None
-            self._tell_values(trial)  # the model may have asked for more while it was built
-            self._tracker.trial_ended(self._result(self.oracle.get_trial(trial.trial_id)), now_ms())
-            scores = [each.score for each in self.oracle.trials.values() if _is_scored(each)]
-            best = (max if self.oracle.objective.direction == "max" else min)(scores, default=None)
-            self._tracker.progress(best, len(self.oracle.end_order), now_ms())
+            if number is not None:
+                ended = self.oracle.get_trial(trial.trial_id)
+                scored = trials.is_scored(ended)
+                self._end(ended, number, ended.score if scored else None, None if scored else ended.message)
 
     def _configure_tensorboard_dir(self, callbacks: Sequence[Any], trial: Any, execution: int = 0) -> None:
         """Does what Keras Tuner does for a TensorBoard callback where there is one; it imports TensorBoard for none."""
         if any(type(callback).__name__ == "TensorBoard" for callback in callbacks):
             super()._configure_tensorboard_dir(callbacks, trial, execution)  # type: ignore[misc]
 
-    def _begun(self) -> Tracker:
+    def _told(self) -> Tracker:
+        """Returns the tracker; begins the search's run where no search did."""
+        self._tracker = self._tracker or self._begun((), {})
+        return self._tracker
+
+    def _begun(self, args: Sequence[Any], given: Mapping[str, Any]) -> Tracker:
         """Begins the search's run, or finds it again with the trials that the project had before."""
         file = Path(self.project_dir) / SEARCH
         if not file.exists():
             file.write_text(json.dumps({"search": f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"}))
         search_id = json.loads(file.read_text())["search"]
-        tracker = Tracker(self._store, self._experiment or self.project_name, search_id)
-        objective = self.oracle.objective
+        tracker = Tracker(self._store, self._experiment, search_id)
+        objective, space = self.oracle.objective, trials.space_of(self)
+        declared = {"space": self.oracle.get_space().get_config()["space"]}
         tracker.start(
             name=self.project_name,
             params={
@@ -142,72 +178,99 @@ class MlflowTuner:
                 "trials": self.oracle.max_trials,
                 "seed": self.oracle.seed,
             },
-            tags={f"automl.version.{name}": version for name, version in environment.versions().items()},
-            experiment_yaml=document.dump({"space": self.oracle.get_space().get_config()["space"]}),
-            dataset=None,
+            tags={
+                **{f"automl.version.{name}": version for name, version in environment.versions().items()},
+                # MLflow has a parameter keep its first value, and a project that is reloaded may have another total.
+                "automl.trials": self.oracle.max_trials,
+            },
+            experiment_yaml=document.dump(space.read.document.data if space else declared),
+            dataset=trials.dataset(space, self.project_name, args, given),
             time_ms=now_ms(),
         )
         self._attempts = Counter(dict.fromkeys(tracker.trial_run_ids, 1))
         for trial in self.oracle.trials.values():
-            number = _number(trial)
-            if trial.trial_id in self.oracle.end_order and not self._attempts[number]:
-                tracker.trial_started(number, *_values(trial), now_ms())
-                tracker.trial_ended(self._result(trial), now_ms())
+            number = self._number(trial)
+            if number and trial.trial_id in self.oracle.end_order and not self._attempts[number]:
+                tracker.trial_started(number, *trials.values(space, trial), now_ms())
+                scored = trials.is_scored(trial)
+                result = self._result(number, trial.score if scored else None, None if scored else trial.message)
+                tracker.trial_ended(result, now_ms())
         return tracker
 
-    def _tell_values(self, trial: Any, *, new: bool = False) -> None:
-        number = _number(trial)
-        assert self._tracker is not None
-        self._tracker.trial_started(number, *_values(trial), now_ms(), self._attempts[number], new=new)
+    def _begin(self, trial: Any, number: int, args: Sequence[Any] = (), given: Mapping[str, Any] | None = None) -> None:
+        """Begins the run of a trial; of one that had another before, anew."""
+        self._tracker = self._tracker or self._begun(args, given or {})
+        again = self._attempts[number] > 0
+        self._attempts[number] += 1
+        self._epochs[number], self._began[number] = [], time.monotonic()
+        self._tell_values(trial, number, new=again)
+        self._tracker.flush()  # nothing else is told before the first epoch
 
-    def _result(self, trial: Any) -> TrialResult:
+    def _end(self, trial: Any, number: int, score: float | None = None, message: str | None = None) -> None:
+        """Ends the run of a trial; outside of a search that of the search too, as nobody knows whether more follows."""
+        self._tell_values(trial, number)  # the model may have asked for more while it was built
+        self._told().trial_ended(self._result(number, score, message), now_ms())
+        self._began.pop(number, None)
+        if score is not None and math.isfinite(score):
+            self._scores[number] = score
+        scores = self._all_scores().values()
+        best = (max if self.oracle.objective.direction == "max" else min)(scores, default=None)
+        self._told().progress(best, self._done(), now_ms())
+        if not self._searches:
+            self._finish()
+
+    def _finish(self) -> dict[int, int]:
+        """Ends the search's run; returns the ranks of the scored trials."""
+        scores, sign = self._all_scores(), -1 if self.oracle.objective.direction == "max" else 1
+        ranked = sorted(scores, key=lambda number: (sign * scores[number], number))
+        ranks = {number: rank for rank, number in enumerate(ranked, start=1)}
+        self._told().finish(ranks, "FINISHED" if ranks else "FAILED", {}, self._done(), now_ms())
+        return ranks
+
+    def _register(self, number: int) -> None:
+        """Registers the model of the best trial. A search is over and kept, whatever becomes of that."""
+        try:
+            (best,) = self.get_best_models(1)  # type: ignore[attr-defined]
+        except Exception as error:  # noqa: BLE001 - of the user's `build`, or of a `run_trial` that saved no model
+            log.warning("The best model is not registered: it cannot be loaded again: %s", error)
+            return
+        assert self._registered_name
+        self._told().log_best(best, number, self._registered_name, {}, say=log.warning)
+
+    def _tell_values(self, trial: Any, number: int, *, new: bool = False) -> None:
+        told = trials.values(trials.space_of(self), trial)
+        self._told().trial_started(number, *told, now_ms(), self._attempts[number], new=new)
+
+    def _result(self, number: int, score: float | None, message: str | None = None) -> TrialResult:
         """Returns how a trial ended, in this project's words."""
-        number, is_scored = _number(trial), _is_scored(trial)
-        epochs = self._epochs.get(number, [])
-        said = (trial.message or "").strip().splitlines()
+        epochs, said = self._epochs.get(number, []), (message or "").strip().splitlines()
+        is_scored = score is not None and math.isfinite(score)
         outcome: Outcome = "completed" if is_scored else "error" if said else "diverged"
         return TrialResult(
             number,
             max(1, self._attempts[number]),
             outcome,
-            score=trial.score if is_scored else None,
-            best_epoch=self._best_epoch(epochs) if is_scored else None,
+            score=score if is_scored else None,
+            best_epoch=trials.best_epoch(epochs, self.oracle.objective) if is_scored else None,
             epochs=len(epochs),
             seconds=time.monotonic() - self._began.get(number, time.monotonic()),
             parameters=self._weights.get(number),
-            message=said[-1] if said and not is_scored else None,
-            traceback=trial.message if said and not is_scored else None,
+            message=said[-1] if said else None,
+            traceback=message if said else None,
         )
 
-    def _best_epoch(self, epochs: Sequence[Mapping[str, float]]) -> int | None:
-        """Returns the epoch with the best objective, from 1; None where it is no metric of the epochs."""
-        objective = self.oracle.objective
-        if any(objective.name not in epoch for epoch in epochs) or not epochs:
-            return None
-        best = (max if objective.direction == "max" else min)(epochs, key=lambda epoch: epoch[objective.name])
-        return epochs.index(best) + 1
+    def _number(self, trial: Any) -> int | None:
+        """Returns a trial's number, from 1: Keras Tuner's id is its place, from 0. None of one it does not know."""
+        known = trial.trial_id in self.oracle.trials and trial.trial_id.isdigit()
+        return int(trial.trial_id) + 1 if known else None
+
+    def _all_scores(self) -> dict[int, float]:
+        """Returns the scores of the trials, as the oracle has them or a trial outside of a search returned them."""
+        scored = {self._number(trial): trial.score for trial in self.oracle.trials.values() if trials.is_scored(trial)}
+        return self._scores | {number: score for number, score in scored.items() if number is not None}
+
+    def _done(self) -> int:
+        return len({*self._scores, *map(self._number, map(self.oracle.get_trial, self.oracle.end_order))})
 
     def _running(self) -> Iterator[int]:
-        return (_number(trial) for trial in self.oracle.ongoing_trials.values())
-
-
-def _number(trial: Any) -> int:
-    """Returns a trial's number, from 1: Keras Tuner's id is its place, from 0."""
-    return int(trial.trial_id) + 1
-
-
-def _values(trial: Any) -> tuple[dict[str, Any], str]:
-    """Returns a trial's values, and the same as YAML."""
-    values = dict(trial.hyperparameters.values)
-    return values, document.dump(values)
-
-
-def _is_scored(trial: Any) -> bool:
-    return trial.status == "COMPLETED" and trial.score is not None and math.isfinite(trial.score)
-
-
-def _ranked(oracle: Any) -> list[int]:
-    """Returns the numbers of the scored trials, the best first."""
-    scored = [trial for trial in oracle.trials.values() if _is_scored(trial)]
-    sign = -1 if oracle.objective.direction == "max" else 1
-    return [_number(trial) for trial in sorted(scored, key=lambda trial: (sign * trial.score, trial.trial_id))]
+        return (number for trial in self.oracle.ongoing_trials.values() if (number := self._number(trial)))

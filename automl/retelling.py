@@ -119,6 +119,8 @@ class Retelling:
             params=_params(read, data, header),
             tags={
                 **{f"automl.version.{name}": version for name, version in header.versions.items()},
+                # The parameter keeps its first value in MLflow; a resume may give another total.
+                "automl.trials": read.search.most_trials,
                 **({"mlflow.source.git.commit": commit} if commit else {}),
                 **({"automl.pretrained": origins} if origins else {}),
                 **({"automl.cluster": cluster["address"]} if cluster else {}),

@@ -9,11 +9,13 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+from searches import client_of, parent_run, trial_runs
 from spaces import QUICK
 
 import automl
 from automl import document
 from automl.errors import ConfigError
+from automl.tracking import value_text
 
 # Keras Tuner's own.
 pytestmark = [
@@ -75,6 +77,33 @@ class TestSearch:
         search = tuner(model, tmp_path, Tuner, max_trials=1)
         search.search(verbose=0)
         assert search.run_id
+
+
+class TestMlflow:
+    def test_its_runs_show_plain_values_and_a_document(self, home_with_store: Path, tmp_path: Path) -> None:
+        conv = {"filters": {"values": [2, 4]}, "kernel_size": {"values": [3, [1, 3]]}}
+        space = document_of([{"conv": conv}], clipnorm={"values": [None, 1.0]})
+        model = automl.load_space(space).hypermodel()
+
+        class Tuner(automl.MlflowTuner, keras_tuner.Hyperband):
+            def run_trial(self, trial: Any, *_: Any, **__: Any) -> float:
+                return float(trial.trial_id)
+
+        search = tuner(model, tmp_path, Tuner, max_epochs=2, factor=2)
+        search.search(verbose=0)
+        client = client_of(home_with_store)
+        search_id = client.get_run(search.run_id).data.tags["automl.search"]
+        parent, runs = parent_run(client, search_id), trial_runs(client, search_id)
+        for number, run in runs.items():
+            hyperparameters = search.oracle.get_trial(f"{number - 1:04d}").hyperparameters
+            values = model.values(hyperparameters)
+            told = {name: run.data.params[name] for name in model.read.space.by_name}
+            assert told == {name: value_text(value) for name, value in values.items()}
+            assert run.data.params["tuner/epochs"] == str(hyperparameters.values["tuner/epochs"])
+            written = document.read(Path(client.download_artifacts(run.info.run_id, "trial.yaml"))).data
+            assert written == model.document(hyperparameters)
+        assert {run.data.params["training.clipnorm"] for run in runs.values()} == {"null", "1.0"}
+        assert parent.data.tags["automl.data_digest"] == model.data.digest
 
 
 class TestBuild:

@@ -128,6 +128,12 @@ def test_hyperbands_trials_go_on_from_others(home: Path, tmp_path: Path, data: d
         values = tuned.oracle.get_trial(f"{number - 1:04d}").hyperparameters.values
         points = client.get_metric_history(run.info.run_id, "val_accuracy")
         assert len(points) == values["tuner/epochs"] - values["tuner/initial_epoch"]
+    # With the weights that the other had at its best epoch, as Keras Tuner documents it.
+    later = next(each for each in tuned.oracle.trials.values() if "tuner/trial_id" in each.hyperparameters.values)
+    earlier = tuned.oracle.get_trial(later.hyperparameters.values["tuner/trial_id"])
+    begun, kept = tuned._try_build(later.hyperparameters), tuned.load_model(earlier)
+    for weights, expected in zip(begun.get_weights(), kept.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
 
 
 def test_an_interrupted_search_is_told_as_killed(home: Path, tmp_path: Path, data: dict[str, Any]) -> None:

@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+VERSION = 2
+"""Of the way that sets are cut: 1 counted groups, not their examples, drew the test part of a time line at random, and
+overlooked `limit.val` with folds."""
+
+
 class Split(Member):
     """How parts that the set does not bring are cut from its training part, stratified where there are classes.
 
     Both fractions are of what the source gives as training part: a set without any split becomes 60/20/20, and one with
-    a test part of its own gives a fifth of its training part to `val`.
+    a test part of its own gives a fifth of its training part to `val`. They are of examples: groups, which are never
+    split, are shared out so that each part holds about its fraction. Along a time line, test is its end.
     """
 
     val: float = Field(0.2, gt=0, lt=1, description="Fraction that becomes the validation part")
@@ -45,8 +51,8 @@ class Split(Member):
 class Limit(Member):
     """At most so many examples of each part, chosen after the split so that classes keep their shares."""
 
-    train: int | None = Field(None, ge=1, description="Most examples of the training part")
-    val: int | None = Field(None, ge=1, description="Most examples of the validation part")
+    train: int | None = Field(None, ge=1, description="Most examples of the training part; of all folds together")
+    val: int | None = Field(None, ge=1, description="Most examples of the validation part; of each fold")
     test: int | None = Field(None, ge=1, description="Most examples of the test part")
 
 
@@ -71,7 +77,7 @@ class DataDocument(Member):
     @field_serializer("source", "input", "task")
     def _declare(self, member: Member) -> dict[str, Any]:
         # As it was declared, {name: fields}: a dumped document is a document again.
-        return {registered_name(member): member.model_dump(mode="json", exclude_unset=True)}
+        return {registered_name(member): _fields(member)}
 
 
 def registered_name(member: Member) -> str:
@@ -84,7 +90,8 @@ def prepare(
 ) -> DataSpec:
     """Reads the set a document declares and stores it, ready for memory maps.
 
-    The result depends on the document and the data alone. Preprocessing is learned from the training part only.
+    The result depends on the document and the data alone. Preprocessing is learned from the training part only. A
+    search that an earlier version began goes on with the parts it had, where today's would be cut otherwise.
 
     Args:
         document: What to prepare.
@@ -100,9 +107,9 @@ def prepare(
     """
     import numpy as np
 
-    from automl.data import _folds, _split, _store
+    from automl.data import _folds, _store
 
-    task, split, name = document.task, document.split, document.name
+    task, name = document.task, document.name
     own = None if document.root is None else Path(document.root)
     loaded = document.source.load(root or own)
     splits = Splits(**{
@@ -116,19 +123,13 @@ def prepare(
         raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
     classes = task.classes(np.concatenate([part.y for part in given]))
 
-    many = evaluation.folds if evaluation else None
-    val = split.val if many is None else None
-    parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=task.strata, name=name)
-    limits = document.limit.model_dump() if document.limit else {}
-    parts = _split.limited(parts, limits, split.seed, task.strata)
-    _split.check_classes(parts, task.strata, name)
-    folds = None
-    if many is not None and evaluation is not None:
-        folds = _folds.assigned(parts["train"], many, evaluation.strategy, split.seed, task.strata, name)
+    parts, folds = _cut(document, splits, evaluation or Evaluation())
     parts = {part: Part(content.x, _targets(task, content.y, classes)) for part, content in parts.items()}
 
     digest = _store.digest(parts, classes, folds)
     if document.digest not in (None, digest):
+        if (kept := _kept(document, splits, folder, evaluation)) is not None:
+            return replace(kept, input_fields=_fields(document.input), task_fields=_fields(task))
         raise _bad(
             name,
             "the data is not what it was",
@@ -146,9 +147,12 @@ def prepare(
         sizes={part: len(content.x) for part, content in parts.items()},
         classes=classes,
         stem=document.input.fit(parts["train"].x),
+        input_fields=_fields(document.input),
+        task_fields=_fields(task),
+        version=VERSION,
     )
     if folds is not None and evaluation is not None:
-        trains = (_folds.training(folds, fold, evaluation.strategy) for fold in range(many or 0))
+        trains = (_folds.training(folds, fold, evaluation.strategy) for fold in range(evaluation.folds or 0))
         stems = tuple(document.input.fit(parts["train"].x[rows]) for rows in trains)
         spec = replace(spec, stems=stems, strategy=evaluation.strategy)
     return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), folds)
@@ -165,11 +169,44 @@ def load_spec(folder: Path) -> DataSpec:
     return _store.read(folder)
 
 
+def _cut(document: DataDocument, splits: Splits, evaluation: Evaluation) -> tuple[dict[str, Part], np.ndarray | None]:
+    """Returns the parts, limited, and which fold each training example validates, where there are folds."""
+    from automl.data import _folds, _split
+
+    split, strata, name, many = document.split, document.task.strata, document.name, evaluation.folds
+    val = split.val if many is None else None
+    walks = evaluation.strategy == "walk_forward"
+    parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name, walks=walks)
+    limits = document.limit.model_dump() if document.limit else {}
+    parts = _split.limited(parts, limits, split.seed, strata)
+    _split.check_classes(parts, strata, name)
+    if many is None:
+        return parts, None
+    found = _folds.assigned(parts["train"], many, evaluation.strategy, split.seed, strata, name)
+    return parts, _folds.limited(found, limits.get("val"), split.seed, strata(parts["train"].y))
+
+
+def _kept(document: DataDocument, splits: Splits, folder: Path, evaluation: Evaluation | None) -> DataSpec | None:
+    """Returns what an earlier version prepared for a search that goes on, where its cuts would be others today."""
+    walks = evaluation is not None and evaluation.strategy == "walk_forward"
+    recut = walks or splits.train.groups is not None or document.limit is not None
+    try:
+        spec = load_spec(folder)
+    except DataError:
+        return None
+    return spec if recut and spec.version < VERSION and spec.digest == document.digest else None
+
+
+def _fields(member: Member) -> dict[str, Any]:
+    return member.model_dump(mode="json", exclude_unset=True)
+
+
 def _checked(part: Part, reader: Input, where: str) -> Part:
     from automl.data import _arrays
 
     x = reader.check(part.x)
-    return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where, part.groups)
+    y = _arrays.plain_targets(part.y, where)
+    return _arrays.paired(_arrays.as_stored(x, where), y, where, part.groups, part.time)
 
 
 def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

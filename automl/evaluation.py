@@ -30,8 +30,9 @@ class Evaluation(Member):
     )
     strategy: Strategy = Field(
         "stratified",
-        description="stratified: classes keep their shares; group: what belongs together stays together; "
-        "walk_forward: examples stand in the order of time, and validate what was trained on those before",
+        description="stratified: classes keep their shares; group: what belongs together stays together, as it does by "
+        "any strategy where the set says so; walk_forward: examples stand in the order of time, each fold trains on "
+        "those before it, and the test part is the end",
     )
     race: bool = Field(
         True, description="Drop a trial whose first training ends worse than every training of the best trial"

@@ -52,12 +52,16 @@ class Part:
         x: Examples, first axis the examples: `(n, height, width, channels)`, `(n, steps, channels)` right-padded with
             NaN, or `(n, features)`.
         y: Raw targets, first axis the examples; class names or numbers for classification.
-        groups: What each example belongs to (a speaker, a patient), `(n,)`; None when the source does not say.
+        groups: What each example belongs to (a speaker, a patient), `(n,)`; an empty id is no group; None when the
+            source does not say. No group is ever split.
+        time: When each example was, `(n,)` of numbers in any unit; None when the source does not say. Parts are then
+            cut in this order, so that none trains past one that judges it.
     """
 
     x: np.ndarray
     y: np.ndarray
     groups: np.ndarray | None = None
+    time: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,8 @@ class DataSpec:
         folder: Absolute path of the prepared files.
         name: Name of the data set.
         digest: SHA-256 of what was prepared (arrays, split, classes), in hex.
-        input: Registered name of the input (`image`, `series`).
-        task: Registered name of the task (`classification`).
+        input: Registered name of the input (`image`, `series`); `inputs.of` builds it, its fields among it.
+        task: Registered name of the task (`classification`); `tasks.of` builds it, its fields among it.
         shape: Shape of one example, without the batch axis.
         sizes: Number of examples by part (`train`, `val`, `test`).
         classes: Class names in the order of the model's outputs.
@@ -86,6 +90,9 @@ class DataSpec:
         stems: The same for each fold, learned from what trains it; empty when there are no folds.
         strategy: How the folds were cut; see `evaluation.Evaluation`.
         fold: Which of them validates, from 0; None for the parts as they lie on disk.
+        input_fields: The input's fields as they were declared.
+        task_fields: The task's.
+        version: Of the way it was cut; see `dataset.VERSION`.
     """
 
     folder: str
@@ -100,6 +107,9 @@ class DataSpec:
     stems: tuple[Mapping[str, Any], ...] = ()
     strategy: str = "stratified"
     fold: int | None = None
+    input_fields: Mapping[str, Any] = field(default_factory=dict)
+    task_fields: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
 
     def at(self, fold: int | None) -> DataSpec:
         """Returns the same data as one fold sees it; None for all of it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from automl.data import _groups, _time
 from automl.data._places import fault
 from automl.data._split import Strata
 from automl.evaluation import Strategy
@@ -17,6 +17,8 @@ FILE = "folds.npy"
 
 def assigned(part: Part, folds: int, strategy: Strategy, seed: int, strata: Strata, name: str) -> np.ndarray:
     """Returns the fold that each example validates, from 0; -1 for one that only ever trains.
+
+    Whatever the strategy, groups stay whole.
 
     Args:
         part: The examples; for `walk_forward` in the order of time.
@@ -32,10 +34,8 @@ def assigned(part: Part, folds: int, strategy: Strategy, seed: int, strata: Stra
         DataError: A class, or the set, is too small to stand in every fold, or it names no groups.
     """
     labels = strata(part.y)
-    found = np.full(len(part.x), -1, np.int16)
     try:
-        for number, (_, validating) in enumerate(_cut(part, folds, strategy, seed, labels, name)):
-            found[validating] = number
+        found = _cut(part, folds, strategy, seed, labels, name)
     except ValueError as error:
         raise fault(name, f"{len(part.x)} examples cannot be cut into {folds} folds", hint=f"{error}") from error
     for fold in range(folds):
@@ -43,25 +43,33 @@ def assigned(part: Part, folds: int, strategy: Strategy, seed: int, strata: Stra
     return found
 
 
-def _cut(
-    part: Part, folds: int, strategy: Strategy, seed: int, labels: np.ndarray | None, name: str
-) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+def _cut(part: Part, folds: int, strategy: Strategy, seed: int, labels: np.ndarray | None, name: str) -> np.ndarray:
+    if strategy == "walk_forward":
+        return _time.folds(part, folds, name)
+    if part.time is not None:
+        what = f"strategy {strategy} trains on what comes after the examples it validates"
+        raise fault(name, what, hint="The set says when its examples were: use strategy: walk_forward")
+    if part.groups is not None:
+        codes = _groups.numbered(part.groups)
+        count = len(np.unique(codes))
+        if count < folds:
+            raise fault(name, f"{count} groups cannot be cut into {folds} folds", hint="Use fewer folds")
+        return _groups.shared(codes, labels, np.full(folds, 1 / folds), seed).astype(np.int16)
+    if strategy == "group":
+        hint = "Name the column with `group` (source csv), or use strategy: stratified"
+        raise fault(name, "the set does not say which examples belong together", hint=hint)
+    return _drawn(len(part.x), folds, seed, labels)
+
+
+def _drawn(size: int, folds: int, seed: int, labels: np.ndarray | None) -> np.ndarray:
     from sklearn import model_selection as cuts
 
-    rows = np.zeros(len(part.x))
-    if strategy == "walk_forward":
-        return list(cuts.TimeSeriesSplit(folds).split(rows))
-    if strategy == "group":
-        if part.groups is None:
-            hint = "Name the column with `group` (source csv), or use strategy: stratified"
-            raise fault(name, "the set does not say which examples belong together", hint=hint)
-        if labels is None:
-            return list(cuts.GroupKFold(folds, shuffle=True, random_state=seed).split(rows, None, part.groups))
-        by_group = cuts.StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        return list(by_group.split(rows, labels, part.groups))
-    if labels is None:
-        return list(cuts.KFold(folds, shuffle=True, random_state=seed).split(rows))
-    return list(cuts.StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, labels))
+    cutter = cuts.KFold if labels is None else cuts.StratifiedKFold
+    found = np.zeros(size, np.int16)
+    turns = cutter(folds, shuffle=True, random_state=seed).split(np.zeros(size), labels)
+    for number, (_, validating) in enumerate(turns):
+        found[validating] = number
+    return found
 
 
 def _check(found: np.ndarray, fold: int, strategy: Strategy, labels: np.ndarray | None, name: str) -> None:
@@ -78,8 +86,32 @@ def _check(found: np.ndarray, fold: int, strategy: Strategy, labels: np.ndarray 
 
 
 def _training(found: np.ndarray, fold: int, strategy: str) -> np.ndarray:
-    mask: np.ndarray = found < fold if strategy == "walk_forward" else found != fold
+    home = _homes(found)
+    mask: np.ndarray = home < fold if strategy == "walk_forward" else home != fold
     return mask
+
+
+def _homes(found: np.ndarray) -> np.ndarray:
+    """Returns the fold that each example is of, though it may be left out there; -1 for one that is of none."""
+    homes: np.ndarray = np.where(found < -1, -2 - found, found)
+    return homes
+
+
+def limited(found: np.ndarray, most: int | None, seed: int, labels: np.ndarray | None) -> np.ndarray:
+    """Returns the same folds with at most so many examples that validate each, chosen so that classes keep shares.
+
+    The others train the other folds as before, and are left out of their own: they stand as `-2 - fold`.
+    """
+    from sklearn.utils import resample
+
+    result = found.copy()
+    for fold in range(int(found.max()) + 1):
+        own = np.flatnonzero(found == fold)
+        if most is not None and most < len(own):
+            kinds = None if labels is None else labels[own]
+            kept = resample(own, replace=False, n_samples=most, random_state=seed, stratify=kinds)
+            result[np.setdiff1d(own, kept)] = -2 - fold
+    return result
 
 
 def training(found: np.ndarray, fold: int, strategy: str) -> np.ndarray:

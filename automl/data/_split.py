@@ -1,4 +1,7 @@
-"""Cuts a set into train, val and test, and limits their sizes: seeded, stratified, the same on every machine."""
+"""Cuts a set into train, val and test, and limits their sizes: seeded, stratified, the same on every machine.
+
+Groups are cut in `_groups`, time lines in `_time`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from automl.data import _groups, _time
 from automl.data._places import fault
 from automl.records import Part, Splits
 
@@ -13,8 +17,12 @@ Strata = Callable[[np.ndarray], "np.ndarray | None"]
 """Maps raw targets to a label per example to stratify by, or to None: `Task.strata`."""
 
 
-def cut(splits: Splits, *, val: float | None, test: float, seed: int, strata: Strata, name: str) -> dict[str, Part]:
+def cut(
+    splits: Splits, *, val: float | None, test: float, seed: int, strata: Strata, name: str, walks: bool = False
+) -> dict[str, Part]:
     """Returns the three parts; those the set does not bring are cut from `train`.
+
+    Groups stay whole. Along a time line the test part is its end, and what it cuts off for `val` comes before that.
 
     Args:
         splits: What the source loaded.
@@ -24,26 +32,38 @@ def cut(splits: Splits, *, val: float | None, test: float, seed: int, strata: St
         seed: Seed of the choice.
         strata: Labels to stratify by.
         name: What messages call the set.
+        walks: The examples stand in the order of time, though the source may not say when each of them was.
 
     Raises:
-        DataError: The set is too small, or a class too rare, to stand in every part.
+        DataError: The set is too small, or a class too rare, to stand in every part; its groups or its time line cannot
+            be cut so; or the parts it brings are not apart.
     """
     left, parts = splits.train, {"val": splits.val, "test": splits.test}
     if val is None:
         left = left if splits.val is None else _joined(left, splits.val)
         parts["val"] = _take(left, np.arange(0))
-    size = len(left.x)
+    if left.time is not None:
+        left = _take(left, np.argsort(left.time, kind="stable"))
     wanted = (("test", test), ("val", val))
     fractions = {part: fraction for part, fraction in wanted if parts[part] is None and fraction is not None}
     labels = strata(left.y)
     if labels is not None and fractions:
         _enough(labels, len(fractions) + 1, name)
-    for part, fraction in fractions.items():
-        count = max(1, round(fraction * size))
-        chosen = _choose(left, count, seed, strata, f"{name}, part {part}")
-        parts[part] = _take(left, chosen)
-        left = _take(left, np.setdiff1d(np.arange(len(left.x)), chosen))
-    return {"train": left, **{part: found for part, found in parts.items() if found is not None}}
+    rows: dict[str, np.ndarray] = {}
+    if fractions and (walks or left.time is not None):
+        rows = _time.cut(left, fractions, name)
+    elif fractions and left.groups is not None:
+        rows = _groups.cut(left, fractions, seed, labels, name)
+    elif fractions:
+        rows = _drawn(left.y, fractions, seed, strata, name)
+    if rows:
+        parts |= {part: _take(left, chosen) for part, chosen in rows.items()}
+        left = _take(left, np.setdiff1d(np.arange(len(left.x)), np.concatenate([*rows.values()])))
+    found = {"train": left, **{part: content for part, content in parts.items() if content is not None}}
+    _groups.check_apart(found, name)
+    if walks:
+        _time.check(found, name)
+    return found
 
 
 def limited(parts: Mapping[str, Part], limits: Mapping[str, int | None], seed: int, strata: Strata) -> dict[str, Part]:
@@ -103,11 +123,23 @@ def _enough(labels: np.ndarray, parts: int, name: str) -> None:
         )
 
 
-def _choose(part: Part, count: int, seed: int, strata: Strata, where: str) -> np.ndarray:
-    """Returns the sorted rows of `count` examples, stratified."""
-    from sklearn.model_selection import GroupShuffleSplit, train_test_split
+def _drawn(
+    y: np.ndarray, fractions: Mapping[str, float], seed: int, strata: Strata, name: str
+) -> dict[str, np.ndarray]:
+    """Returns the rows of each part to cut off, drawn at random."""
+    left, found = np.arange(len(y)), dict[str, np.ndarray]()
+    for part, fraction in fractions.items():
+        count = max(1, round(fraction * len(y)))
+        found[part] = left[_choose(y[left], count, seed, strata, f"{name}, part {part}")]
+        left = np.setdiff1d(left, found[part])
+    return found
 
-    size, labels = len(part.x), strata(part.y)
+
+def _choose(y: np.ndarray, count: int, seed: int, strata: Strata, where: str) -> np.ndarray:
+    """Returns the sorted rows of `count` examples, stratified."""
+    from sklearn.model_selection import train_test_split
+
+    size, labels = len(y), strata(y)
     least = 1 if labels is None else len(np.unique(labels))
     if count < least or size - count < least:
         raise fault(
@@ -116,19 +148,21 @@ def _choose(part: Part, count: int, seed: int, strata: Strata, where: str) -> np
             expected=f"at least {least} on both sides, one of each class",
             hint="Change the fractions in `split`, or bring more examples",
         )
-    if part.groups is not None:
-        # Who was trained on must not be tested on.
-        split = GroupShuffleSplit(1, test_size=count / size, random_state=seed)
-        return np.sort(next(split.split(part.x, groups=part.groups))[1])
     _, chosen = train_test_split(np.arange(size), test_size=count, random_state=seed, stratify=labels)
     return np.sort(chosen)
 
 
 def _joined(one: Part, other: Part) -> Part:
-    both = [part.groups for part in (one, other) if part.groups is not None]
-    groups = np.concatenate(both) if len(both) == 2 else None
-    return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), groups)
+    groups = None
+    if one.groups is not None or other.groups is not None:
+        # Examples of a part that names no groups belong to none.
+        each = (_groups.named(part.groups) if part.groups is not None else [""] * len(part.x) for part in (one, other))
+        groups = np.concatenate([*each])
+    times = [part.time for part in (one, other) if part.time is not None]
+    time = np.concatenate(times) if len(times) == 2 else None
+    return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), groups, time)
 
 
 def _take(part: Part, rows: np.ndarray) -> Part:
-    return Part(part.x[rows], part.y[rows], None if part.groups is None else part.groups[rows])
+    groups, time = (None if each is None else each[rows] for each in (part.groups, part.time))
+    return Part(part.x[rows], part.y[rows], groups, time)

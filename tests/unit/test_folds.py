@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 
 from automl import dataset, experiment, tasks
+from automl.data.csv import Csv
 from automl.dataset import DataDocument
 from automl.errors import ConfigError, DataError
 from automl.evaluation import Evaluation
 from automl.feed import Feed, targets
-from automl.records import DataSpec
+from automl.records import DataSpec, Splits
 
 SIZE = 60
 
@@ -87,6 +89,74 @@ def test_what_belongs_together_stays_together(tmp_path: Path) -> None:
         assert not test & (speakers[0] | speakers[1])
 
 
+@pytest.mark.parametrize("strategy", ["stratified", "group", "walk_forward"])
+def test_no_strategy_splits_a_declared_group(tmp_path: Path, strategy: str) -> None:
+    spec = prepare(tmp_path, {"group": "speaker"}, folds=3, strategy=strategy)
+    test = {row // 5 for row in numbers(spec, "test")}
+    for train, val in sides(spec, 3):
+        speakers = [{row // 5 for row in rows} for rows in (train, val)]
+        assert not speakers[0] & speakers[1]
+        assert not test & (speakers[0] | speakers[1])
+
+
+def test_groups_that_run_through_all_of_the_time_leave_no_place_to_cut(tmp_path: Path) -> None:
+    doc = document(tmp_path, group="speaker")
+    lines = [f"{row},0,{'abc'[row % 3]},speaker {row % 2}" for row in range(SIZE)]
+    (tmp_path / "t.csv").write_text("\n".join(["row,b,kind,speaker", *lines]))
+    with pytest.raises(DataError, match="its time line cannot be cut into 2: a cut may fall neither within a group"):
+        dataset.prepare(doc, tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
+
+
+def test_the_test_part_is_the_end_of_the_time_line(tmp_path: Path) -> None:
+    """Nothing trains past it: the winner, trained again on all folds, does not either."""
+    spec = prepare(tmp_path, folds=3, strategy="walk_forward")
+    assert numbers(spec, "test") == list(range(48, 60))
+    assert numbers(spec, "train") == list(range(48))
+
+
+class Timed(Csv):
+    """The rows of the table, at a time that its first column tells backwards."""
+
+    def load(self, root: Path | None) -> Splits:
+        part = super().load(root).train
+        return Splits(replace(part, time=-(part.x[:, 0, 0].astype(int) // 2)))
+
+
+def timed(folder: Path) -> DataDocument:
+    doc = document(folder)
+    return doc.model_copy(update={"source": Timed(**doc.source.model_dump())})
+
+
+def test_a_source_that_knows_the_time_is_cut_by_it(tmp_path: Path) -> None:
+    """Two rows are of one time each: none is cut between them."""
+    spec = dataset.prepare(timed(tmp_path), tmp_path / "d", None)
+    train, val, test = (numbers(spec, part) for part in ("train", "val", "test"))
+    assert spec.sizes == {"train": 36, "val": 12, "test": 12}
+    assert min(train) > max(val) > min(val) > max(test)
+    spec = dataset.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
+    assert sorted(numbers(spec, "test")) == list(range(12))
+    assert [(len(train), len(val)) for train, val in sides(spec, 3)] == [(12, 12), (24, 12), (36, 12)]
+    for train, val in sides(spec, 3):
+        assert min(train) > max(val)
+    with pytest.raises(DataError, match="trains on what comes after the examples it validates"):
+        dataset.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3))
+
+
+def test_a_limit_of_the_validation_part_holds_for_each_fold(tmp_path: Path) -> None:
+    doc = document(tmp_path, group="speaker")
+    doc = doc.model_copy(update={"limit": dataset.Limit(val=6)})
+    whole = prepare(tmp_path, {"group": "speaker"}, folds=3)
+    spec = dataset.prepare(doc, tmp_path / "e", None, Evaluation(folds=3))
+    assert spec.digest != whole.digest
+    for (train, val), (all_train, all_val) in zip(sides(spec, 3), sides(whole, 3), strict=True):
+        assert len(val) == 6
+        assert val < all_val
+        # What is left out of a fold does not train on it instead: a speaker stays on one side.
+        assert train == all_train
+    more = doc.model_copy(update={"limit": dataset.Limit(val=48)})
+    assert dataset.prepare(more, tmp_path / "f", None, Evaluation(folds=3)).digest == whole.digest
+
+
 def test_walking_forward_trains_on_what_came_before(tmp_path: Path) -> None:
     spec = prepare(tmp_path, folds=3, strategy="walk_forward")
     before: set[int] = set()
@@ -122,8 +192,8 @@ def test_what_cannot_be_cut_is_told(tmp_path: Path, given: dict[str, Any], told:
 def test_a_class_that_a_fold_never_sees_is_told(tmp_path: Path) -> None:
     doc = document(tmp_path)
     lines = (tmp_path / "t.csv").read_text().splitlines()
-    # In time, the third class comes last.
-    rows = sorted(lines[1:], key=lambda line: line.split(",")[2])
+    # In time, the third class comes last, but for the test part.
+    rows = sorted(lines[1:49], key=lambda line: line.split(",")[2]) + lines[49:]
     (tmp_path / "t.csv").write_text("\n".join([lines[0], *rows]))
     with pytest.raises(DataError, match="is measured on class 'b', which it is not trained on"):
         dataset.prepare(doc, tmp_path / "d", None, Evaluation(folds=2, strategy="walk_forward"))

@@ -1,0 +1,100 @@
+"""Cuts along the time line: what judges a model comes after all that trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from automl.data import _groups
+from automl.data._places import fault
+from automl.records import Part
+
+HELD = "a cut may fall neither within a group nor between examples of one time"
+
+
+def cut(part: Part, fractions: Mapping[str, float], name: str) -> dict[str, np.ndarray]:
+    """Returns the rows of each part to cut off: test is the end of the time line, and val what comes before it.
+
+    Args:
+        part: The examples in the order of time.
+        fractions: Fraction of them by part.
+        name: What messages call the set.
+
+    Raises:
+        DataError: Groups, or examples of one time, leave no place to cut near enough.
+    """
+    size = len(part.x)
+    parts = [each for each in ("val", "test") if each in fractions]
+    counts = [max(1, round(fractions[each] * size)) for each in parts]
+    if sum(counts) >= size:
+        raise fault(name, f"{size} examples leave nothing to train on", hint="Change the fractions in `split`")
+    starts = _moved(part, [size - sum(counts[place:]) for place in range(len(counts))], name)
+    bounds = [0, *starts, size]
+    shares = np.array([1.0 - sum(fractions.values()), *(fractions[each] for each in parts)])
+    if part.groups is not None or part.time is not None:
+        _groups.check_sizes(("train", *parts), shares, np.diff(bounds), name, HELD)
+    return {each: np.arange(bounds[place], bounds[place + 1]) for place, each in enumerate(parts, start=1)}
+
+
+def folds(part: Part, count: int, name: str) -> np.ndarray:
+    """Returns the fold that each example validates, from 0; -1 for the first ones, which only ever train.
+
+    Args:
+        part: The examples in the order of time.
+        count: Number of folds, all of one size but for what groups and equal times do not allow.
+        name: What messages call the set.
+
+    Raises:
+        DataError: There are too few places to cut.
+    """
+    size = len(part.x)
+    each = size // (count + 1)
+    if each == 0:
+        raise fault(name, f"{size} examples cannot be cut into {count} folds", hint="Use fewer folds")
+    starts = _moved(part, [size - each * left for left in range(count, 0, -1)], name)
+    found: np.ndarray = np.searchsorted(starts, np.arange(size), side="right").astype(np.int16) - np.int16(1)
+    return found
+
+
+def check(parts: Mapping[str, Part], name: str) -> None:
+    """Checks that nothing trains on what comes after the begin of a part that judges it.
+
+    Raises:
+        DataError: The set brings its parts so.
+    """
+    trains = parts["train"].time
+    for part in ("val", "test"):
+        judges = parts[part].time
+        if trains is not None and judges is not None and len(judges) and judges.min() < trains.max():
+            raise fault(
+                name, f"part {part} begins before part train ends", expected="parts one after the other in time"
+            )
+
+
+def _moved(part: Part, wanted: Sequence[int], name: str) -> list[int]:
+    """Returns the rows at which parts begin: those wanted, or the nearest at which a cut may fall."""
+    places = _places(part)
+    found: list[int] = []
+    for row in wanted:
+        able = places[places > found[-1]] if found else places
+        if not len(able):
+            what = f"its time line cannot be cut into {len(wanted) + 1}: {HELD}"
+            raise fault(name, what, hint="Use fewer parts or folds, or leave `group` out")
+        found.append(int(able[np.abs(able - row).argmin()]))
+    return found
+
+
+def _places(part: Part) -> np.ndarray:
+    """Returns the rows before which a cut may fall."""
+    rows = np.arange(1, len(part.x))
+    able = np.ones(len(rows), bool)
+    if part.groups is not None:
+        codes = _groups.numbered(part.groups)
+        last = np.zeros(codes.max() + 1, np.intp)
+        np.maximum.at(last, codes, np.arange(len(codes)))
+        # How far the groups reach that have begun.
+        able &= np.maximum.accumulate(last[codes])[:-1] < rows
+    if part.time is not None:
+        able &= part.time[1:] > part.time[:-1]
+    return rows[able]

@@ -1,0 +1,142 @@
+"""What belongs together stays together when a set is cut, and fractions are of examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automl import dataset
+from automl.data import _groups
+from automl.dataset import DataDocument
+from automl.errors import DataError
+from automl.evaluation import Evaluation
+from automl.records import DataSpec
+
+
+def table(path: Path, patients: list[str], kinds: str = "ab") -> None:
+    """Rows that tell themselves apart: the first feature is the row's number."""
+    lines = [f"{row},{row % 7},{patient},{kinds[row % len(kinds)]}" for row, patient in enumerate(patients)]
+    path.write_text("\n".join(["row,b,patient,kind", *lines]))
+
+
+def prepare(
+    folder: Path,
+    evaluation: Any = None,
+    source: Any = None,
+    digest: str | None = None,
+    task: Any = "classification",
+    **split: Any,
+) -> DataSpec:
+    csv = {"file": str(folder / "t.csv"), "target": "kind", "group": "patient", "shape": [2, 1], **(source or {})}
+    written = {"name": "t", "source": {"csv": csv}, "input": "series", "task": task, "split": split}
+    written["digest"] = digest
+    return dataset.prepare(DataDocument.model_validate(written), folder / "d", None, evaluation)
+
+
+def rows(spec: DataSpec, part: str) -> list[int]:
+    return [int(row) for row in np.load(Path(spec.folder) / f"{part}_x.npy")[:, 0, 0]]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_fractions_are_of_examples_though_one_group_is_large(tmp_path: Path, seed: int) -> None:
+    patients = ["p0"] * 200 + [f"p{1 + row // 10}" for row in range(90)]
+    table(tmp_path / "t.csv", patients)
+    spec = prepare(tmp_path, seed=seed)
+    assert spec.sizes["train"] == 200
+    assert sorted(spec.sizes[part] for part in ("val", "test")) == [40, 50]
+    sides = [{patients[row] for row in rows(spec, part)} for part in ("train", "val", "test")]
+    assert sum(map(len, sides)) == len(set(patients))
+
+
+def test_groups_of_all_sizes_come_near_to_the_fractions_and_keep_the_shares_of_classes(tmp_path: Path) -> None:
+    sizes = np.random.default_rng(1).integers(1, 30, 60)
+    patients = [f"p{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    table(tmp_path / "t.csv", patients, kinds="aaab")
+    spec = prepare(tmp_path, val=0.15, test=0.25)
+    for part, share in (("train", 0.6), ("val", 0.15), ("test", 0.25)):
+        assert spec.sizes[part] == pytest.approx(share * len(patients), abs=3)
+        y = np.load(Path(spec.folder) / f"{part}_y.npy")
+        assert y.mean() == pytest.approx(0.25, abs=0.05)
+    assert rows(spec, "test") != rows(prepare(tmp_path, val=0.15, test=0.25, seed=1), "test")
+
+
+def test_two_groups_are_too_few(tmp_path: Path) -> None:
+    table(tmp_path / "t.csv", ["a"] * 50 + ["b"] * 50)
+    told = "^t: 2 groups cannot be cut into 3 parts. Expected at least 3, one for each part. Bring more groups"
+    with pytest.raises(DataError, match=told):
+        prepare(tmp_path)
+    with pytest.raises(DataError, match="group 'a' alone has 50 of 100 examples"):
+        prepare(tmp_path, Evaluation(folds=5))
+
+
+def test_groups_that_allow_no_such_fractions_are_told_with_the_reason(tmp_path: Path) -> None:
+    table(tmp_path / "t.csv", ["a"] * 90 + ["b"] * 5 + ["c"] * 5)
+    told = (
+        "cannot be cut as `split` says without splitting what belongs together: group 'a' alone has 90 of 100 "
+        "examples. Expected about train 60, val 20, test 20 examples; received train 90, val 5, test 5 at best"
+    )
+    with pytest.raises(DataError, match=told):
+        prepare(tmp_path)
+    assert prepare(tmp_path, val=0.05, test=0.05).sizes == {"train": 90, "val": 5, "test": 5}
+
+
+def test_a_class_in_too_few_groups_is_told(tmp_path: Path) -> None:
+    lines = [f"{row},0,p{row // 5},{'a' if row < 10 else 'b'}" for row in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["row,b,patient,kind", *lines]))
+    with pytest.raises(
+        DataError, match=r"class 'a' stands in too few groups to be split\. Expected at least 3.*received 2"
+    ):
+        prepare(tmp_path)
+
+
+def test_an_empty_id_is_no_group(tmp_path: Path) -> None:
+    """A hundred examples without an id would be the largest group of all, in one part."""
+    patients = ["" if row % 2 else f"p{row // 20}" for row in range(200)]
+    table(tmp_path / "t.csv", patients, kinds="aabb")
+    spec = prepare(tmp_path)
+    assert [spec.sizes[part] for part in ("train", "val", "test")] == [120, 40, 40]
+    for part in ("train", "val", "test"):
+        assert any(patients[row] == "" for row in rows(spec, part))
+    numbers = _groups.numbered(np.array(["", "a", " ", "b", "a "]))
+    assert len(set(numbers)) == 4
+    assert numbers[1] == numbers[4]
+    assert len(set(_groups.numbered(np.array([np.nan, 1.0, np.nan, 1.0])))) == 3
+
+
+def test_files_that_split_a_group_themselves_are_told(tmp_path: Path) -> None:
+    table(tmp_path / "t.csv", [f"p{row // 5}" for row in range(60)])
+    table(tmp_path / "test.csv", [f"p{11 + row // 5}" for row in range(20)])
+    with pytest.raises(DataError, match=r"group 'p11' stands in part train and in part test\. Expected each group"):
+        prepare(tmp_path, source={"test": str(tmp_path / "test.csv")}, seed=1)
+    table(tmp_path / "test.csv", [f"q{row // 5}" for row in range(20)])
+    assert prepare(tmp_path, source={"test": str(tmp_path / "test.csv")}).sizes["test"] == 20
+
+
+def test_folds_count_examples_too(tmp_path: Path) -> None:
+    sizes = np.random.default_rng(1).integers(1, 30, 60)
+    table(tmp_path / "t.csv", [f"p{number}" for number, size in enumerate(sizes) for _ in range(size)])
+    spec = prepare(tmp_path, Evaluation(folds=5))
+    folds = np.bincount(np.load(Path(spec.folder) / "folds.npy"))
+    assert folds.max() - folds.min() <= 4
+
+
+def test_a_search_of_an_earlier_version_goes_on_with_the_parts_it_had(tmp_path: Path) -> None:
+    """Its groups were cut otherwise, and the digest in its journal is of that cut. Any other digest is refused."""
+    table(tmp_path / "t.csv", [f"p{row // 5}" for row in range(60)])
+    earlier = prepare(tmp_path, seed=5)
+    had = rows(earlier, "test")
+    with pytest.raises(DataError, match="the data is not what it was"):
+        prepare(tmp_path, digest=earlier.digest)
+    written = json.loads((tmp_path / "d/spec.json").read_text())
+    for name in ("version", "input_fields", "task_fields"):
+        del written[name]
+    (tmp_path / "d/spec.json").write_text(json.dumps(written))
+    again = prepare(tmp_path, digest=earlier.digest, task={"classification": {"class_weights": "balanced"}})
+    assert rows(again, "test") == had
+    assert again.task_fields == {"class_weights": "balanced"}
+    with pytest.raises(DataError, match="the data is not what it was"):
+        prepare(tmp_path, digest="0" * 64)

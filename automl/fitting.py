@@ -47,7 +47,7 @@ class Fitting:
     @cached_property
     def task(self) -> Task:
         """The task of its data."""
-        return tasks.registry.read(self.document["data"]["task"])
+        return tasks.of(self.data)
 
     def freeze(self, network: Any, stage: Stage) -> None:
         """Sets which layers learn in a phase."""

@@ -47,7 +47,9 @@ class SpaceModel(keras_tuner.HyperModel):
         self.read = read
         folder = Path(tempfile.mkdtemp(prefix="automl-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.data = dataset.prepare(read.data, folder / "data", None)
+        data = dataset.prepare(read.data, folder / "data", None, read.evaluation)
+        # Keras Tuner measures a trial once: with folds by the last one, which trains on as many examples as any other.
+        self.data = data.at(read.evaluation.fold(read.evaluation.parts))
         pretrained.require(read, self.data.shape)
         self._declared = read.space.declare()
 

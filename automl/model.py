@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from automl import augmentation, inputs, optimizers, tasks
+from automl import experiment as experiments
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
 from automl.blocks._names import set_apart
@@ -53,7 +55,7 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
 
     Args:
         document: Literals only; its `model` list and its `training.augmentation` are read.
-        data: Shape, classes and what the input learned from the training part.
+        data: Shape, classes, input and task as they were declared, and what the input learned from the training part.
 
     Input:
         A batch of raw examples, `(batch, *data.shape) float32`.
@@ -67,17 +69,31 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     """
     import keras
 
-    task = tasks.registry.get(data.task)()
+    task = tasks.of(data)
     chain = _read(document["model"])
     changes = augmentation.of(document)
-    entrance, start = inputs.registry.get(data.input)().stem(data.shape, data.stem, changes)
-    end = chain.connect(start, (task.takes,), before=f"the {data.input}", after="head")
-    output = task.head(end, data)
-    set_apart(start, end, output, {block.name for block in chain.blocks if block.name})
+    with _precision(document):
+        entrance, start = inputs.of(data).stem(data.shape, data.stem, changes)
+        end = chain.connect(start, (task.takes,), before=f"the {data.input}", after="head")
+        output = task.head(end, data)
+        set_apart(start, end, output, {block.name for block in chain.blocks if block.name})
+        try:
+            return keras.Model(entrance, output, name="model")
+        except ValueError as error:
+            raise Infeasible(f"model: {message(error)}") from error
+
+
+@contextmanager
+def _precision(document: Mapping[str, Any]) -> Iterator[None]:
+    """Makes the layers of a document compute as its training section declares; what the process had comes back."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(experiments.training(document).precision)
     try:
-        return keras.Model(entrance, output, name="model")
-    except ValueError as error:
-        raise Infeasible(f"model: {message(error)}") from error
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def compile_model(model: Any, training: Training, task: Task, data: DataSpec) -> None:

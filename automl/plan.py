@@ -263,7 +263,7 @@ def survey(read: Experiment, data: DataSpec, count: int, workers: int, say: Call
     trials: list[Sample] = []
     times, examples = read.evaluation.parts, data.sizes["train"]
     if read.evaluation.folds:
-        data = data.at(read.evaluation.folds - 1)  # which trains on as many examples as any other
+        data = data.at(read.evaluation.fold(times))  # the last one, which trains on as many examples as any other
         examples -= examples // read.evaluation.folds
     if read.search.most_trials is not None:
         asked = asks(read, read.search.most_trials)

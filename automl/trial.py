@@ -203,8 +203,6 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
     gc.collect()
     environment.spare_imports()
     keras.utils.set_random_seed(seed)
-    # Of the layers made from now on.
-    keras.config.set_dtype_policy(experiments.training(document).precision)
     return model.build(document, data)
 
 
@@ -238,7 +236,7 @@ def _evaluate(request: TestRequest) -> dict[str, float]:
     from automl import pipeline
     from automl.feed import Feed
 
-    task = tasks.registry.read(request.document["data"]["task"])
+    task = tasks.of(request.data)
     network = saved.load(Path(request.model))
     model.let_jit(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.augmentation import Augmentation
 from automl.flow import Flow
+from automl.records import DataSpec
 from automl.registry import Member, Registry
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ class Input(Member):
 
         Args:
             shape: Shape of one raw example.
-            state: What `fit` returned. It holds the fields that matter too, so the stem reads none: a worker knows an
-                input by its name and this state alone.
+            state: What `fit` returned.
             augmentation: Random changes of examples in training, float32 whatever the precision; None for none.
 
         Returns:
@@ -54,3 +54,8 @@ class Input(Member):
 
 
 registry: Registry[Input] = Registry("automl.inputs", Input, "input")
+
+
+def of(data: DataSpec) -> Input:
+    """Returns the input of prepared data, as it was declared."""
+    return registry.get(data.input).model_validate(data.input_fields)

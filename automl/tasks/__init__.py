@@ -80,3 +80,8 @@ class Task(Member):
 
 
 registry: Registry[Task] = Registry("automl.tasks", Task, "task")
+
+
+def of(data: DataSpec) -> Task:
+    """Returns the task of prepared data, as it was declared."""
+    return registry.get(data.task).model_validate(data.task_fields)

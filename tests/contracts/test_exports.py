@@ -20,12 +20,12 @@ RNN = [
 ]
 
 
-def built(reader, document):
+def built(reader, document, **training):
     task, entrance = tasks.registry.read("classification"), inputs.registry.read(reader)
     part = task.toy(np.random.default_rng(0), reader)
     x = entrance.check(part.x)
     data = DataSpec("", "toy", "", reader, "classification", x.shape[1:], {}, task.classes(part.y), entrance.fit(x))
-    return model.build({"model": document}, data), x
+    return model.build({"model": document, "training": training}, data), x
 
 
 @pytest.mark.parametrize(("reader", "document"), [("image", CNN), ("series", RNN)], ids=["cnn", "rnn"])
@@ -36,6 +36,14 @@ def test_gives_the_same_numbers(name, reader, document, tmp_path):
     path = exporter.write(network, tmp_path)
     assert path.parent == tmp_path
     assert list(tmp_path.iterdir()) == [path]
+    np.testing.assert_allclose(exporter.run(path, x), network.predict(x, verbose=0), atol=exporter.tolerance)
+
+
+@pytest.mark.parametrize("name", export.registry.names())
+def test_gives_the_same_numbers_in_half_precision(name, tmp_path):
+    exporter = export.registry.read(name)
+    network, x = built("image", CNN, precision="mixed_bfloat16")
+    path = exporter.write(network, tmp_path)
     np.testing.assert_allclose(exporter.run(path, x), network.predict(x, verbose=0), atol=exporter.tolerance)
 
 

@@ -40,6 +40,22 @@ def document_of(model_: list[Any], **training: Any) -> dict[str, Any]:
     return {**SPACE, "model": model_, "training": {"epochs": 1, "batch_size": 256, **training}}
 
 
+def test_it_is_measured_as_the_document_says(tmp_path: Path) -> None:
+    """By a fold where there are folds, in the declared precision, and with the declared task."""
+    written = document_of(["flatten"], precision="mixed_bfloat16") | {"evaluation": {"folds": 4}}
+    declared = {"data.task": {"classification": {"class_weights": "balanced"}}}
+    found = automl.load_space(written, settings=declared).hypermodel()
+    assert found.data.fold == 3
+    network = found.build(keras_tuner.HyperParameters())
+    assert {layer.compute_dtype for layer in network.layers[1:-1]} == {"bfloat16"}
+    assert network.layers[-1].compute_dtype == "float32"
+    assert found.data.task_fields == {"class_weights": "balanced"}
+    walks = written | {"evaluation": {"folds": 4, "strategy": "walk_forward"}}
+    ordered = automl.load_space(walks).hypermodel().data
+    folds = np.load(Path(ordered.folder) / "folds.npy")
+    assert (np.diff(folds) >= 0).all()
+
+
 @pytest.mark.slow
 class TestSearch:
     def test_it_trains_on_the_data_of_the_space(self, model: Any, tmp_path: Path) -> None:

@@ -403,6 +403,15 @@ def test_a_shipped_document_is_valid_and_a_dump_is_one_again(name):
 
 
 @needs_members
+def test_the_spec_carries_input_and_task_as_they_were_declared(tmp_path):
+    declared = {"input": {"image": {"scale": "unit"}}, "task": {"classification": {"class_weights": "balanced"}}}
+    spec = dataset.prepare(DataDocument.model_validate(shipped("digits") | declared), tmp_path / "d")
+    assert dataset.load_spec(tmp_path / "d") == spec
+    assert inputs.of(spec) == inputs.registry.read(declared["input"])
+    assert tasks.of(spec) == tasks.registry.read(declared["task"])
+
+
+@needs_members
 def test_digits_are_prepared(tmp_path):
     spec = dataset.prepare(DataDocument.model_validate(shipped("digits")), tmp_path / "d")
     assert spec.sizes == {"train": 1079, "val": 359, "test": 359}

@@ -67,6 +67,35 @@ def test_blocks_of_refuses(entry, message):
         model.blocks_of([entry])
 
 
+def test_input_and_task_are_built_as_they_were_declared(monkeypatch):
+    """Not with the defaults of their fields."""
+    seen = []
+
+    def spy(kind, method):
+        own = getattr(kind, method)
+        monkeypatch.setattr(kind, method, lambda self, *given: (seen.append(self), own(self, *given))[1])
+
+    spy(inputs.registry.get("image"), "stem")
+    spy(tasks.registry.get("classification"), "head")
+    fields = {"input_fields": {"scale": "unit"}, "task_fields": {"class_weights": "balanced"}}
+    model.build({"model": ["flatten"]}, replace(spec((2, 2, 1)), **fields))
+    assert [member.model_dump(exclude_unset=True) for member in seen] == list(fields.values())
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_layers_compute_with_the_declared_precision_and_the_process_keeps_its_own(precision):
+    import keras
+
+    before = keras.config.dtype_policy()
+    network = model.build({"model": ["dense"], "training": {"precision": precision}}, spec((8, 2)))
+    assert network.get_layer("dense").dtype_policy.name == precision
+    assert network.layers[-1].compute_dtype == "float32"
+    assert keras.config.dtype_policy() == before
+    with pytest.raises(Infeasible):
+        model.build({"model": [{"pool": {"size": 9}}], "training": {"precision": precision}}, spec((8, 2)))
+    assert keras.config.dtype_policy() == before
+
+
 def test_a_model_of_every_joint():
     # sequence -> feature map -> sequence -> feature map -> vector
     network = build(["conv", {"recurrent": {"units": 3}}, "conv", "dense"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
     return dataset.prepare(document, folder / "prepared")
 
 
-def document(optimizer: Any = None, task: Any = "classification", **training: Any) -> dict[str, Any]:
+def document(optimizer: Any = None, **training: Any) -> dict[str, Any]:
     given = {"batch_size": 16, "optimizer": optimizer or {"sgd": {"learning_rate": 0.1}}, **training}
-    return {"model": ["flatten", {"dense": {"units": 4}}], "training": given, "data": {"task": task}}
+    return {"model": ["flatten", {"dense": {"units": 4}}], "training": given, "data": {"task": "classification"}}
 
 
 Ask = Callable[..., TrialRequest]
@@ -148,9 +149,11 @@ def test_the_same_seed_is_the_same_trial(ask: Ask) -> None:
 
 def test_augmentation_acts_in_training_alone_and_by_the_seed(ask: Ask, data: DataSpec) -> None:
     changes = {"brightness": 0.3, "mixup": 0.4}
-    balanced = {"classification": {"class_weights": "balanced"}}
-    given = [document(task=balanced, augmentation=each) for each in (changes, changes, {})]
-    first, second, plain = (run(ask(number, document=each)) for number, each in enumerate(given, start=1))
+    balanced = replace(data, task_fields={"class_weights": "balanced"})
+    given = [document(augmentation=each) for each in (changes, changes, {})]
+    first, second, plain = (
+        run(ask(number, document=each, data=balanced)) for number, each in enumerate(given, start=1)
+    )
     assert metrics_of(first[1]) == metrics_of(second[1])
     assert first[1][0].metrics["loss"] != pytest.approx(plain[1][0].metrics["loss"], rel=1e-2)
     assert evaluate(first[0], data)["accuracy"] == pytest.approx(first[0].score, abs=1e-6)
@@ -260,9 +263,8 @@ def test_a_loss_that_is_no_number_is_a_diverged_trial(ask: Ask) -> None:
 
 def test_class_weights_change_the_training_and_not_what_is_measured(ask: Ask, data: DataSpec) -> None:
     plain, told = run(ask(1, epochs=5))
-    balanced, told_balanced = run(
-        ask(2, epochs=5, document=document(task={"classification": {"class_weights": "balanced"}}))
-    )
+    declared = replace(data, task_fields={"class_weights": "balanced"})
+    balanced, told_balanced = run(ask(2, epochs=5, data=declared))
     assert metrics_of(told) != metrics_of(told_balanced)
     for result in (plain, balanced):
         assert evaluate(result, data)["accuracy"] == pytest.approx(result.score, abs=1e-6)

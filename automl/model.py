@@ -108,6 +108,7 @@ def compile_model(model: Any, training: Training, task: Task, data: DataSpec) ->
     if training.steps_per_execution > 1 and keras.config.backend() == "torch":
         raise Infeasible("training.steps_per_execution: the torch backend takes one step at a time. Expected 1")
     let_jit(model)
+    measure_plainly(model)
     optimizer = optimizers.build(training.optimizer, training.clipnorm, training.clipvalue, training.global_clipnorm)
     # Plain metrics, not weighted ones: class weights shape the training, and must not change what is measured.
     model.compile(
@@ -130,6 +131,24 @@ def let_jit(model: Any) -> None:
     if keras.config.backend() == "jax":
         for layer in model._flatten_layers():  # noqa: SLF001 - what Keras itself asks; `layers` leaves inner ones out
             layer.supports_jit = True
+
+
+def measure_plainly(model: Any) -> None:
+    """Keeps a model's penalties out of the loss of what it is measured on; call it before `compile`.
+
+    They are a matter of its weights, not of the examples: a model with a large one would look worse than it is beside a
+    model with a small one. Keras adds them to every loss.
+    """
+    trained = type(model).compute_loss
+
+    def compute_loss(
+        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        if training:
+            return trained(model, x, y, y_pred, sample_weight, training=training)
+        return model._compile_loss(y, y_pred, sample_weight)  # noqa: SLF001 - the declared loss alone
+
+    model.compute_loss = compute_loss
 
 
 def blocks_of(model: Sequence[Any]) -> list[Block]:

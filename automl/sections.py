@@ -83,7 +83,9 @@ class Training(Member):
         default_factory=lambda: SCHEDULES.read("constant"), description="How the learning rate goes over the epochs"
     )
     loss: Annotated[Loss, Family(LOSSES)] | None = Field(
-        None, description="Loss of training and of val_loss; null: the task's own, which test_loss always is"
+        None,
+        description="Loss of training and of val_loss, which leaves penalties (l1, l2) out; null: the task's own, "
+        "which test_loss always is",
     )
     augmentation: Augmentation = Field(
         default_factory=Augmentation, description="How training examples are changed at random"

@@ -79,8 +79,8 @@ def run_refit(request: TrialRequest, report: Tell) -> TrialResult:
 def run_test(request: TestRequest, report: Tell) -> TestResult:
     """Evaluates a saved model on the test part, with every metric of its task.
 
-    `test_loss` is the task's own, plain loss, whatever the trial was trained with: it compares trials, as `val_loss`,
-    the trial's own, may not.
+    `test_loss` is the task's own, plain loss, whatever the trial was trained with, without the model's penalties: it
+    compares trials, as `val_loss`, the trial's own, may not.
     """
     del report
     try:
@@ -239,6 +239,7 @@ def _evaluate(request: TestRequest) -> dict[str, float]:
     task = tasks.of(request.data)
     network = saved.load(Path(request.model))
     model.let_jit(network)
+    model.measure_plainly(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
     feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)
     logs = network.evaluate(pipeline.of(feed), verbose=0, return_dict=True)

@@ -25,6 +25,7 @@ class Classification(Task):
     Metrics: `accuracy`; `f1`, the mean over classes of the harmonic mean of precision and recall; `auc`, the mean over
     the classes that occur of the area under the ROC curve of one against the rest; `loss`, what `training.loss`
     declares for `loss` and `val_loss`, but always plain cross-entropy in nats for `test_loss`, which compares trials.
+    Penalties (`l1`, `l2`) are in `loss` alone, which training makes small.
 
     Input:
         `(batch, features) float32`.

@@ -34,6 +34,7 @@ def test_a_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.Monk
     """TensorFlow traces a function again whose first trace made variables; in a search, at each trial."""
     one = fitting(tmp_path)
     network = model.build(one.document, one.data)
+    one.compile(network)
     traced: list[bool] = []
     compute_loss = network.compute_loss
 
@@ -42,7 +43,6 @@ def test_a_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.Monk
         return compute_loss(*args, training=training, **given)
 
     monkeypatch.setattr(network, "compute_loss", counted)
-    one.compile(network)
     train = one.feed("train")
     parts = pipeline.of(train), pipeline.of(one.feed("val"))
     network.fit(parts[0], validation_data=parts[1], epochs=3, callbacks=[train.clock()], shuffle=False, verbose=0)

@@ -206,6 +206,27 @@ def test_a_loss_of_its_own_is_trained_and_validated_and_not_tested_with(ask: Ask
     assert tested.metrics["test_loss"] == pytest.approx(evaluate(result, data, "test")["loss"], abs=1e-6)
 
 
+def test_penalties_are_trained_with_and_not_measured(ask: Ask, data: DataSpec) -> None:
+    """They are a matter of the weights: of two models that answer alike, none is the better one."""
+    written = document()
+    written["model"] = ["flatten", {"dense": {"units": 4, "l2": 0.1}}, {"ActivityRegularization": {"l2": 0.1}}]
+    result, told = run(ask(document=written, objective="val_loss", direction="min", epochs=1))
+    assert result.model is not None
+    loaded, task = keras.saving.load_model(result.model, compile=False), tasks.registry.read("classification")
+    losses = {}
+    for part in ("val", "test"):
+        x, y = (np.load(Path(data.folder) / f"{part}_{axis}.npy") for axis in "xy")
+        losses[part] = float(task.loss()(task.encode(y, data.classes), loaded(x)))
+    assert float(sum(loaded.losses)) > 0.05
+    assert result.score == told[0].metrics["val_loss"] == pytest.approx(losses["val"], abs=1e-6)
+    tested = run_test(TestRequest(1, 1, written, data, result.model), ignore)
+    assert tested.metrics["test_loss"] == pytest.approx(losses["test"], abs=1e-6)
+    # What training makes small holds them.
+    written["model"] = ["flatten", {"dense": {"units": 4}}]
+    plain = run(ask(2, document=written, epochs=1))[1][0].metrics
+    assert told[0].metrics["loss"] > plain["loss"] + 0.05
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [{"precision": "mixed_bfloat16"}, {"steps_per_execution": 4}, {"jit": True}])
 def test_how_steps_are_computed_changes_little(ask: Ask, data: DataSpec, how: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
 from automl.records import CANCELLED, SCORED, Direction, spread, standing
+from automl.objective import standing
 
 
 def searches(home: Path) -> list[str]:
@@ -163,8 +164,8 @@ def _ranked(told: History, direction: Direction) -> list[TrialHistory]:
     """Returns the trials, scored ones first and the best of them at the top, then the others by number."""
 
     def place(trial: TrialHistory) -> tuple[Any, ...]:
-        parts = len(trial.ended.scores) if trial.ended else 0
-        return standing(_score(trial), trial.asked.number, direction, max(1, parts))
+        parts, loss = (len(trial.ended.scores), trial.ended.loss) if trial.ended else (0, None)
+        return standing(_score(trial), trial.asked.number, direction, max(1, parts), loss)
 
     return sorted(told.trials.values(), key=place)
 

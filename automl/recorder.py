@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from automl.executors import Tell
+from automl.objective import LOSS, merit
 from automl.records import Measured, Outcome, Report, TrialRequest
 
 
@@ -58,7 +59,7 @@ class Recorder(keras.callbacks.Callback):
         nonfinite = {name: repr(value) for name, value in values.items() if not math.isfinite(value)}
         self.epochs = epoch + 1
         score = metrics.get(self.request.objective)
-        if score is not None and self._is_better(score):
+        if score is not None and self._is_better(score, metrics):
             self._best = (score, epoch + 1, metrics)
             self.best_weights = self.network.get_weights()
         if "loss" in nonfinite:
@@ -103,7 +104,8 @@ class Recorder(keras.callbacks.Callback):
         if self._best is None:
             return facts | {"outcome": "diverged", "message": f"{self.request.objective} was never a finite number"}
         score, epoch, metrics = self._best
-        return facts | {"outcome": self._ended, "score": score, "best_epoch": epoch, "metrics": metrics}
+        facts |= {"outcome": self._ended, "score": score, "best_epoch": epoch, "metrics": metrics}
+        return facts | {"loss": metrics.get(LOSS)}
 
     @property
     def is_over(self) -> bool:
@@ -114,7 +116,9 @@ class Recorder(keras.callbacks.Callback):
         """Returns the time of this training so far, that of earlier attempts up to the checkpoint included."""
         return self._before_s + time.monotonic() - self._began
 
-    def _is_better(self, score: float) -> bool:
+    def _is_better(self, score: float, metrics: Mapping[str, float]) -> bool:
         if self._best is None:
             return True
-        return score > self._best[0] if self.request.direction == "max" else score < self._best[0]
+        best, _, then = self._best
+        direction = self.request.direction
+        return merit(score, metrics.get(LOSS), direction) < merit(best, then.get(LOSS), direction)

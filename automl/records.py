@@ -23,22 +23,6 @@ SCORED: tuple[Outcome, ...] = ("completed", "stopped", "timeout")
 Direction = Literal["max", "min"]
 
 
-def standing(score: float | None, number: int, direction: Direction, parts: int = 1) -> tuple[bool, int, float, int]:
-    """Returns what sorts the best trial first; of equals the earlier one, and those without a score last.
-
-    A trial that was dropped after some of its trainings stands behind those that were measured by more: a lucky first
-    fold is no mean of five.
-
-    Args:
-        score: What the trial reached.
-        number: Its number.
-        direction: Whether more is better.
-        parts: Trainings that the score is the mean of.
-    """
-    sign = -1.0 if direction == "max" else 1.0
-    return score is None, -parts, sign * (score or 0.0), number
-
-
 def spread(scores: Sequence[float]) -> float | None:
     """Returns the standard deviation of a trial's trainings; None for a single one."""
     return stdev(scores) if len(scores) > 1 else None
@@ -163,6 +147,7 @@ class Measured:
         parameters: Number of weights of the model.
         seconds: Wall time it took.
         metrics: Every metric at the best epoch.
+        loss: The validation loss there, which tells equal scores apart; None where an earlier version measured it.
     """
 
     waits: ClassVar[bool] = True
@@ -176,6 +161,7 @@ class Measured:
     parameters: int | None = None
     seconds: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +199,8 @@ class TrialResult:
         model: Path of the saved model (`.keras`) at the best epoch, of the best training; None unless scored.
         message: One line that says what went wrong.
         traceback: The whole traceback of an error.
+        loss: The validation loss at the best epoch, the mean of several trainings, which tells equal scores apart; None
+            where there is none, or an earlier version ran the trial.
     """
 
     trial: int
@@ -228,6 +216,7 @@ class TrialResult:
     message: str | None = None
     traceback: str | None = None
     scores: tuple[float, ...] = ()
+    loss: float | None = None
 
 
 @dataclass(frozen=True)

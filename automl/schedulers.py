@@ -25,18 +25,25 @@ class Course:
     Args:
         rungs: The epochs at which it is judged, from 1.
         costs: The objective after each epoch, less is better; infinite where it was no number.
+        losses: The loss after each, which tells equal costs apart; infinite where it was no number.
         failed: Whether it ended without a score.
         ended: Whether it ended.
     """
 
     rungs: tuple[int, ...] = ()
     costs: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     failed: bool = False
     ended: bool = False
 
     def best(self, epoch: int) -> float:
         """Returns the least cost up to an epoch, from 1."""
         return min(self.costs[:epoch])
+
+    def merit(self, epoch: int) -> tuple[float, float]:
+        """Returns the same with the loss beside it: of equal costs the least."""
+        losses = [*self.losses, *[math.inf] * len(self.costs)]
+        return min(zip(self.costs[:epoch], losses, strict=False))
 
 
 class Scheduler(Member):
@@ -105,7 +112,7 @@ class Asha(Scheduler):
         """Tells whether the trial is among the best part of those that came to this rung; the first one always is."""
         epoch = len(own.costs)
         there = [each for each in others if self.meets(own, each) and not each.failed and len(each.costs) >= epoch]
-        better = sum(each.best(epoch) < own.best(epoch) for each in there)
+        better = sum(each.merit(epoch) < own.merit(epoch) for each in there)
         return better < max(1, (len(there) + 1) // self.factor)
 
     def meets(self, own: Course, other: Course) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl.journal import Asked
-from automl.records import SCORED, Direction, Measured, TrialResult, standing
+from automl.objective import LOSS, merit, standing
+from automl.records import SCORED, Direction, Measured, TrialResult
 from automl.schedulers import Course
 
 
@@ -54,6 +55,7 @@ class Standings:
         if part == 1:
             cost = self._cost(metrics[self.objective]) if self.objective in metrics else math.inf
             self.courses[number].costs.append(cost)
+            self.courses[number].losses.append(metrics.get(LOSS, math.inf))
         return True
 
     def measure(self, training: Measured) -> bool:
@@ -68,11 +70,15 @@ class Standings:
         """Tells whether a trial's first training ended worse than every training of the best trial."""
         if self.best is None or not self.best.scores:
             return False
-        return self._cost(self.measured[number][0].score) > max(map(self._cost, self.best.scores))
+        losses = {each.part: each.loss for each in self.measured.get(self.best.trial, ())}
+        own, best = self.measured[number][0], enumerate(self.best.scores, start=1)
+        worst = max(merit(score, losses.get(part), self.direction) for part, score in best)
+        return merit(own.score, own.loss, self.direction) > worst
 
     def again(self, number: int) -> None:
         """Forgets what a trial did, which begins anew."""
         self.courses[number].costs.clear()
+        self.courses[number].losses.clear()
         self.epochs.pop(number, None)
         self.measured.pop(number, None)
 
@@ -94,7 +100,7 @@ class Standings:
         return [course for trial, course in self.courses.items() if trial != number]
 
     def ranks(self) -> dict[int, int]:
-        """Returns the rank of every scored trial, the best first; the earlier of two equals stands before the other."""
+        """Returns the rank of every scored trial, the best first; see `records.standing` for equals."""
         ordered = sorted(filter(_scored, self.results.values()), key=self._order)
         return {result.trial: rank for rank, result in enumerate(ordered, start=1)}
 
@@ -104,8 +110,8 @@ class Standings:
         told = {outcome: counted[outcome] for outcome in ("completed", "stopped", "timeout", "infeasible")}
         return {**told, "failed": counted.total() - sum(told.values())}
 
-    def _order(self, result: TrialResult) -> tuple[bool, int, float, int]:
-        return standing(result.score, result.trial, self.direction, max(1, len(result.scores)))
+    def _order(self, result: TrialResult) -> tuple[Any, ...]:
+        return standing(result.score, result.trial, self.direction, max(1, len(result.scores)), result.loss)
 
     def _cost(self, score: float) -> float:
         return -score if self.direction == "max" else score

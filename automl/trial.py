@@ -20,17 +20,8 @@ from automl import experiment as experiments
 from automl.environment import MODEL
 from automl.errors import Infeasible
 from automl.executors import Tell
-from automl.records import (
-    SCORED,
-    DataSpec,
-    Measured,
-    Outcome,
-    TestRequest,
-    TestResult,
-    TrialRequest,
-    TrialResult,
-    standing,
-)
+from automl.objective import merit
+from automl.records import SCORED, DataSpec, Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
 
 if TYPE_CHECKING:
     from automl.checkpoint import Checkpoint
@@ -113,7 +104,7 @@ def _train(request: TrialRequest, report: Tell) -> dict[str, Any]:
         facts, seconds = _trained(request, report, done)
         if facts["outcome"] not in SCORED:
             return facts | {"epochs": facts["epochs"] + sum(each.epochs for each in done)}
-        known = {name: facts[name] for name in ("score", "best_epoch", "epochs", "parameters", "metrics")}
+        known = {name: facts[name] for name in ("score", "best_epoch", "epochs", "parameters", "metrics", "loss")}
         done.append(Measured(request.trial, request.attempt, len(done) + 1, seconds=seconds, **known))
         if facts["outcome"] != "completed":
             return _mean(request, done, facts["outcome"])
@@ -122,6 +113,7 @@ def _train(request: TrialRequest, report: Tell) -> dict[str, Any]:
 def _mean(request: TrialRequest, done: Sequence[Measured], outcome: Outcome) -> dict[str, Any]:
     """Returns what several trainings come to; the model is that of the best one."""
     everywhere = set.intersection(*(set(each.metrics) for each in done))
+    losses = [each.loss for each in done if each.loss is not None]
     return {
         "outcome": outcome,
         "score": fmean(each.score for each in done),
@@ -131,6 +123,7 @@ def _mean(request: TrialRequest, done: Sequence[Measured], outcome: Outcome) -> 
         "parameters": done[-1].parameters,
         "model": str(Path(request.folder) / MODEL),
         "metrics": {name: fmean(each.metrics[name] for each in done) for name in sorted(everywhere)},
+        "loss": fmean(losses) if len(losses) == len(done) else None,
     }
 
 
@@ -150,7 +143,8 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
     facts = recorder.facts() | {"parameters": network.count_params()}
     if facts["outcome"] in SCORED:
         path = Path(request.folder) / MODEL
-        if all(standing(facts["score"], part, request.direction) < _rank(each, request) for each in before):
+        own = merit(facts["score"], facts["loss"], request.direction)
+        if all(own < merit(each.score, each.loss, request.direction) for each in before):
             network.set_weights(recorder.best_weights)
             path = export.registry.read("keras").write(network, Path(request.folder))
         facts["model"] = str(path)
@@ -188,10 +182,6 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
         if recorder.is_over or recorder.epochs >= request.epochs:
             return
         place = Place(number + 1, recorder.epochs)
-
-
-def _rank(training: Measured, request: TrialRequest) -> tuple[Any, ...]:
-    return standing(training.score, training.part, request.direction)
 
 
 def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:

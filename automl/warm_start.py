@@ -12,7 +12,7 @@ from automl.domains import Choice, Domain, same
 from automl.errors import shorten
 from automl.experiment import Experiment
 from automl.nodes import Param
-from automl.records import standing
+from automl.objective import LOSS, standing
 from automl.tracking import EarlierRun, key_text, value_text
 
 MOST = 5
@@ -42,6 +42,7 @@ class WarmStart:
 class _Fit:
     run: EarlierRun
     score: float
+    loss: float | None
     point: dict[str, Any]
     unused: tuple[str, ...]
 
@@ -73,7 +74,7 @@ def warm_start(read: Experiment, runs: Iterable[EarlierRun], most: int | None = 
         except _Unfit as reason:
             refused.append(f"{run}: {reason}")
     count = len(fits) + len(refused)
-    fits.sort(key=lambda fit: standing(fit.score, 0, read.direction))
+    fits.sort(key=lambda fit: standing(fit.score, 0, read.direction, loss=fit.loss))
     seen = {read.space.key(point) for point in read.space.start}
     chosen: list[_Fit] = []
     for fit in fits:
@@ -133,18 +134,29 @@ def _fit(read: Experiment, run: EarlierRun) -> _Fit:
     broken = next((rule.text for rule in read.space.rules if not rule.holds(point)), None)
     if broken is not None:
         raise _Unfit(f"it breaks the constraint {broken!r}")
-    return _Fit(run, score, point, tuple(name for name in run.params if name not in used))
+    return _Fit(run, score, _loss(run), point, tuple(name for name in run.params if name not in used))
 
 
 def _score(run: EarlierRun, objective: str) -> float:
-    """Returns what a run reached: its value at the best epoch where it has one, else the last."""
-    names = [name for name in (key_text(f"best/{objective}"), key_text(objective)) if name in run.metrics]
-    if not names:
+    """Returns what a run reached."""
+    score = _reached(run, objective)
+    if score is None:
         raise _Unfit(f"it has no {objective}")
-    score = run.metrics[names[0]]
     if not abs(score) < _LARGEST:  # also when it is no number
         raise _Unfit(f"its {objective} is not finite")
     return score
+
+
+def _loss(run: EarlierRun) -> float | None:
+    """Returns the loss beside its score, where it has one."""
+    loss = _reached(run, LOSS)
+    return loss if loss is not None and abs(loss) < _LARGEST else None
+
+
+def _reached(run: EarlierRun, metric: str) -> float | None:
+    """Returns a metric of a run: its value at the best epoch where it has one, else the last."""
+    names = [name for name in (key_text(f"best/{metric}"), key_text(metric)) if name in run.metrics]
+    return run.metrics[names[0]] if names else None
 
 
 def value_of(text: str, domain: Domain) -> Any:

@@ -110,6 +110,7 @@ class Measured:
     parameters: int | None = None
     seconds: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class Ended:
     message: str | None = None
     traceback: str | None = None
     scores: tuple[float, ...] = ()
+    loss: float | None = None
 
 
 @dataclass(frozen=True)

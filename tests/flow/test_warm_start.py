@@ -9,7 +9,7 @@ from searches import automl, begun, client_of
 from spaces import QUICK
 
 from automl.journal import replay
-from automl.records import standing
+from automl.objective import standing
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ def test_the_first_trials_are_the_best_of_an_earlier_search(new_home: Path) -> N
     first = begun(new_home).name
     trials = sorted(
         replay(begun(new_home)).trials.values(),
-        key=lambda t: standing(t.ended and t.ended.score, t.asked.number, "max"),
+        key=lambda t: standing(t.ended and t.ended.score, t.asked.number, "max", loss=t.ended and t.ended.loss),
     )
     best = [trial.asked.values["conv.filters"] for trial in trials]
 

@@ -106,6 +106,16 @@ def test_the_best_stands_first_ties_by_number_the_rest_by_number(home):
     assert rows[5]["message"] == "loss is nan"
 
 
+def test_the_loss_tells_equal_trials_apart(home):
+    losses = {1: 0.3, 2: 0.01, 3: None}
+    events = [ask(number, 8) for number in losses]
+    events += [end(number, score=1.0, best_epoch=1, loss=loss) for number, loss in losses.items()]
+    name = write(home, events)
+    assert [row["trial"] for row in leaderboard.rows(home, name)] == [2, 1, 3]
+    assert leaderboard.best_trial(home, name) == 2
+    assert leaderboard.status(home, name)["best"] == "t002"
+
+
 def test_a_trial_runs_while_somebody_drives_its_search(home):
     name = write(home)
     with Lock(home / "searches" / name):

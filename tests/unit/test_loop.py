@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -402,6 +402,43 @@ def test_of_equals_the_earlier_trial_is_best_though_it_ends_later(table: Lay) ->
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t001"]
 
 
+def test_the_loss_tells_equal_trials_apart_live_and_from_the_journal(table: Lay) -> None:
+    parts = table()
+    losses = {1: 0.324, 2: 0.012, 3: 0.2, 4: 0.012}
+
+    def work(request: TrialRequest) -> list[Event]:
+        *reports, ended = scored(request, 1.0)
+        assert isinstance(ended, TrialResult)
+        return [*reports, replace(ended, loss=losses[request.trial])]
+
+    laid = parts.lay(Proposals(asks(1, 2, 3, 4)), Script(work))
+    laid.search()
+    again = parts.lay(Proposals([]), Script(work))
+    again.search()
+    for standings in (laid.standings, again.standings):
+        assert standings.ranks() == {2: 1, 4: 2, 3: 3, 1: 4}
+        assert standings.best is not None
+        assert standings.best.trial == 2
+    assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t002"]
+
+
+def test_trials_of_an_earlier_version_which_kept_no_loss_stand_as_they_stood(table: Lay) -> None:
+    """The model of the one that was best is the only one left."""
+    parts = table()
+    parts.lay(Proposals(asks(1, 2, 3, 4)), Script(score_of(t1=0.5, t2=1.0, t3=1.0, t4=0.9))).search()
+    file = parts.folder / "journal.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines:
+        if line["event"] == "end":
+            assert line.pop("loss") is None
+            line["metrics"]["val_loss"] = 1 / line["number"]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    laid = parts.lay(Proposals([]), Script(lambda _: []))
+    laid.search()
+    assert laid.standings.ranks() == {2: 1, 3: 2, 4: 3, 1: 4}
+    assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t002"]
+
+
 def test_only_the_best_model_stays_and_no_checkpoint(table: Lay) -> None:
     parts = table()
     parts.lay(Proposals(asks(1, 2, 3, 4)), Script(score_of(t1=0.1, t2=0.4, t3=0.3, t4=0.2))).search()
@@ -658,6 +695,25 @@ def test_a_trial_whose_first_fold_is_worse_than_all_of_the_best_is_dropped(table
     assert [event for event in made.events() if event == "measured 3"] == ["measured 3"] * 3
     # The scheduler compares first trainings.
     assert [len(course.costs) for course in laid.standings.others()] == [2] * 4
+
+
+def test_the_loss_tells_equal_trainings_of_a_race_apart(table: Lay) -> None:
+    by_trial = {1: (0.3, 0.1, 0.2), 2: (0.31,), 3: (0.29, 0.1, 0.1)}
+
+    def work(request: TrialRequest) -> list[Event]:
+        losses = by_trial[request.trial]
+        *events, ended = folded(request, *[1.0] * len(losses))
+        assert isinstance(ended, TrialResult)
+        with_loss = [replace(e, loss=losses[e.part - 1]) if isinstance(e, Measured) else e for e in events]
+        return [*with_loss, replace(ended, loss=sum(losses) / len(losses))]
+
+    executor = Script(work)
+    laid = table(FOLDS).lay(Proposals(asks(1, 2, 3)), executor)
+    laid.search()
+    events = [event for request in executor.requests for event in work(request)]
+    firsts = [place for place, event in enumerate(events) if isinstance(event, Measured) and event.part == 1]
+    assert [executor.verdicts[place] for place in firsts] == [True, False, True]
+    assert laid.standings.ranks() == {3: 1, 1: 2, 2: 3}
 
 
 def test_no_trial_is_dropped_where_none_is_to_race(table: Lay) -> None:

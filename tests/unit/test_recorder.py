@@ -75,8 +75,39 @@ def test_the_best_epoch_is_that_of_the_best_objective(
         "score": values[best - 1],
         "best_epoch": best,
         "metrics": logs[best - 1],
+        "loss": logs[best - 1].get("val_loss"),
     }
     assert recorder.best_weights == [best]
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [
+        ((0.9, 0.324, 0.012), 3),
+        ((0.9, 0.012, 0.012), 2),  # the earliest of equals
+        ((0.001, 0.324, 0.012), 3),  # the objective comes first
+        ((0.9, math.nan, 0.5), 3),
+        ((0.9, 0.5, math.nan), 2),
+    ],
+)
+def test_the_loss_tells_equal_epochs_apart(losses: tuple[float, ...], best: int) -> None:
+    """Of eight validation examples, many epochs get as many right."""
+    scores = (0.875, 1.0, 1.0)
+    logs = [{"loss": 1.0, "val_accuracy": score, "val_loss": loss} for score, loss in zip(scores, losses, strict=True)]
+    recorder, _ = follow(*logs)
+    facts = recorder.facts()
+    assert (facts["best_epoch"], facts["score"], facts["loss"]) == (best, 1.0, losses[best - 1])
+    assert recorder.best_weights == [best]
+    # One that goes on from a checkpoint compares with what it had.
+    network: Any = Network()
+    other = Recorder(REQUEST, lambda _: True, network)
+    other.set_model(network)
+    first, _ = follow(*logs[:2])
+    seen, weights = first.state()
+    other.restore(json.loads(json.dumps(seen)), weights)
+    network.epoch = 3
+    other.on_epoch_end(2, logs[2])
+    assert (other.facts()["best_epoch"], other.best_weights) == (best, [best])
 
 
 def test_a_continued_trial_counts_on() -> None:

@@ -51,6 +51,14 @@ def test_a_third_goes_on_at_each_rung_and_the_first_always():
     assert not judge.goes_on(flat(3.5, 1), peers)
 
 
+def test_the_loss_tells_equal_costs_apart():
+    judge = Asha()
+    peers = [flat(0.0, 3, losses=[0.5, 0.4, loss]) for loss in (0.3, 0.2)]
+    assert judge.goes_on(flat(0.0, 3, losses=[0.9, 0.1, 0.9]), peers)
+    assert not judge.goes_on(flat(0.0, 3, losses=[0.4, 0.4, 0.25]), peers)
+    assert judge.goes_on(flat(-0.1, 3, losses=[0.9, 0.9, 0.9]), peers)
+
+
 def test_compared_is_the_best_up_to_the_rung_with_those_that_came_there():
     judge = Asha()
     own = Course((1, 3), [3.0, 1.0, 2.0])

@@ -15,6 +15,7 @@ from automl import dataset, tasks
 from automl.dataset import DataDocument
 from automl.evaluation import Evaluation
 from automl.feed import Feed
+from automl.recorder import Recorder
 from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult
 from automl.trial import run_refit, run_trial
 
@@ -96,6 +97,21 @@ def test_a_score_is_the_mean_over_the_folds(data: DataSpec, tmp_path: Path) -> N
     # The model kept is the best training's, on its own fold.
     best = int(np.argmin(result.scores))
     assert evaluated(result, data.at(best)) == pytest.approx(result.scores[best], abs=1e-6)
+
+
+def test_of_equal_trainings_the_model_of_the_least_loss_is_kept(
+    data: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, losses = Recorder.facts, (0.3, 0.1, 0.2)
+    equal = lambda self: found(self) | {"score": 1.0, "loss": losses[self.part - 1]}
+    monkeypatch.setattr(Recorder, "facts", equal)
+    listener = Listener()
+    result = run_trial(request(data, tmp_path / "t", {"folds": 3}, epochs=1), listener)
+    assert result.outcome == "completed", result.traceback
+    assert [training.loss for training in listener.trainings] == [*losses]
+    assert result.loss == pytest.approx(0.2)
+    own = listener.trainings[1].metrics["val_loss"]
+    assert evaluated(result, data.at(1)) == pytest.approx(own, abs=1e-6)
 
 
 def test_repeats_differ_by_their_seed_alone(data: DataSpec, tmp_path: Path) -> None:

@@ -97,6 +97,18 @@ def test_the_best_come_first_and_none_twice(read: Experiment) -> None:
     assert found.told == ("warm start: 3 points from 4 of 4 runs that fit; best val_accuracy 0.9, b (bbbbbbbb)",)
 
 
+def test_the_loss_tells_equal_runs_apart(read: Experiment) -> None:
+    runs = [
+        EarlierRun(name, name, {"conv.filters.1": str(value)}, {"best/val_accuracy": 1.0, **losses})
+        for name, value, losses in (
+            ("a", 10, {}),
+            ("b", 20, {"best/val_loss": 0.3, "val_loss": 0.001}),
+            ("c", 30, {"best/val_loss": 0.1}),
+        )
+    ]
+    assert [point["conv.filters.1"] for point in warm_start(read, runs).points] == [30, 20, 10]
+
+
 def test_less_is_better_where_the_objective_says_so(tmp_path: Path) -> None:
     read = load(tmp_path, SPACE.replace("val_accuracy", "val_loss"))
     runs = [

@@ -16,7 +16,7 @@ from automl.data import Source
 from automl.errors import DataError, Problem
 from automl.evaluation import Evaluation
 from automl.inputs import Input
-from automl.records import DataSpec, Part, Splits
+from automl.records import DataSpec, Part, Splits, Timeline
 from automl.registry import Family, Member
 from automl.tasks import Task
 
@@ -112,11 +112,12 @@ def prepare(
     task, name = document.task, document.name
     own = None if document.root is None else Path(document.root)
     loaded = document.source.load(root or own)
-    splits = Splits(**{
+    checked = {
         part: _checked(content, document.input, f"{name}, part {part}")
         for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
         if content is not None
-    })  # fmt: skip
+    }
+    splits = type(loaded)(**checked)
     given = [part for part in (splits.train, splits.val, splits.test) if part is not None]
     shapes = sorted({part.x.shape[1:] for part in given})
     if len(shapes) > 1:
@@ -182,6 +183,9 @@ def _cut(document: DataDocument, splits: Splits, evaluation: Evaluation) -> tupl
     _split.check_classes(parts, strata, name)
     if many is None:
         return parts, None
+    if isinstance(splits, Timeline) and not walks:
+        what = f"strategy {evaluation.strategy} trains on what comes after the examples it validates"
+        raise _bad(name, what, hint="The set says when its examples were: use strategy: walk_forward")
     found = _folds.assigned(parts["train"], many, evaluation.strategy, split.seed, strata, name)
     return parts, _folds.limited(found, limits.get("val"), split.seed, strata(parts["train"].y))
 
@@ -205,8 +209,7 @@ def _checked(part: Part, reader: Input, where: str) -> Part:
     from automl.data import _arrays
 
     x = reader.check(part.x)
-    y = _arrays.plain_targets(part.y, where)
-    return _arrays.paired(_arrays.as_stored(x, where), y, where, part.groups, part.time)
+    return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where, part.groups)
 
 
 def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

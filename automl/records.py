@@ -38,14 +38,11 @@ class Part:
         y: Raw targets, first axis the examples; class names or numbers for classification.
         groups: What each example belongs to (a speaker, a patient), `(n,)`; an empty id is no group; None when the
             source does not say. No group is ever split.
-        time: When each example was, `(n,)` of numbers in any unit; None when the source does not say. Parts are then
-            cut in this order, so that none trains past one that judges it.
     """
 
     x: np.ndarray
     y: np.ndarray
     groups: np.ndarray | None = None
-    time: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,10 @@ class Splits:
     train: Part
     val: Part | None = None
     test: Part | None = None
+
+
+class Timeline(Splits):
+    """Parts whose examples stand in the order of time: what is cut from `train` is the latest of it."""
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,8 @@ def named(codes: np.ndarray, classes: Sequence[str], where: Path | str) -> np.nd
     return np.asarray(classes, dtype=str)[codes]
 
 
-def paired(
-    x: np.ndarray,
-    y: np.ndarray,
-    where: Path | str,
-    groups: np.ndarray | None = None,
-    time: np.ndarray | None = None,
-) -> Part:
-    """Joins examples and targets, and what their source knows of groups and of time.
+def paired(x: np.ndarray, y: np.ndarray, where: Path | str, groups: np.ndarray | None = None) -> Part:
+    """Joins examples and targets.
 
     Raises:
         DataError: There are none, or not as many of one as of the other.
@@ -68,7 +62,7 @@ def paired(
         raise fault(where, "examples and targets differ in number", expected=f"{len(x)} targets", received=f"{len(y)}")
     if len(x) == 0:
         raise fault(where, "holds no examples", expected="at least one", received="none")
-    return Part(x, y, groups, time)
+    return Part(x, y, groups)
 
 
 def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:

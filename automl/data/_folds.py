@@ -46,9 +46,6 @@ def assigned(part: Part, folds: int, strategy: Strategy, seed: int, strata: Stra
 def _cut(part: Part, folds: int, strategy: Strategy, seed: int, labels: np.ndarray | None, name: str) -> np.ndarray:
     if strategy == "walk_forward":
         return _time.folds(part, folds, name)
-    if part.time is not None:
-        what = f"strategy {strategy} trains on what comes after the examples it validates"
-        raise fault(name, what, hint="The set says when its examples were: use strategy: walk_forward")
     if part.groups is not None:
         codes = _groups.numbered(part.groups)
         count = len(np.unique(codes))

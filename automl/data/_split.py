@@ -11,7 +11,7 @@ import numpy as np
 
 from automl.data import _groups, _time
 from automl.data._places import fault
-from automl.records import Part, Splits
+from automl.records import Part, Splits, Timeline
 
 Strata = Callable[[np.ndarray], "np.ndarray | None"]
 """Maps raw targets to a label per example to stratify by, or to None: `Task.strata`."""
@@ -32,7 +32,7 @@ def cut(
         seed: Seed of the choice.
         strata: Labels to stratify by.
         name: What messages call the set.
-        walks: The examples stand in the order of time, though the source may not say when each of them was.
+        walks: The examples stand in the order of time, though the source does not say so: see `Timeline`.
 
     Raises:
         DataError: The set is too small, or a class too rare, to stand in every part; its groups or its time line cannot
@@ -42,15 +42,13 @@ def cut(
     if val is None:
         left = left if splits.val is None else _joined(left, splits.val)
         parts["val"] = _take(left, np.arange(0))
-    if left.time is not None:
-        left = _take(left, np.argsort(left.time, kind="stable"))
     wanted = (("test", test), ("val", val))
     fractions = {part: fraction for part, fraction in wanted if parts[part] is None and fraction is not None}
     labels = strata(left.y)
     if labels is not None and fractions:
         _enough(labels, len(fractions) + 1, name)
     rows: dict[str, np.ndarray] = {}
-    if fractions and (walks or left.time is not None):
+    if fractions and (walks or isinstance(splits, Timeline)):
         rows = _time.cut(left, fractions, name)
     elif fractions and left.groups is not None:
         rows = _groups.cut(left, fractions, seed, labels, name)
@@ -61,8 +59,6 @@ def cut(
         left = _take(left, np.setdiff1d(np.arange(len(left.x)), np.concatenate([*rows.values()])))
     found = {"train": left, **{part: content for part, content in parts.items() if content is not None}}
     _groups.check_apart(found, name)
-    if walks:
-        _time.check(found, name)
     return found
 
 
@@ -158,11 +154,8 @@ def _joined(one: Part, other: Part) -> Part:
         # Examples of a part that names no groups belong to none.
         each = (_groups.named(part.groups) if part.groups is not None else [""] * len(part.x) for part in (one, other))
         groups = np.concatenate([*each])
-    times = [part.time for part in (one, other) if part.time is not None]
-    time = np.concatenate(times) if len(times) == 2 else None
-    return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), groups, time)
+    return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), groups)
 
 
 def _take(part: Part, rows: np.ndarray) -> Part:
-    groups, time = (None if each is None else each[rows] for each in (part.groups, part.time))
-    return Part(part.x[rows], part.y[rows], groups, time)
+    return Part(part.x[rows], part.y[rows], None if part.groups is None else part.groups[rows])

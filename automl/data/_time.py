@@ -10,7 +10,7 @@ from automl.data import _groups
 from automl.data._places import fault
 from automl.records import Part
 
-HELD = "a cut may fall neither within a group nor between examples of one time"
+HELD = "a cut may not fall within a group, whose examples stand before and after it"
 
 
 def cut(part: Part, fractions: Mapping[str, float], name: str) -> dict[str, np.ndarray]:
@@ -22,7 +22,7 @@ def cut(part: Part, fractions: Mapping[str, float], name: str) -> dict[str, np.n
         name: What messages call the set.
 
     Raises:
-        DataError: Groups, or examples of one time, leave no place to cut near enough.
+        DataError: Groups leave no place to cut near enough.
     """
     size = len(part.x)
     parts = [each for each in ("val", "test") if each in fractions]
@@ -32,7 +32,7 @@ def cut(part: Part, fractions: Mapping[str, float], name: str) -> dict[str, np.n
     starts = _moved(part, [size - sum(counts[place:]) for place in range(len(counts))], name)
     bounds = [0, *starts, size]
     shares = np.array([1.0 - sum(fractions.values()), *(fractions[each] for each in parts)])
-    if part.groups is not None or part.time is not None:
+    if part.groups is not None:
         _groups.check_sizes(("train", *parts), shares, np.diff(bounds), name, HELD)
     return {each: np.arange(bounds[place], bounds[place + 1]) for place, each in enumerate(parts, start=1)}
 
@@ -42,7 +42,7 @@ def folds(part: Part, count: int, name: str) -> np.ndarray:
 
     Args:
         part: The examples in the order of time.
-        count: Number of folds, all of one size but for what groups and equal times do not allow.
+        count: Number of folds, all of one size but for what groups do not allow.
         name: What messages call the set.
 
     Raises:
@@ -55,21 +55,6 @@ def folds(part: Part, count: int, name: str) -> np.ndarray:
     starts = _moved(part, [size - each * left for left in range(count, 0, -1)], name)
     found: np.ndarray = np.searchsorted(starts, np.arange(size), side="right").astype(np.int16) - np.int16(1)
     return found
-
-
-def check(parts: Mapping[str, Part], name: str) -> None:
-    """Checks that nothing trains on what comes after the begin of a part that judges it.
-
-    Raises:
-        DataError: The set brings its parts so.
-    """
-    trains = parts["train"].time
-    for part in ("val", "test"):
-        judges = parts[part].time
-        if trains is not None and judges is not None and len(judges) and judges.min() < trains.max():
-            raise fault(
-                name, f"part {part} begins before part train ends", expected="parts one after the other in time"
-            )
 
 
 def _moved(part: Part, wanted: Sequence[int], name: str) -> list[int]:
@@ -95,6 +80,4 @@ def _places(part: Part) -> np.ndarray:
         np.maximum.at(last, codes, np.arange(len(codes)))
         # How far the groups reach that have begun.
         able &= np.maximum.accumulate(last[codes])[:-1] < rows
-    if part.time is not None:
-        able &= part.time[1:] > part.time[:-1]
     return rows[able]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from automl.dataset import DataDocument
 from automl.errors import ConfigError, DataError
 from automl.evaluation import Evaluation
 from automl.feed import Feed, targets
-from automl.records import DataSpec, Splits
+from automl.records import DataSpec, Splits, Timeline
 
 SIZE = 60
 
@@ -103,7 +102,7 @@ def test_groups_that_run_through_all_of_the_time_leave_no_place_to_cut(tmp_path:
     doc = document(tmp_path, group="speaker")
     lines = [f"{row},0,{'abc'[row % 3]},speaker {row % 2}" for row in range(SIZE)]
     (tmp_path / "t.csv").write_text("\n".join(["row,b,kind,speaker", *lines]))
-    with pytest.raises(DataError, match="its time line cannot be cut into 2: a cut may fall neither within a group"):
+    with pytest.raises(DataError, match="its time line cannot be cut into 2: a cut may not fall within a group"):
         dataset.prepare(doc, tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
 
 
@@ -115,11 +114,10 @@ def test_the_test_part_is_the_end_of_the_time_line(tmp_path: Path) -> None:
 
 
 class Timed(Csv):
-    """The rows of the table, at a time that its first column tells backwards."""
+    """The rows of the table, known to stand in the order of time."""
 
     def load(self, root: Path | None) -> Splits:
-        part = super().load(root).train
-        return Splits(replace(part, time=-(part.x[:, 0, 0].astype(int) // 2)))
+        return Timeline(super().load(root).train)
 
 
 def timed(folder: Path) -> DataDocument:
@@ -127,18 +125,14 @@ def timed(folder: Path) -> DataDocument:
     return doc.model_copy(update={"source": Timed(**doc.source.model_dump())})
 
 
-def test_a_source_that_knows_the_time_is_cut_by_it(tmp_path: Path) -> None:
-    """Two rows are of one time each: none is cut between them."""
+def test_a_set_in_the_order_of_time_is_cut_so_without_folds_and_with_them(tmp_path: Path) -> None:
     spec = dataset.prepare(timed(tmp_path), tmp_path / "d", None)
-    train, val, test = (numbers(spec, part) for part in ("train", "val", "test"))
-    assert spec.sizes == {"train": 36, "val": 12, "test": 12}
-    assert min(train) > max(val) > min(val) > max(test)
+    assert [numbers(spec, part) for part in ("train", "val", "test")] == [
+        list(range(36)), list(range(36, 48)), list(range(48, 60)),
+    ]  # fmt: skip
     spec = dataset.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
-    assert sorted(numbers(spec, "test")) == list(range(12))
-    assert [(len(train), len(val)) for train, val in sides(spec, 3)] == [(12, 12), (24, 12), (36, 12)]
-    for train, val in sides(spec, 3):
-        assert min(train) > max(val)
-    with pytest.raises(DataError, match="trains on what comes after the examples it validates"):
+    assert numbers(spec, "test") == list(range(48, 60))
+    with pytest.raises(DataError, match="strategy stratified trains on what comes after the examples it validates"):
         dataset.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3))
 
 

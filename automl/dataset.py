@@ -5,6 +5,7 @@ No heavy library is imported until data is read, so documents can be checked in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -117,7 +118,7 @@ def prepare(
         for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
         if content is not None
     }
-    splits = type(loaded)(**checked)
+    splits = replace(loaded, **checked)
     given = [part for part in (splits.train, splits.val, splits.test) if part is not None]
     shapes = sorted({part.x.shape[1:] for part in given})
     if len(shapes) > 1:
@@ -151,6 +152,7 @@ def prepare(
         input_fields=_fields(document.input),
         task_fields=_fields(task),
         version=VERSION,
+        notes=(*splits.notes, *_constant(parts["train"].x, name, splits.notes)),
     )
     if folds is not None and evaluation is not None:
         trains = (_folds.training(folds, fold, evaluation.strategy) for fold in range(evaluation.folds or 0))
@@ -210,6 +212,27 @@ def _checked(part: Part, reader: Input, where: str) -> Part:
 
     x = reader.check(part.x)
     return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where, part.groups)
+
+
+def _constant(x: np.ndarray, name: str, notes: Sequence[str]) -> list[str]:
+    """Returns what is said of channels, of images and of series, that carry a single value in the training part.
+
+    Raises:
+        DataError: All of them do: there is nothing to learn from.
+    """
+    from automl.data import _arrays
+
+    found, channels = _arrays.constant_channels(x) if x.ndim > 2 else [], x.shape[-1]
+    if not found:
+        return []
+    if len(found) == channels:
+        received = ", ".join(f"{value:g}" for value in x.reshape(-1, channels)[0][:5])
+        what = "every value of every training example is the same" + (", channel by channel" if channels > 1 else "")
+        hint = ". ".join(["There is nothing to learn from: look at how the source reads the files", *notes])
+        raise _bad(name, what, received=received, hint=hint)
+    named = ", ".join(map(str, found[:10])) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
+    which = f"channels {named} of {channels} carry" if len(found) > 1 else f"channel {named} of {channels} carries"
+    return [f"{name}: {which} a single value in all training examples (counted from 0)"]
 
 
 def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

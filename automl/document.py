@@ -21,6 +21,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
+from automl import files
 from automl.bounds import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_NODES, refuse_excess
 from automl.errors import ConfigError, Problem, shorten
 
@@ -56,6 +57,8 @@ def read(path: Path) -> Document:
     Raises:
         ConfigError: The file is missing, unreadable, not UTF-8, not YAML, or holds more than plain data.
     """
+    if special := files.special(path):
+        raise ConfigError(Problem(str(path), special, "a YAML file"))
     try:
         if path.stat().st_size > MAX_BYTES:
             problem = Problem(

@@ -105,6 +105,8 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     folder.mkdir(parents=True)
     try:
         data = dataset.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
+        for note in data.notes:
+            watcher.say(note)
         origins = pretrained.require(read, data.shape)
     except BaseException:
         # A search that never began leaves nothing behind.

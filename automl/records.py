@@ -47,11 +47,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a source loads. A part the set does not bring is None and is cut from `train` later."""
+    """What a source loads. A part the set does not bring is None and is cut from `train` later.
+
+    Args:
+        train: The training part.
+        val: The validation part.
+        test: The test part.
+        notes: How it read the set, a line each, where that is worth a word.
+    """
 
     train: Part
     val: Part | None = None
     test: Part | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Timeline(Splits):
@@ -78,6 +86,7 @@ class DataSpec:
         input_fields: The input's fields as they were declared.
         task_fields: The task's.
         version: Of the way it was cut; see `dataset.VERSION`.
+        notes: What a user should know of how the set was read, a line each.
     """
 
     folder: str
@@ -95,6 +104,7 @@ class DataSpec:
     input_fields: Mapping[str, Any] = field(default_factory=dict)
     task_fields: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
+    notes: tuple[str, ...] = ()
 
     def at(self, fold: int | None) -> DataSpec:
         """Returns the same data as one fold sees it; None for all of it."""

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import automl
-from automl.errors import ConfigError, Problem, did_you_mean
+from automl import files
+from automl.errors import ConfigError, Problem, did_you_mean, shorten
 
 SPACES = "search_spaces"
 DATASETS = "datasets"
@@ -40,19 +41,23 @@ def find(shelf: str, name_or_path: str, where: str | None = None) -> Path:
     Raises:
         ConfigError: There is no such file, or no such name on the shelf.
     """
-    path = Path(name_or_path).expanduser()
+    path = files.expanded(name_or_path)
     # Of the text, not of `path`: pathlib takes `./` away, and a file beside the user needs no ending to be named.
     if path.suffix in (".yaml", ".yml") or name_or_path.startswith((".", "~")) or os.sep in name_or_path:
-        if path.is_file():
+        problem = files.unreadable(path)
+        if problem is None:
             return path
-        named = f": {name_or_path!r}" if where else ""
-        if path.is_dir():
-            raise ConfigError(Problem(where or name_or_path, f"this is a folder{named}", "a YAML file"))
-        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        raise ConfigError(Problem(where or name_or_path, f"no such file{named}", hint=did_you_mean(path.name, near)))
+        named = f": {shorten(name_or_path, files.SHOWN)}" if where else ""
+        where = where or files.shown(name_or_path)
+        if files.exists(path) and path.is_dir():
+            raise ConfigError(Problem(where, f"this is a folder{named}", "a YAML file"))
+        if problem != files.NOTHING:
+            raise ConfigError(Problem(where, f"{problem}{named}", "a YAML file"))
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if files.exists(path.parent) else []
+        raise ConfigError(Problem(where, f"no such file{named}", hint=did_you_mean(path.name, near)))
     if name_or_path not in names(shelf):
         expected = f"one of {', '.join(names(shelf))}, or the path of a YAML file"
         hint = did_you_mean(name_or_path, names(shelf))
-        what = f"no {_NOUN[shelf]} is called {name_or_path!r}"
+        what = f"no {_NOUN[shelf]} is called {shorten(name_or_path, files.SHOWN)}"
         raise ConfigError(Problem(where or _WORD[shelf], what, expected, hint=hint))
     return folder(shelf) / f"{name_or_path}.yaml"

@@ -38,6 +38,8 @@ def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bo
         _output.emit_object(facts, output)
         return
     _output.say(f"{found.path}: {found.told}.")
+    for note in found.notes:
+        _output.say(f"{note}.")
     _output.say(f"Wrote {paths[0]} and {paths[1]}, with the reason for every choice. Next:")
     _output.say(f"  {command}")
 

@@ -70,7 +70,10 @@ def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
 
     if not given["shape"]:
         assert read.data is not None
-        return dataset.prepare(read.data, folder, given["data_root"], read.evaluation)
+        prepared = dataset.prepare(read.data, folder, given["data_root"], read.evaluation)
+        for note in prepared.notes:
+            click.echo(note, err=True)
+        return prepared
     shape = shapes.read(given["shape"]).sides
     image, zeros, ones = len(shape) == 3, [0.0] * shape[-1], [1.0] * shape[-1]
     stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from automl import files
 from automl.errors import DataError, Problem
 
 VARIABLE = "AUTOML_DATA"
@@ -36,21 +37,20 @@ def find(wanted: str, root: Path | None, put: str) -> Path:
     Raises:
         DataError: It is in none of the places; the message names each of them.
     """
-    name = Path(wanted).expanduser()
+    name = files.expanded(wanted)
     if name.is_absolute():
-        if name.exists():
-            return name
-        raise fault(name, "no such file or folder", hint=f"Put {put} there")
+        return _usable(name, put)
     variable = os.environ.get(VARIABLE)
     places: list[tuple[str, Path]] = []
     if root is not None:
-        places.append(("the path given", root.expanduser()))
+        places.append(("the path given", files.expanded(root)))
     if variable:
-        places.append((f"${VARIABLE}", Path(variable).expanduser()))
+        places.append((f"${VARIABLE}", files.expanded(variable)))
     places.append(("the cache", cache()))
     for _, place in places:
-        if (place / name).exists():
-            return place / name
+        # A link in a circle is something, of which its own reason is told.
+        if files.absent(place / name) != files.NOTHING:
+            return _usable(place / name, put)
     looked = [f"{place / name} ({label})" for label, place in places]
     if not variable:
         looked.append(f"${VARIABLE} (not set)")
@@ -59,3 +59,10 @@ def find(wanted: str, root: Path | None, put: str) -> Path:
         f"data set not found; looked for {', '.join(looked)}",
         hint=f"Put {put} at {places[0][1] / name}, or name the parent folder of your data sets in ${VARIABLE}",
     )
+
+
+def _usable(path: Path, put: str) -> Path:
+    missing = files.absent(path)
+    if problem := missing or files.special(path):
+        raise fault(files.shown(path), problem, hint=f"Put {put} there")
+    return path

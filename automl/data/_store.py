@@ -114,7 +114,7 @@ def read(folder: Path) -> DataSpec:
         content = json.loads(path.read_text(encoding="utf-8"))
         content.pop("document", None)
         tuples = {name: tuple(content[name]) for name in ("shape", "classes", "stems")}
-        content.update(tuples, folder=str(folder))
+        content.update(tuples, folder=str(folder), notes=tuple(content.get("notes", ())))
         spec = DataSpec(**content)
     except FileNotFoundError as error:
         raise fault(folder, "holds no prepared data", expected=f"the file {SPEC}") from error

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from automl.data import Source
+from automl.data import Source, _pictures
 from automl.data._arrays import paired
+from automl.data._folders import Files, listed
+from automl.data._pictures import Range, read
 from automl.data._places import fault, find
-from automl.errors import shorten
-from automl.records import Part, Splits
+from automl.records import Splits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
-PARTS = ("train", "val", "test")
+Byte = Annotated[int, Field(ge=0, le=255)]
 
-_READING = (
-    OSError, EOFError, ValueError, TypeError, SyntaxError, IndexError, KeyError, OverflowError, MemoryError,
-    NotImplementedError, struct.error, zlib.error,
-)  # fmt: skip
-"""What Pillow raises on a broken file, truncated or altered at any byte."""
-
-_NO_DATA = ("Thumbs.db", "desktop.ini", "__MACOSX")
-"""What systems leave behind in folders, beside names that begin with a dot."""
-
-_ORIENTATION = 0x0112
-"""EXIF tag; from 5 on an image lies on its side."""
+_GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0)}
 
 
 class ImageFolder(Source):
     """A folder with a sub-folder for each class, or with `train`, `test` (and `val`) folders that hold one for each.
 
-    JPEG, PNG, BMP, WebP and GIF (its first frame), of any mode, turned as their EXIF data says, without transparency.
-    Images become `(n, height, width, channels)` uint8, in the order of their folders' and files' names. Files beside
-    the folders of classes are not read.
+    JPEG, PNG, BMP, WebP, GIF (its first frame) and TIFF (of one page), of any mode, turned as their EXIF data says,
+    what is transparent on a ground. Images become `(n, height, width, channels)` uint8, in the order of their folders'
+    and files' names. Where a file has numbers of more than 8 bits, or floats, they are float32: from 0 up to 256 by the
+    bits that the training part uses, or else by its least and greatest number. Files beside the folders of classes are
+    not read.
     """
 
     folder: str = Field(description="The folder, relative to the place of all data sets", min_length=1)
@@ -53,34 +44,30 @@ class ImageFolder(Source):
         "pad", description="How an image of other proportions gets that size: with black edges, cut, or distorted"
     )
     color: Literal["rgb", "grey"] = Field("rgb", description="Three channels, or one")
+    background: Literal["white", "black"] | tuple[Byte, Byte, Byte] = Field(
+        "white", description="What is seen behind what is transparent: `white`, `black`, or red, green and blue"
+    )
 
     def load(self, root: Path | None) -> Splits:
         """Reads every image; see `Source.load`."""
         folder = find(self.folder, root, "a folder of images for each class")
         parts = listed(folder)
         size = self.size or _shared_size(folder, parts)
-        return Splits(**{name: self._part(folder, files, size) for name, files in parts.items()})
-
-    def _part(self, folder: Path, files: Files, size: tuple[int, int]) -> Part:
-        x = np.empty((len(files), *size, 3 if self.color == "rgb" else 1), np.uint8)
-        for place, (path, _) in enumerate(files):
-            x[place] = read(path, lambda image: self._pixels(image, size))
-        return paired(x, np.array([name for _, name in files]), folder)
-
-    def _pixels(self, image: Image, size: tuple[int, int]) -> np.ndarray:
-        from PIL import Image as Images
-        from PIL import ImageOps
-
-        image = _plain(ImageOps.exif_transpose(image), "RGB" if self.color == "rgb" else "L")
-        height, width = size
-        method = Images.Resampling.BILINEAR
-        if image.size != (width, height):
-            if self.fit == "stretch":
-                image = image.resize((width, height), method)
-            else:
-                change = ImageOps.pad if self.fit == "pad" else ImageOps.fit
-                image = change(image, (width, height), method)
-        return np.asarray(image).reshape(height, width, -1)
+        ground = self.background if isinstance(self.background, tuple) else _GROUNDS[self.background]
+        scale, dtype, notes = _depths(folder, parts)
+        made = _Pixels(size, self.fit, "RGB" if self.color == "rgb" else "L", ground, scale)
+        loaded = {}
+        for name, found in parts.items():
+            x = np.empty((len(found), *size, 3 if self.color == "rgb" else 1), dtype)
+            for place, (path, _) in enumerate(found):
+                x[place] = read(path, made)
+            loaded[name] = paired(x, np.array([label for _, label in found]), folder)
+        if made.transparent:
+            count = sum(len(part.x) for part in loaded.values())
+            shown = self.background if isinstance(self.background, str) else f"the colour {list(self.background)}"
+            seen = f"{made.transparent:,} of {count:,} images are transparent in part"
+            notes.append(f"{seen}, and lie on {shown} (`background`)")
+        return Splits(loaded["train"], loaded.get("val"), loaded.get("test"), tuple(notes))
 
     @classmethod
     def toy(cls, folder: Path) -> ImageFolder:
@@ -97,75 +84,84 @@ class ImageFolder(Source):
         return cls(folder=str(folder))
 
 
-Files = list[tuple[Path, str]]
-"""Image files, each with its class."""
+@dataclass
+class _Pixels:
+    """Makes the pixels of an example of an open image.
 
-
-def listed(folder: Path) -> dict[str, Files]:
-    """Returns the image files of each part that a set brings, in the order of their names; reads none of them.
-
-    Raises:
-        DataError: There are no folders of classes, one holds no image or a folder, or a link leads out of the set.
+    Args:
+        size: Height and width.
+        fit: How an image of other proportions gets it.
+        mode: Pillow's word for the channels.
+        ground: What lies behind what is transparent.
+        scale: The range of numbers of more than 8 bits.
+        transparent: How many images showed some of the ground.
     """
-    return {name: _within(folder, part) for name, part in _parts(folder).items()}
 
+    size: tuple[int, int]
+    fit: str
+    mode: str
+    ground: tuple[int, int, int]
+    scale: Range | None
+    transparent: int = field(default=0)
 
-def _within(root: Path, folder: Path) -> Files:
-    classes = _folders(folder)
-    if not classes:
-        raise fault(folder, "holds no folders", expected="one for each class", received=_held(folder))
-    home = root.resolve()
-    found: Files = []
-    for each in classes:
-        files = _seen(each)
-        if not files:
-            raise fault(each, "holds no image", hint="Remove the folder, or put images of the class there")
-        for path in (each, *files):
-            if not path.resolve().is_relative_to(home):
-                raise fault(path, f"leads out of {root}", hint="Copy what it leads to")
-        inner = next((path for path in files if path.is_dir()), None)
-        if inner is not None:
-            raise fault(inner, "is a folder in the folder of a class", expected="images alone")
-        found += [(path, each.name) for path in files]
-    return found
+    def __call__(self, image: Image) -> np.ndarray:
+        from PIL import ImageOps
+
+        deep = _pictures.depth(image) == "numbers"
+        image = ImageOps.exif_transpose(image)
+        if deep:
+            assert self.scale is not None
+            return self._fitted(self.scale.applied(image))
+        image, is_seen = _pictures.on(self.ground, image)
+        self.transparent += is_seen
+        return self._fitted(image.convert(self.mode))
+
+    def _fitted(self, image: Image) -> np.ndarray:
+        from PIL import Image as Images
+        from PIL import ImageOps
+
+        height, width = self.size
+        method = Images.Resampling.BILINEAR
+        if image.size != (width, height):
+            if self.fit == "stretch":
+                image = image.resize((width, height), method)
+            else:
+                change = ImageOps.pad if self.fit == "pad" else ImageOps.fit
+                image = change(image, (width, height), method)
+        return np.asarray(image).reshape(height, width, -1)
 
 
 def sizes(parts: Mapping[str, Files]) -> Counter[tuple[int, int]]:
     """Returns how many images have which height and width; reads no pixels."""
-    return Counter(read(path, _size) for files in parts.values() for path, _ in files)
+    return Counter(read(path, _pictures.size) for found in parts.values() for path, _ in found)
 
 
-def read(path: Path, what: Callable[[Image], Any]) -> Any:
-    """Returns something of an image file.
+def _depths(folder: Path, parts: Mapping[str, Files]) -> tuple[Range | None, type[np.generic], list[str]]:
+    """Returns the range of numbers of more than 8 bits and the type that holds them, and what is said of them.
 
     Raises:
-        DataError: It is no image, damaged, or of more pixels than Pillow takes to be meant well.
+        DataError: There is nothing to learn a range from, or too little is left of what the files hold.
     """
-    from PIL import Image as Images
-    from PIL import UnidentifiedImageError
-
-    try:
-        with Images.open(path, formats=FORMATS) as image:
-            return what(image)
-    except UnidentifiedImageError as error:
-        raise fault(path, "is no image", expected=", ".join(FORMATS), hint="Remove it, or convert it") from error
-    except (*_READING, Images.DecompressionBombError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise fault(path, "cannot be read to its end", hint=f"It is damaged, copy it again ({reason})") from error
-
-
-def _plain(image: Image, mode: str) -> Image:
-    if image.mode.startswith(("I", "F")):
-        # 16 bits: Pillow would cut off what is above 255.
-        image = image.convert("I").point(lambda value: value * (1 / 256))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-    return image.convert(mode)
-
-
-def _size(image: Image) -> tuple[int, int]:
-    width, height = image.size
-    return (width, height) if image.getexif().get(_ORIENTATION, 1) >= 5 else (height, width)
+    kinds = {path: read(path, _pictures.depth) for found in parts.values() for path, _ in found}
+    training = [path for path, _ in parts["train"]]
+    colours = [path for path in training if kinds[path] == "colours"]
+    if colours and _pictures.brightest(colours) < 64:
+        what = "its colours have 16 bits in the files, of which the highest are not used, and 8 would be read"
+        raise fault(folder, what, received=f"{len(colours)} such images", hint="Convert them to 8 bits")
+    deep = [path for path, kind in kinds.items() if kind == "numbers"]
+    if not deep:
+        return None, np.uint8, []
+    known = [path for path in training if kinds[path] == "numbers"]
+    if not known:
+        what = "has numbers of more than 8 bits, and the images of the training part have none"
+        raise fault(deep[0], what, hint="Convert all images to one depth")
+    scale = Range.of(known)
+    others = len(kinds) - len(deep)
+    if others and not scale.is_whole:
+        what = f"{len(deep)} of its images hold {scale.told}, the others bytes: no range fits both"
+        raise fault(folder, what, hint="Convert all images to one depth")
+    beside = f", {others:,} have 8" if others else ""
+    return scale, np.float32, [f"{len(deep):,} images hold {scale.told}, brought to the range of bytes{beside}"]
 
 
 def _shared_size(folder: Path, parts: Mapping[str, Files]) -> tuple[int, int]:
@@ -177,33 +173,3 @@ def _shared_size(folder: Path, parts: Mapping[str, Files]) -> tuple[int, int]:
         hint = "Give `size: [height, width]`, and `fit` if they should not be padded"
         raise fault(folder, "its images differ in size", expected="one size", received=received, hint=hint)
     return next(iter(found))
-
-
-def _parts(folder: Path) -> dict[str, Path]:
-    """Returns the folder of each part; of a set without parts the folder itself, for `train`."""
-    if not folder.is_dir():
-        raise fault(folder, "is a file", expected="a folder with one folder for each class")
-    names = [each.name for each in _folders(folder)]
-    # A class may be called `train` too: it holds images, and the part holds folders.
-    if "train" not in names or not _folders(folder / "train"):
-        return {"train": folder}
-    others = sorted(set(names) - set(PARTS))
-    if others:
-        raise fault(folder, "holds folders beside `train`", expected=", ".join(PARTS), received=shorten(others))
-    return {name: folder / name for name in PARTS if name in names}
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in _seen(folder) if path.is_dir()]
-
-
-def _seen(folder: Path) -> list[Path]:
-    return sorted(_visible(folder), key=lambda path: path.name)
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in _NO_DATA)
-
-
-def _held(folder: Path) -> str:
-    return shorten([path.name for path in _seen(folder)]) if _seen(folder) else "an empty folder"

@@ -54,7 +54,7 @@ class Npz(Source):
         keys = archive.files
         parts = {name: self._part(archive, path, name) for name in PARTS if f"{self.x}_{name}" in keys}
         if "train" in parts:
-            return Splits(**parts)
+            return Splits(parts["train"], parts.get("val"), parts.get("test"))
         if parts or self.x not in keys:
             wanted = f"{self.x}_train"
             others = [key for key in keys if key.partition("_")[0] != self.y]

@@ -96,6 +96,6 @@ class Image(Input):
 
 def _range(low: float, high: float) -> tuple[float, float]:
     """Returns the range that pixels are meant to have, whose ends the training part need not reach."""
-    if low >= 0 and high <= 255:
+    if low >= 0 and high < 256:  # numbers of 16 bits are brought to the range of bytes without rounding them
         return 0.0, 1.0 if high <= 1 else 255.0
     return low, high

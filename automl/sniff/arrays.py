@@ -10,18 +10,14 @@ from typing import Any
 import numpy as np
 
 from automl import data, inputs
-from automl.data import image_folder
 from automl.data._places import fault
 from automl.errors import did_you_mean
 from automl.records import Splits
-from automl.sniff import places
+from automl.sniff import pictures, places
 from automl.sniff.found import Found
 
 X_KEYS = ("x", "data", "images", "image", "series", "features", "inputs", "arr_0")
 """What the examples are called in an archive, the likeliest first."""
-
-LARGEST = 128
-"""Pixels of the longer side of images, unless the user says otherwise."""
 
 _HOLDS = {
     "ts": ("series", "what .ts files hold"),
@@ -46,14 +42,14 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
             fields["name"], why["name"] = _series_name(path)
             path = path.parent
         if kind == "image_folder":
-            fields, why = _images(path)
+            fields, why = pictures.fields(path)
         source = {"folder": str(path), **fields}
     splits: Splits = data.registry.get(kind).model_validate(source).load(None)
     first = splits.train.x
     chosen, why["input"] = (wanted, "what --input named") if wanted else _input(kind, path, first)
     reader = inputs.registry.read(chosen)
     shape = tuple(int(side) for side in reader.check(first[:1]).shape[1:])
-    found = Found(kind, path, fields, chosen, shape, why)
+    found = Found(kind, path, fields, chosen, shape, why, notes=list(splits.notes))
     for name in ("train", "val", "test"):
         part = getattr(splits, name)
         if part is not None:
@@ -70,19 +66,6 @@ def _series_name(path: Path) -> tuple[str, str]:
             name = path.stem[: -len(word) - 1]
             return name, f"first word of {name}_TRAIN.ts and {name}_TEST.ts"
     return path.stem, f"first word of {path.name}, which brings no test part"
-
-
-def _images(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the size that images get, where theirs differ or are more than a model on a CPU gets through."""
-    found = image_folder.sizes(image_folder.listed(folder))
-    if len(found) == 1 and max(next(iter(found))) <= LARGEST:
-        return {}, {}
-    height, width = (float(np.median([size[axis] for size in found.elements()])) for axis in (0, 1))
-    shrunk = min(1.0, LARGEST / max(height, width))
-    size = [max(1, round(side * shrunk)) for side in (height, width)]
-    why = f"{len(found)} sizes" if len(found) > 1 else "one size"
-    reason = f"{why}, {height:.0f} by {width:.0f} in the middle; at most {LARGEST}, for a CPU"
-    return {"size": size}, {"size": reason}
 
 
 def _keys(path: Path, target: str | None) -> dict[str, str]:

@@ -33,6 +33,7 @@ class Found:
         split: The data document's `split`; empty for a set that brings all parts.
         limit: The data document's `limit`; empty for all examples.
         sizes: Examples of each part after both.
+        notes: What a user should know of how the set is read, a line each.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Found:
     split: dict[str, float] = field(default_factory=dict)
     limit: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -110,4 +112,5 @@ class Found:
             "split": self.split,
             "limit": self.limit,
             "sizes": self.sizes,
+            "notes": self.notes,
         }

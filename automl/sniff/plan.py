@@ -37,7 +37,7 @@ def make(found: Found) -> None:
     counts = dict(zip(*np.unique(np.asarray(task.strata(labels)), return_counts=True), strict=True))
     found.classes = {name: int(counts[name]) for name in names}
     rows = {part: Part(np.arange(len(y)), y) for part, y in found.labels.items()}
-    splits = Splits(**rows)
+    splits = Splits(rows["train"], rows.get("val"), rows.get("test"))
     reasons: list[DataError] = []
     for fraction, limited in product(FRACTIONS, (True, False)):
         try:

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from automl import dataset
 from automl.data.image_folder import ImageFolder
+from automl.dataset import DataDocument
 from automl.errors import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -108,7 +112,7 @@ def test_a_link_inside_is_followed(tmp_path):
 # --- files
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp", "gif"])
+@pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp", "gif", "tif"])
 def test_every_format(tmp_path, ending):
     write(tmp_path / "a" / f"0.{ending}", size=(16, 16), color=BLUE)
     pixel = load(tmp_path).train.x[0, 8, 8].astype(int)
@@ -121,8 +125,10 @@ def test_every_format(tmp_path, ending):
         ("L", 90, (90, 90, 90), 90),
         ("1", 1, (255, 255, 255), 255),
         ("P", 0, (0, 0, 0), 0),
-        ("LA", (90, 0), (90, 90, 90), 90),
-        ("RGBA", (10, 20, 30, 0), (10, 20, 30), 18),
+        ("LA", (90, 0), (255, 255, 255), 255),
+        ("LA", (90, 255), (90, 90, 90), 90),
+        ("RGBA", (10, 20, 30, 0), (255, 255, 255), 255),
+        ("RGBA", (10, 20, 30, 255), (10, 20, 30), 18),
         # Cut off instead of scaled, it would be white.
         ("I;16", 90 * 256, (90, 90, 90), 90),
     ],
@@ -135,11 +141,155 @@ def test_every_mode(tmp_path, mode, color, rgb, grey):
     assert x[0, 0, 0, 0] == grey
 
 
-def test_transparency_in_a_palette_is_dropped_without_a_word(tmp_path):
+def transparent(folder: Path, count: int, color: int = 0) -> Path:
+    """Writes pictures in the alpha channel: the left half of `a`, the right half of `b`; all colours are one."""
+    for name, half in (("a", slice(0, 2)), ("b", slice(2, 4))):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = np.full((4, 4, 4), color, np.uint8)
+            pixels[..., 3] = 0
+            pixels[:, half, 3] = 255
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_what_is_transparent_lies_on_a_ground_and_is_counted(tmp_path):
+    transparent(tmp_path, 3)
+    write(tmp_path / "a" / "solid.png", color=(1, 2, 3, 255), mode="RGBA")
+    splits = load(tmp_path)
+    assert splits.train.x[0, :, :, 0].tolist() == [[0, 0, 255, 255]] * 4
+    assert splits.train.x[-1, :, :, 0].tolist() == [[255, 255, 0, 0]] * 4
+    assert splits.notes == ("6 of 7 images are transparent in part, and lie on white (`background`)",)
+    splits = load(tmp_path, background=(7, 8, 9))
+    assert tuple(splits.train.x[0, 0, 3]) == (7, 8, 9)
+    assert "the colour [7, 8, 9]" in splits.notes[0]
+    (tmp_path / "b" / "0.png").rename(tmp_path / "c.png")
+    assert load(tmp_path, background="black").train.x[-1].max() == 0
+
+
+def test_a_ground_on_which_nothing_is_seen_is_refused(tmp_path):
+    source = {"image_folder": {"folder": str(transparent(tmp_path / "set", 5, color=255))}}
+    declared = {"name": "white", "source": source, "input": "image", "task": "classification"}
+    with pytest.raises(DataError, match="every value of every training example is the same") as caught:
+        dataset.prepare(DataDocument.model_validate(declared), tmp_path / "prepared")
+    assert "10 of 10 images are transparent in part, and lie on white (`background`)" in str(caught.value)
+    source["image_folder"]["background"] = "black"
+    spec = dataset.prepare(DataDocument.model_validate(declared), tmp_path / "prepared")
+    assert (spec.stem["low"], spec.stem["high"]) == (0, 255)
+    assert spec.notes == dataset.load_spec(tmp_path / "prepared").notes
+    assert "lie on black" in spec.notes[0]
+
+
+def test_transparency_in_a_palette_and_of_one_colour(tmp_path):
     path = write(tmp_path / "a" / "0.png")
     with Image.open(path) as image:
-        image.convert("P").save(path, transparency=bytes([0, 128, 255]))
-    assert tuple(load(tmp_path).train.x[0, 0, 0]) == RED
+        image.quantize(2).save(path, transparency=bytes([0, 128]))
+    write(tmp_path / "a" / "1.png", transparency=RED)
+    write(tmp_path / "a" / "2.png", transparency=BLUE)
+    splits = load(tmp_path)
+    assert splits.train.x[:, 0, 0].tolist() == [[255, 255, 255], [255, 255, 255], list(RED)]
+    assert splits.notes[0].startswith("2 of 3 images")
+
+
+# --- numbers of more than 8 bits
+
+
+def numbers(folder: Path, values: dict[str, np.ndarray]) -> Path:
+    for name, pixels in values.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+def grey(low: int, high: int, kind: str = "uint16") -> np.ndarray:
+    return np.linspace(low, high, 16).reshape(4, 4).astype(kind)
+
+
+@pytest.mark.parametrize(
+    ("high", "bits"), [(200, 8), (699, 10), (1023, 10), (4095, 12), (16383, 14), (20000, 16), (65535, 16)]
+)
+def test_numbers_have_the_bits_that_the_training_part_uses(tmp_path, high, bits):
+    numbers(tmp_path, {"train/a/0.png": grey(0, high), "test/a/0.png": grey(0, high // 2)})
+    splits = load(tmp_path)
+    step = 2 ** (bits - 8)
+    assert splits.train.x.dtype == np.float32
+    assert splits.train.x[0, -1, -1].tolist() == [high / step] * 3
+    assert splits.test.x[0, -1, -1, 0] == (high // 2) / step  # by the same rule: half as bright
+    assert splits.notes == (f"2 images hold numbers of {bits} bits, brought to the range of bytes",)
+
+
+def test_no_grey_level_of_twelve_bits_is_lost(tmp_path):
+    """The classes differ by 60 of 4,096 levels, in files of 16 bits: divided by 256 they were the same."""
+    rng = np.random.default_rng(0)
+    pictures = {
+        f"{name}/{number}.png": rng.integers(600 + more, 640 + more, (8, 8), dtype=np.uint16)
+        for name, more in (("healthy", 0), ("ill", 60))
+        for number in range(5)
+    }
+    train = load(numbers(tmp_path, pictures)).train
+    healthy, ill = (train.x[train.y == name] for name in ("healthy", "ill"))
+    assert healthy.max() < ill.min()
+    assert len(np.unique(healthy)) == 40
+
+
+@pytest.mark.parametrize(
+    ("pixels", "least", "most"),
+    [
+        (np.linspace(0, 1, 16).reshape(4, 4).astype(np.float32), 0, 255),
+        (np.linspace(-1000, 3000, 16).reshape(4, 4).astype(np.float32), 0, 255),
+        (grey(-1000, 3000, "int32"), 0, 255),
+        (grey(0, 100_000, "int32"), 0, 100_000 / 2**9),
+        (grey(0, 4095, "uint16"), 0, 4095 / 16),
+    ],
+)
+def test_floats_and_numbers_of_32_bits(tmp_path, pixels, least, most):
+    x = load(numbers(tmp_path, {"a/0.tif": pixels}), color="grey").train.x
+    assert (x.min(), x.max()) == (least, pytest.approx(most))
+    assert len(np.unique(x)) == 16
+    half = load(tmp_path, size=(2, 2)).train.x
+    assert half.shape == (1, 2, 2, 3)
+    assert len(np.unique(half)) == 4
+    assert load(tmp_path, size=(4, 8)).train.x[0, 0, 0].tolist() == [0, 0, 0]  # the edge
+
+
+def test_depths_that_do_not_go_together(tmp_path):
+    numbers(tmp_path, {"train/a/0.png": grey(0, 255, "uint8"), "test/a/0.png": grey(0, 4095)})
+    assert "has numbers of more than 8 bits, and the images of the training part have none" in failure(tmp_path)
+    numbers(tmp_path, {"train/a/1.png": grey(0, 4095)})
+    assert load(tmp_path).notes == ("2 images hold numbers of 12 bits, brought to the range of bytes, 1 have 8",)
+    numbers(tmp_path, {"train/a/1.tif": grey(0, 1, "float32")})
+    assert "the others bytes: no range fits both" in failure(tmp_path)
+
+
+def test_pixels_that_are_no_numbers_are_refused_by_their_file(tmp_path):
+    numbers(tmp_path, {"a/0.tif": np.full((4, 4), np.nan, np.float32)})
+    assert failure(tmp_path).startswith(f"{tmp_path}/a/0.tif: holds pixels that are no finite numbers.")
+
+
+def test_several_pages_are_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    pages = [Image.new("L", (4, 4), color) for color in (10, 20)]
+    pages[0].save(tmp_path / "a" / "0.tif", save_all=True, append_images=pages[1:])
+    assert "0.tif: holds several pages. Expected one image" in failure(tmp_path)
+
+
+def colours(path: Path, value: int) -> None:
+    """Writes a PNG of 16 bits for each colour, which Pillow cannot."""
+    rows = (b"\0" + struct.pack(">6H", *[value] * 6)) * 2
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">2I5B", 2, 2, 16, 2, 0, 0, 0))
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def test_colours_of_which_the_upper_bits_are_not_used_are_refused(tmp_path):
+    colours(tmp_path / "a" / "0.png", 60_000)
+    assert load(tmp_path).train.x[0, 0, 0].tolist() == [234] * 3
+    colours(tmp_path / "a" / "0.png", 4095)
+    assert "Convert them to 8 bits" in failure(tmp_path)
 
 
 def test_the_first_frame_of_a_film(tmp_path):
@@ -202,7 +352,7 @@ def test_what_is_no_image_is_named(tmp_path):
     assert re.search(r"a/notes\.txt: is no image\. Expected JPEG, PNG, .*Remove it", failure(tmp_path, size=[4, 4]))
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "gif", "webp", "bmp"])
+@pytest.mark.parametrize("ending", ["jpg", "png", "gif", "webp", "bmp", "tif"])
 def test_damage_anywhere_is_said_in_a_line(tmp_path, ending):
     path = tmp_path / "a" / f"0.{ending}"
     path.parent.mkdir()
@@ -229,7 +379,8 @@ def test_damage_anywhere_is_said_in_a_line(tmp_path, ending):
 def test_an_image_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     write(tmp_path / "a" / "0.png", size=(64, 64))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert "could be decompression bomb" in failure(tmp_path)
+    message = failure(tmp_path)
+    assert "has more than the 2,000 pixels that an image may have here. It is not damaged, but large" in message
 
 
 def unquoted(message: str) -> str:

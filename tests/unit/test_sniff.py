@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from automl import data, sniff
+from automl.data.image_folder import ImageFolder
 from automl.dataset import DataDocument
 from automl.document import parse
 from automl.errors import DataError
@@ -264,6 +265,114 @@ def test_folders_of_pictures(tmp_path):
     document = parse(sniff.data.write(large, tmp_path, "automl"), "t").data
     assert document["source"] == {"image_folder": {"folder": "large", "size": [64, 128]}}
     assert DataDocument.model_validate({**document, "root": str(tmp_path)}).source.load(tmp_path).train.x.shape[0] == 12
+
+
+def test_white_pictures_on_nothing_are_seen_on_black(tmp_path):
+    for name, width in (("cat", 2), ("dog", 4)):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            icon = Image.new("RGBA", (6, 6), (255, 255, 255, 0))
+            icon.paste((255, 255, 255, 255), (0, 0, width, 6))
+            icon.save(tmp_path / name / f"{number}.png")
+    found = sniff.look(tmp_path)
+    assert found.fields == {"background": "black"}
+    assert found.notes == ["20 of 20 images are transparent in part, and lie on black (`background`)"]
+    assert "background: black" in sniff.data.write(found, tmp_path, "automl")
+    assert "# 20 of 20 images are transparent" in sniff.data.write(found, tmp_path, "automl")
+    icon.paste((200, 0, 0, 255), (0, 0, width, 6))
+    icon.save(tmp_path / name / "0.png")
+    assert sniff.look(tmp_path).fields == {}
+
+
+def folders(root: Path, *places: str, endings: tuple[str, ...] = ("png",), names: str = "{}") -> Path:
+    """Writes ten pictures (or files of another ending) into each place."""
+    for place in places:
+        (root / place).mkdir(parents=True)
+        for number in range(10):
+            path = root / place / f"{names.format(number)}.{endings[0]}"
+            if endings[0] == "png":
+                Image.fromarray(RNG.integers(0, 255, (6, 6, 3)).astype(np.uint8)).save(path)
+            else:
+                path.write_text("0 0.5 0.5 0.1 0.1")
+    return root
+
+
+@pytest.mark.parametrize("words", [("valid",), ("validation", "Test"), ("VAL", "testing")])
+def test_folders_of_parts_by_their_usual_names(tmp_path, words):
+    for part in ("Train", *words):
+        folders(tmp_path, f"{part}/cat", f"{part}/dog")
+    found = sniff.look(tmp_path)
+    assert found.classes == {"cat": 10 * (1 + len(words)), "dog": 10 * (1 + len(words))}
+    assert found.sizes == {**found.sizes, "train": 20 if len(words) > 1 else 16, "val": 20}
+    assert set(found.split) == (set() if len(words) > 1 else {"test", "seed"})
+
+
+def test_two_folders_of_one_part_are_not_chosen_between(tmp_path):
+    folders(tmp_path, "train/cat", "train/dog", "val/cat", "val/dog", "valid/cat", "valid/dog")
+    assert "holds two folders of the part val. Expected one; received val and valid" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (("train", "test"), "its folders are called like parts of a set, and not like classes"),
+        (("Train", "Val", "Test"), "its folders are called like parts of a set, and not like classes"),
+        (("train2017", "val2017"), "its folders are called like parts of a set, and not like classes"),
+        (("cat", "dog", "test"), "its folders are called like parts of a set, and not like classes"),
+        (("train", "trainannot", "test", "testannot"), "looks like segmentation, which is not supported yet"),
+        (("images", "masks"), "looks like segmentation, which is not supported yet"),
+        (("image", "label"), "looks like segmentation, which is not supported yet"),
+        (("train_images", "train_masks"), "looks like segmentation, which is not supported yet"),
+        (("images/train", "images/val", "labels/train", "labels/val"), "looks like segmentation"),
+        (("train/images", "train/labels", "valid/images", "valid/labels"), "looks like segmentation"),
+        (("cat", "dog", "ground_truth"), "looks like segmentation, which is not supported yet"),
+        (("test/cat", "test/dog", "valid/cat", "valid/dog"), "holds no training part"),
+    ],
+)
+def test_parts_and_masks_are_no_classes(tmp_path, places, told):
+    message = refusal(folders(tmp_path, *places))
+    assert told in message
+    with pytest.raises(DataError) as caught:  # a search says the same, whoever wrote its document
+        ImageFolder(folder=str(tmp_path)).load(None)
+    assert told in str(caught.value)
+
+
+def test_boxes_look_like_detection(tmp_path):
+    folders(tmp_path, "images")
+    folders(tmp_path, "labels", endings=("txt",))
+    assert "looks like object detection, which is not supported yet" in refusal(tmp_path)
+
+
+def test_masks_among_the_examples_of_a_class_are_refused(tmp_path):
+    folders(tmp_path, "benign", "malign")
+    (tmp_path / "malign" / "3.png").rename(tmp_path / "malign" / "4_mask.png")
+    assert "4_mask.png: seems to be the mask of 4, and no example of the class 'malign'" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [("mask", "no_mask"), ("with_mask", "without_mask"), ("train", "bus"), ("label", "no")]
+)
+def test_classes_that_sound_like_something_else(tmp_path, names):
+    assert sniff.look(folders(tmp_path, *names)).classes == dict.fromkeys(sorted(names), 10)
+
+
+def test_labels_in_the_names_of_files_are_seen(tmp_path):
+    folders(tmp_path, "test")
+    folders(tmp_path, "train", names="cat.{}")
+    folders(tmp_path / "train", "more", names="dog.{}")
+    for path in (tmp_path / "train" / "more").iterdir():
+        path.rename(tmp_path / "train" / path.name)
+    (tmp_path / "train" / "more").rmdir()
+    assert "The label seems to stand in the names of the files ('cat', 'dog')" in refusal(tmp_path)
+
+
+def test_what_systems_leave_behind_is_no_picture(tmp_path):
+    folders(tmp_path, "cat", "dog")
+    for name in ("Thumbs.db", "thumbs.db", "ehthumbs.db", ".DS_Store", "Desktop.ini", "._0.png"):
+        (tmp_path / "cat" / name).write_text("no picture")
+        (tmp_path / name).write_text("no picture")
+    folders(tmp_path, "__MACOSX", "@eaDir", ".ipynb_checkpoints")
+    assert sniff.look(tmp_path).classes == {"cat": 10, "dog": 10}
 
 
 def test_pictures_outside_of_classes_are_refused(tmp_path):

@@ -1,0 +1,191 @@
+"""Which folders of pictures are classes, and which hold parts of a set, masks or annotations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from automl import files
+from automl.data._places import fault
+from automl.errors import DataError, shorten
+
+PARTS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""The names that people give to the folders of parts, in any case."""
+
+PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+
+_PART = rf"({'|'.join(word for words in PARTS.values() for word in words)})"
+_ANSWERS = r"(masks|labels|annot(ation)?s?|gts?|ground[ _.-]?truths?|segmentations?|bbox(es)?)"
+_NO_CLASS = re.compile(
+    rf"(val|valid|validation|test|testing)|{_PART}[ _.-]?\d{{2,4}}|"  # COCO's val2017
+    rf"({_PART}[ _.-]?)?{_ANSWERS}|{_PART}[ _.-]?(mask|label)|{_ANSWERS}[ _.-]?{_PART}"
+)
+"""What no class is called, whatever stands beside it."""
+
+_MAYBE = re.compile(r"train|training|masks?|labels?|images?|imgs?|img|pictures?|photos?|jpegimages|data")
+"""What a class may be called beside others (`mask` and `no_mask`; a train, a bus), but not where all folders are so."""
+
+_ANSWER = re.compile(r"mask|label|annot|gt|truth|segment|bbox")
+_MASK_OF = re.compile(r"(.+?)[ _.-]+(mask|seg(mentation)?|annot(ation)?|gt|groundtruth)([ _.-]?\d+)?", re.IGNORECASE)
+_WORD = re.compile(r"([^\W\d_]+)[ _.-]*\d+", re.IGNORECASE)
+"""A file whose name begins with what may be its label: `cat.12.jpg`."""
+
+_NO_DATA = {
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin",
+    "system volume information", "lost+found",
+}  # fmt: skip
+"""What systems leave behind in folders, beside names that begin with a dot; in any case."""
+
+Files = list[tuple[Path, str]]
+"""Image files, each with its class."""
+
+
+def listed(folder: Path) -> dict[str, Files]:
+    """Returns the image files of each part that a set brings, in the order of their names; reads none of them.
+
+    Raises:
+        DataError: There are no folders of classes, one holds no image or a folder, or a link leads out of the set.
+    """
+    return {name: _within(folder, part) for name, part in parts(folder).items()}
+
+
+def parts(folder: Path) -> dict[str, Path]:
+    """Returns the folder of each part; of a set without parts the folder itself, for `train`.
+
+    Raises:
+        DataError: It is no folder, or beside its parts lie other folders.
+    """
+    if not folder.is_dir():
+        raise fault(folder, "is a file", expected="a folder with one folder for each class")
+    inside = folders(folder)
+    # A class may be called `train` too: it holds images, and the part holds folders.
+    named = [(part_of(each.name), each) for each in inside]
+    if not any(part and folders(each) for part, each in named):
+        return {"train": folder}
+    others = [each.name for part, each in named if part is None]
+    found: dict[str, Path] = {}
+    for part, each in named:
+        if part in found:
+            received = f"{found[part].name} and {each.name}"
+            raise fault(folder, f"holds two folders of the part {part}", expected="one", received=received)
+        if part:
+            found[part] = each
+    if others:
+        raise fault(folder, "holds folders beside `train`", expected=", ".join(PARTS), received=shorten(others))
+    if "train" not in found:
+        received = shorten([each.name for each in found.values()])
+        raise fault(folder, "holds no training part", expected="a folder `train`", received=received)
+    return {name: found[name] for name in PARTS if name in found}
+
+
+def part_of(name: str) -> str | None:
+    """Returns the part that a folder's name stands for, if any."""
+    return next((part for part, words in PARTS.items() if name.lower() in words), None)
+
+
+def folders(folder: Path) -> list[Path]:
+    """Returns the folders in a folder, by name."""
+    return [path for path in seen(folder) if path.is_dir()]
+
+
+def seen(folder: Path) -> list[Path]:
+    """Returns what lies in a folder, by name, but for what systems leave behind."""
+    inside = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted((path for path in inside if path.name.lower() not in _NO_DATA), key=lambda path: path.name)
+
+
+def is_picture(path: Path) -> bool:
+    """Tells whether a file is called like a picture."""
+    return path.suffix.lower() in PICTURES
+
+
+def _within(root: Path, folder: Path) -> Files:
+    classes = folders(folder)
+    if not classes:
+        hint = None if root == folder else "Nothing tells the classes there: take the folder out of the set"
+        raise fault(folder, "holds no folders", expected="one for each class", received=_held(folder), hint=hint)
+    if problem := no_classes(folder, classes):
+        raise problem
+    home = root.resolve()
+    found: Files = []
+    for each in classes:
+        pictures = seen(each)
+        if not pictures:
+            raise fault(each, "holds no image", hint="Remove the folder, or put images of the class there")
+        for path in (each, *pictures):
+            _check_link(path, home, root)
+        inner = next((path for path in pictures if path.is_dir()), None)
+        if inner is not None:
+            raise fault(inner, "is a folder in the folder of a class", expected="images alone")
+        _check_files(each, pictures)
+        found += [(path, each.name) for path in pictures]
+    return found
+
+
+def _check_link(path: Path, home: Path, root: Path) -> None:
+    if missing := files.absent(path):
+        raise fault(path, missing, hint="Remove it")
+    if not path.resolve().is_relative_to(home):
+        raise fault(path, f"leads out of {root}", hint="Copy what it leads to")
+
+
+def _check_files(folder: Path, pictures: Sequence[Path]) -> None:
+    stems = {path.stem for path in pictures}
+    for path in pictures:
+        if problem := files.special(path):
+            raise fault(path, problem, expected="images alone", hint="Remove it")
+        mask = _MASK_OF.fullmatch(path.stem)
+        if mask and mask[1] in stems:
+            what = f"seems to be the mask of {mask[1]}, and no example of the class {folder.name!r}"
+            raise fault(path, what, hint="Move the masks out of the folders of classes")
+
+
+def no_classes(folder: Path, inside: Sequence[Path]) -> DataError | None:
+    """Returns what is wrong with folders that are no classes, by their names; None where they may be classes.
+
+    Args:
+        folder: The set.
+        inside: The folders in it.
+    """
+    names = {each.name.lower() for each in inside}
+    odd = [each for each in inside if _NO_CLASS.fullmatch(each.name.lower())]
+    if not odd and not all(_MAYBE.fullmatch(name) for name in names):
+        return None
+    odd = [each for each in inside if each in odd or _MAYBE.fullmatch(each.name.lower())]
+    received = shorten([each.name for each in odd], 100)
+    answers = [each for each in odd if _ANSWER.search(each.name.lower())]
+    if answers:
+        endings = {path.suffix.lower() for each in answers for path in islice(_files(each), 1000)}
+        what = "segmentation" if endings & PICTURES else "object detection" if endings else "segmentation or detection"
+        what = f"looks like {what}, which is not supported yet: its folders hold masks, labels or annotations"
+        return fault(folder, what, expected="a folder of images for each class", received=received)
+    hint = "Put the images of each class into a folder of its own"
+    if len(odd) == 1 and folders(odd[0]):
+        hint = f"Name the folder {odd[0]}, if its folders are the classes"
+    elif words := _labels_in_names(odd):
+        hint = (
+            f"The label seems to stand in the names of the files ({words}): put those of each into a folder of its own"
+        )
+    what = "its folders are called like parts of a set, and not like classes"
+    return fault(folder, what, expected="a folder for each class", received=received, hint=hint)
+
+
+def _labels_in_names(inside: Sequence[Path]) -> str | None:
+    """Returns the words that the names of files begin with, where they are as few as classes are."""
+    names = [path.name for each in inside for path in islice(_files(each), 1000)]
+    words = {match[1] for name in names if (match := _WORD.match(name))}
+    return shorten(sorted(words))[1:-1] if 1 < len(words) <= max(2, len(names) // 5) else None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _held(folder: Path) -> str:
+    return shorten([path.name for path in seen(folder)]) if seen(folder) else "an empty folder"

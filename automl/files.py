@@ -1,0 +1,82 @@
+"""What a path leads to, asked before it is opened: a pipe would be waited for, a device read without end."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from pathlib import Path
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+SHOWN = 200
+"""Characters of a path that messages show."""
+
+NOTHING = "no such file or folder"
+"""Why there is nothing at most paths that lead nowhere."""
+
+
+def expanded(path: Path | str) -> Path:
+    """Returns a path with `~` written out; one of a user whom the system does not know stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def shown(path: Path | str) -> str:
+    """Returns a path as messages show it."""
+    text = str(path)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def absent(path: Path) -> str | None:
+    """Returns why there is nothing at a path, as the end of a sentence; None where there is something.
+
+    A link that leads nowhere is nothing, and so is a path that the system cannot take: too long, or in a circle.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        return _reason(path, error)
+    except ValueError:
+        return "no path: it holds a null character"
+    return None
+
+
+def exists(path: Path) -> bool:
+    """Tells whether there is something at a path, whatever the path is."""
+    return absent(path) is None
+
+
+def special(path: Path) -> str | None:
+    """Returns what keeps a path that leads somewhere from being read: it is a pipe, a device or a socket; else None."""
+    try:
+        kind = _KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    except (OSError, ValueError):
+        return None
+    return kind and f"is {kind}, no regular file"
+
+
+def unreadable(path: Path) -> str | None:
+    """Returns why a path cannot be read as a file, as the end of a sentence; None for a regular file."""
+    missing = absent(path)
+    if missing is not None or path.is_file():
+        return missing
+    return special(path) or "is a folder, no file"
+
+
+def _reason(path: Path, error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "its links lead in a circle"
+    if error.errno == errno.ENAMETOOLONG:
+        return "its name is longer than the system takes"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        if str(path).startswith("~"):
+            return f"there is no user {path.parts[0].removeprefix('~')!r}"
+        return "leads nowhere" if path.is_symlink() else NOTHING
+    return f"cannot be reached: {error.strerror}"

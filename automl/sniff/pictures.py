@@ -1,0 +1,51 @@
+"""Sniffs a folder of pictures: the size they get, and what they are seen on where they are transparent."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.data import image_folder
+from automl.data._folders import listed
+from automl.data._pictures import read
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST = 128
+"""Pixels of the longer side of images, unless the user says otherwise."""
+
+SAMPLE = 200
+"""Images that are looked at for what is in all of them."""
+
+
+def fields(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the fields of the source `image_folder` that a set needs, each with its reason."""
+    parts = listed(folder)
+    found = image_folder.sizes(parts)
+    given: dict[str, Any] = {}
+    why: dict[str, str] = {}
+    if len(found) > 1 or max(next(iter(found))) > LARGEST:
+        # Theirs differ, or are more than a model on a CPU gets through.
+        height, width = (float(np.median([size[axis] for size in found.elements()])) for axis in (0, 1))
+        shrunk = min(1.0, LARGEST / max(height, width))
+        given["size"] = [max(1, round(side * shrunk)) for side in (height, width)]
+        sizes = f"{len(found)} sizes" if len(found) > 1 else "one size"
+        why["size"] = f"{sizes}, {height:.0f} by {width:.0f} in the middle; at most {LARGEST}, for a CPU"
+    seen = [read(path, _brightness) for path, _ in islice(parts["train"], 0, None, -(-len(parts["train"]) // SAMPLE))]
+    least = min((brightness for brightness in seen if brightness is not None), default=0)
+    if least >= 250:
+        given["background"], why["background"] = "black", "what is not transparent is white, and not seen on white"
+    return given, why
+
+
+def _brightness(image: Image) -> int | None:
+    """Returns the least brightness of what is seen of a transparent image; None for one that is not."""
+    if not image.has_transparency_data:
+        return None
+    pixels = np.asarray(image.convert("RGBA").convert("LA") if image.mode != "La" else image.convert("LA"))
+    seen = pixels[..., 0][pixels[..., 1] >= 128]
+    return int(seen.min()) if 0 < seen.size < pixels[..., 0].size else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import weakref
@@ -16,6 +17,8 @@ from automl import dataset, mixing, model, pipeline, pretrained
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import Experiment
 from automl.fitting import Fitting
+
+log = logging.getLogger("automl.hypermodel")
 
 
 class SpaceModel(keras_tuner.HyperModel):
@@ -50,6 +53,8 @@ class SpaceModel(keras_tuner.HyperModel):
         data = dataset.prepare(read.data, folder / "data", None, read.evaluation)
         # Keras Tuner measures a trial once: with folds by the last one, which trains on as many examples as any other.
         self.data = data.at(read.evaluation.fold(read.evaluation.parts))
+        for note in self.data.notes:
+            log.warning(note)
         pretrained.require(read, self.data.shape)
         self._declared = read.space.declare()
 

@@ -126,6 +126,44 @@ def failure(doc: DataDocument, folder: Path) -> str:
     return message
 
 
+# --- what carries one value ---------------------------------------------------------------------------------------
+
+
+def images(channels: int, flat: int, kind: str = "float32") -> Part:
+    """Examples of noise, whose last channels carry one value."""
+    x = np.random.default_rng(0).integers(1, 200, (30, 4, 4, channels)).astype(kind)
+    x[..., channels - flat :] = 7
+    return Part(x, np.array(list("abc" * 10)))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_a_channel_that_carries_one_value_is_told(tmp_path, kind):
+    spec = dataset.prepare(document(Splits(images(3, 1, kind))), tmp_path / "d")
+    assert spec.notes == ("toy: channel 2 of 3 carries a single value in all training examples (counted from 0)",)
+    spec = dataset.prepare(document(Splits(images(3, 2, kind), notes=("read so",))), tmp_path / "d")
+    assert spec.notes[0] == "read so"
+    assert spec.notes[1].startswith("toy: channels 1, 2 of 3 carry a single value")
+    assert dataset.load_spec(tmp_path / "d").notes == spec.notes
+    assert dataset.prepare(document(Splits(images(3, 0, kind))), tmp_path / "d").notes == ()
+
+
+def test_a_set_that_carries_one_value_is_refused(tmp_path):
+    message = failure(document(Splits(images(2, 2), notes=("read so",))), tmp_path / "d")
+    assert message.startswith(
+        "toy: every value of every training example is the same, channel by channel. Received 7, 7."
+    )
+    assert message.endswith("read so.")
+
+
+def test_gaps_do_not_hide_that_a_channel_carries_one_value(tmp_path):
+    given = images(2, 1)
+    x = given.x.reshape(30, 16, 2)
+    x[:, ::2, 1] = np.nan
+    x[0] = np.where(np.arange(2) == 1, np.nan, x[0])
+    spec = dataset.prepare(document(Splits(Part(x, given.y))), tmp_path / "d")
+    assert "channel 1 of 2" in spec.notes[0]
+
+
 # --- splitting ----------------------------------------------------------------------------------------------------
 
 

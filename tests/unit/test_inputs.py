@@ -6,7 +6,7 @@ import pytest
 from automl.errors import DataError
 from automl.inputs import _moments
 from automl.inputs._moments import moments
-from automl.inputs.image import Image
+from automl.inputs.image import Image, _range
 from automl.inputs.series import Series
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -124,3 +124,17 @@ def test_series_unseen_padding_gives_finite_numbers():
     given[0, 2:] = NAN
     found, _ = through(Series(), train, given)
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "meant"),
+    [
+        (0.0, 1.0, (0.0, 1.0)),
+        (3.0, 200.0, (0.0, 255.0)),
+        (0.0, 65535 / 256, (0.0, 255.0)),  # 16 bits, brought to the range of bytes
+        (0.0, 4095.0, (0.0, 4095.0)),
+        (-1000.0, 3000.0, (-1000.0, 3000.0)),
+    ],
+)
+def test_the_range_that_pixels_are_meant_to_have(low, high, meant):
+    assert _range(low, high) == meant

@@ -46,13 +46,37 @@ Files = list[tuple[Path, str]]
 """Image files, each with its class."""
 
 
-def listed(folder: Path) -> dict[str, Files]:
+def listed(folder: Path, *, links: bool = False) -> dict[str, Files]:
     """Returns the image files of each part that a set brings, in the order of their names; reads none of them.
+
+    Args:
+        folder: The set.
+        links: Follow links that lead out of it.
 
     Raises:
         DataError: There are no folders of classes, one holds no image or a folder, or a link leads out of the set.
     """
-    return {name: _within(folder, part) for name, part in parts(folder).items()}
+    found: dict[str, Files] = {}
+    for name, part in parts(folder).items():
+        found[name] = _within(part, is_part=part != folder)
+        out = None if links else leading_out(folder, found[name])
+        if out is not None:
+            raise fault(out, f"leads out of {folder}", hint="Copy what it leads to, or give `links: true`")
+    return found
+
+
+def leading_out(folder: Path, pictures: Files) -> Path | None:
+    """Returns the first link that takes a picture of a set, or a folder of such, from elsewhere."""
+    home = folder.resolve()
+
+    def is_out(path: Path) -> bool:
+        return not path.resolve().is_relative_to(home)
+
+    picture = next((path for path, _ in pictures if is_out(path)), None)
+    if picture is None:
+        return None
+    inside = [each for each in picture.parents if each != folder and each.is_relative_to(folder)]
+    return next(each for each in (*reversed(inside), picture) if is_out(each))
 
 
 def parts(folder: Path) -> dict[str, Path]:
@@ -105,21 +129,18 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES
 
 
-def _within(root: Path, folder: Path) -> Files:
+def _within(folder: Path, *, is_part: bool) -> Files:
     classes = folders(folder)
     if not classes:
-        hint = None if root == folder else "Nothing tells the classes there: take the folder out of the set"
+        hint = None if not is_part else "Nothing tells the classes there: take the folder out of the set"
         raise fault(folder, "holds no folders", expected="one for each class", received=_held(folder), hint=hint)
     if problem := no_classes(folder, classes):
         raise problem
-    home = root.resolve()
     found: Files = []
     for each in classes:
         pictures = seen(each)
         if not pictures:
             raise fault(each, "holds no image", hint="Remove the folder, or put images of the class there")
-        for path in (each, *pictures):
-            _check_link(path, home, root)
         inner = next((path for path in pictures if path.is_dir()), None)
         if inner is not None:
             raise fault(inner, "is a folder in the folder of a class", expected="images alone")
@@ -128,17 +149,10 @@ def _within(root: Path, folder: Path) -> Files:
     return found
 
 
-def _check_link(path: Path, home: Path, root: Path) -> None:
-    if missing := files.absent(path):
-        raise fault(path, missing, hint="Remove it")
-    if not path.resolve().is_relative_to(home):
-        raise fault(path, f"leads out of {root}", hint="Copy what it leads to")
-
-
 def _check_files(folder: Path, pictures: Sequence[Path]) -> None:
     stems = {path.stem for path in pictures}
     for path in pictures:
-        if problem := files.special(path):
+        if problem := files.unreadable(path):
             raise fault(path, problem, expected="images alone", hint="Remove it")
         mask = _MASK_OF.fullmatch(path.stem)
         if mask and mask[1] in stems:

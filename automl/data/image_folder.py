@@ -48,10 +48,12 @@ class ImageFolder(Source):
         "white", description="What is seen behind what is transparent: `white`, `black`, or red, green and blue"
     )
 
+    links: bool = Field(False, description="Follow links that lead out of the folder")
+
     def load(self, root: Path | None) -> Splits:
         """Reads every image; see `Source.load`."""
         folder = find(self.folder, root, "a folder of images for each class")
-        parts = listed(folder)
+        parts = listed(folder, links=self.links)
         size = self.size or _shared_size(folder, parts)
         ground = self.background if isinstance(self.background, tuple) else _GROUNDS[self.background]
         scale, dtype, notes = _depths(folder, parts)

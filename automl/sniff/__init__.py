@@ -24,7 +24,7 @@ def look(path: Path, target: str | None = None, wanted: str | None = None) -> Fo
     Raises:
         DataError: There is nothing that can be read, or nothing that can be searched on.
     """
-    kind, path = places.find(path.expanduser().resolve())
+    kind, path = places.find(path)
     if target is not None and kind not in ("csv", "npz"):
         raise fault("--target", f"a set of {kind} files names its targets itself", hint="Leave it out")
     found = table.read(path, target, wanted) if kind == "csv" else arrays.read(kind, path, target, wanted)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.data import image_folder
-from automl.data._folders import listed
+from automl.data._folders import leading_out, listed
 from automl.data._pictures import read
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SAMPLE = 200
 
 def fields(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Returns the fields of the source `image_folder` that a set needs, each with its reason."""
-    parts = listed(folder)
+    parts = listed(folder, links=True)
     found = image_folder.sizes(parts)
     given: dict[str, Any] = {}
     why: dict[str, str] = {}
@@ -35,6 +35,8 @@ def fields(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         given["size"] = [max(1, round(side * shrunk)) for side in (height, width)]
         sizes = f"{len(found)} sizes" if len(found) > 1 else "one size"
         why["size"] = f"{sizes}, {height:.0f} by {width:.0f} in the middle; at most {LARGEST}, for a CPU"
+    if any(leading_out(folder, found) for found in parts.values()):
+        given["links"], why["links"] = True, "what some links lead to lies elsewhere"
     seen = [read(path, _brightness) for path, _ in islice(parts["train"], 0, None, -(-len(parts["train"]) // SAMPLE))]
     least = min((brightness for brightness in seen if brightness is not None), default=0)
     if least >= 250:

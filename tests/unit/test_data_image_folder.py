@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -100,7 +102,32 @@ def test_no_link_leads_out(tmp_path, link):
         (inside / "a").rename(inside / "test")
     target = {"a/1.png": outside / "c" / "0.png", "b": outside / "c", "train": outside}[link]
     (inside / link).symlink_to(target)
-    assert f"leads out of {inside}" in failure(inside)
+    message = failure(inside)
+    assert message.startswith(f"{inside / link}: leads out of {inside}.")
+    assert "Copy what it leads to, or give `links: true`" in message
+    if link != "train":  # whose test part holds no classes
+        assert len(load(inside, links=True).train.y) == 2
+
+
+@pytest.mark.parametrize("name", ["a/nowhere.png", "a/loop.png", "a/fifo.png", "a/zero.png", "a/socket.png"])
+def test_what_is_no_regular_file_is_refused_without_a_wait(tmp_path, name):
+    write(tmp_path / "a" / "0.png")
+    path = tmp_path / name
+    if name == "a/fifo.png":
+        os.mkfifo(path)
+    elif name == "a/socket.png":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    else:
+        path.symlink_to({"a/nowhere.png": "none", "a/loop.png": path, "a/zero.png": "/dev/zero"}[name])
+    told = {
+        "a/nowhere.png": "leads nowhere",
+        "a/loop.png": "its links lead in a circle",
+        "a/fifo.png": "is a pipe, no regular file",
+        "a/zero.png": "is a device, no regular file",
+        "a/socket.png": "is a socket, no regular file",
+    }
+    assert failure(tmp_path).startswith(f"{path}: {told[name]}.")
 
 
 def test_a_link_inside_is_followed(tmp_path):

@@ -42,6 +42,19 @@ def refusal(path: Path, *args: str | None) -> str:
     return message
 
 
+def folders(root: Path, *places: str, endings: tuple[str, ...] = ("png",), names: str = "{}") -> Path:
+    """Writes ten pictures (or files of another ending) into each place."""
+    for place in places:
+        (root / place).mkdir(parents=True)
+        for number in range(10):
+            path = root / place / f"{names.format(number)}.{endings[0]}"
+            if endings[0] == "png":
+                Image.fromarray(RNG.integers(0, 255, (6, 6, 3)).astype(np.uint8)).save(path)
+            else:
+                path.write_text("0 0.5 0.5 0.1 0.1")
+    return root
+
+
 # --- tables
 
 
@@ -243,6 +256,60 @@ def test_paths_that_hold_nothing(tmp_path):
     assert "no source reads .parquet files" in refusal(tmp_path / "t.parquet")
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["yes/0.wav", "yes/1.wav", "no/0.wav", "README.md"], "looks like audio, which is not supported yet"),
+        (["train/yes/0.mp3", "labels.json"], "looks like audio, which is not supported yet"),
+        (["pos/0.txt", "neg/0.txt"], "looks like text, which is not supported yet"),
+        (["speech.flac"], "looks like audio, which is not supported yet"),
+        (["clips/a.mp4"], "looks like video, which is not supported yet"),
+        (["SOURCE.txt", "README.md", "recordings.zip"], "Unpack it"),
+        (["train.de.gz"], "Unpack it"),
+        (["scan.npy", "README.txt"], "Save its arrays as .npz"),
+        (["SOURCE.txt"], "holds no data set"),
+    ],
+)
+def test_folders_of_what_cannot_be_read_yet(tmp_path, names, told):
+    for name in names:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).touch()
+    assert told in refusal(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("a.wav", "looks like audio"), ("a.txt", "looks like text"), ("a.nii.gz", "medical"), ("a.zip", "Unpack it")],
+)
+def test_files_of_what_cannot_be_read_yet(tmp_path, name, told):
+    (tmp_path / name).touch()
+    assert told in refusal(tmp_path / name)
+
+
+def test_a_folder_of_several_sets_names_them(tmp_path):
+    folders(tmp_path, "pets/cat", "pets/dog", "garden/rose", "garden/tulip")
+    (tmp_path / "series").mkdir()
+    csv(tmp_path / "series" / "sensors.csv", "ab")
+    (tmp_path / "notes").mkdir()
+    told = "holds 3 data sets, each in a folder. Expected one; received ['garden', 'pets', 'series']. Name one of them"
+    assert told in refusal(tmp_path)
+    assert sniff.look(tmp_path / "pets").classes == {"cat": 10, "dog": 10}
+
+
+def test_a_set_that_lies_deeper_is_named(tmp_path):
+    folders(tmp_path, "archive/cat", "archive/dog")
+    assert f"Name {tmp_path}/archive." in refusal(tmp_path)
+    folders(tmp_path / "boxes", "BCCD/JPEGImages")
+    folders(tmp_path / "boxes", "BCCD/Annotations", endings=("xml",))
+    assert "looks like object detection, which is not supported yet" in refusal(tmp_path / "boxes")
+
+
+def test_a_table_beside_folders_of_pictures_is_not_taken_for_the_set(tmp_path):
+    csv(folders(tmp_path, "train", "test") / "labels.csv", "ab")
+    assert "holds labels.csv and folders of pictures" in refusal(tmp_path)
+    assert sniff.look(tmp_path / "labels.csv").kind == "csv"
+
+
 def pictures(folder: Path, sides: tuple[int, ...]) -> Path:
     """Two classes of pictures, each twice as wide as it is high."""
     for name in ("cat", "dog"):
@@ -284,19 +351,6 @@ def test_white_pictures_on_nothing_are_seen_on_black(tmp_path):
     assert sniff.look(tmp_path).fields == {}
 
 
-def folders(root: Path, *places: str, endings: tuple[str, ...] = ("png",), names: str = "{}") -> Path:
-    """Writes ten pictures (or files of another ending) into each place."""
-    for place in places:
-        (root / place).mkdir(parents=True)
-        for number in range(10):
-            path = root / place / f"{names.format(number)}.{endings[0]}"
-            if endings[0] == "png":
-                Image.fromarray(RNG.integers(0, 255, (6, 6, 3)).astype(np.uint8)).save(path)
-            else:
-                path.write_text("0 0.5 0.5 0.1 0.1")
-    return root
-
-
 @pytest.mark.parametrize("words", [("valid",), ("validation", "Test"), ("VAL", "testing")])
 def test_folders_of_parts_by_their_usual_names(tmp_path, words):
     for part in ("Train", *words):
@@ -305,6 +359,25 @@ def test_folders_of_parts_by_their_usual_names(tmp_path, words):
     assert found.classes == {"cat": 10 * (1 + len(words)), "dog": 10 * (1 + len(words))}
     assert found.sizes == {**found.sizes, "train": 20 if len(words) > 1 else 16, "val": 20}
     assert set(found.split) == (set() if len(words) > 1 else {"test", "seed"})
+
+
+@pytest.mark.parametrize("link", ["classes", "files", "inside"])
+def test_links_are_followed_where_the_document_says_so(tmp_path, link):
+    store = folders(tmp_path / ("set" if link == "inside" else "store"), ".cat" if link == "inside" else "cat", "dog")
+    (tmp_path / "set").mkdir(exist_ok=True)
+    if link == "files":
+        for name in ("cat", "dog"):
+            (tmp_path / "set" / name).mkdir()
+            for path in (store / name).iterdir():
+                (tmp_path / "set" / name / path.name).symlink_to(path)
+    elif link == "classes":
+        for name in ("cat", "dog"):
+            (tmp_path / "set" / name).symlink_to(store / name)
+    else:
+        (tmp_path / "set" / "cat").symlink_to(".cat")
+    found = sniff.look(tmp_path / "set")
+    assert found.classes == {"cat": 10, "dog": 10}
+    assert found.fields == ({} if link == "inside" else {"links": True})
 
 
 def test_two_folders_of_one_part_are_not_chosen_between(tmp_path):

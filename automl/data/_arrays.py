@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,24 +89,40 @@ def paired(x: np.ndarray, y: np.ndarray, where: Path | str, groups: np.ndarray |
 
 
 def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:
-    """Returns raw targets as numbers or text: bytes become text, a column `(n, 1)` becomes `(n,)`.
+    """Returns raw targets as numbers or text: bytes become text, a column `(n, 1)` becomes `(n,)`; see `tidy`.
 
     Raises:
-        DataError: A target is an object of another kind, not finite, or text that is not UTF-8.
+        DataError: A target is an object of another kind, not finite, empty, or text that is not UTF-8.
     """
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.dtype.kind == "S":
         try:
-            return np.char.decode(y, "utf-8")
+            y = np.char.decode(y, "utf-8")
         except UnicodeDecodeError as error:
             raise not_text(where, error) from error
+    if y.dtype.kind == "U":
+        return _words(y, where)
     if y.dtype.kind not in "biufU":
         raise fault(where, "targets are neither numbers nor text", received=f"dtype {y.dtype}")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         at = int(np.argwhere(~np.isfinite(y))[0][0])
         raise fault(where, f"the target of example {at + 1} is not a finite number", received=str(y[at]))
     return y
+
+
+def tidy(words: Iterable[str]) -> list[str]:
+    """Returns words without the spaces around them, in Unicode's normal form NFC: what looks alike is one word."""
+    return [unicodedata.normalize("NFC", word).strip() for word in words]
+
+
+def _words(y: np.ndarray, where: Path | str) -> np.ndarray:
+    words, places = np.unique(y, return_inverse=True)
+    found = np.array(tidy(words.tolist()), dtype=str)[places].reshape(y.shape)
+    empty = found == ""
+    if empty.any():
+        raise fault(where, f"the target of example {int(np.argwhere(empty)[0][0]) + 1} is empty")
+    return found
 
 
 def not_text(where: Path | str, error: UnicodeDecodeError) -> DataError:

@@ -2,76 +2,100 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from automl.data import Source
-from automl.data._arrays import as_stored, not_text, paired
+from automl.data._arrays import as_stored, paired, tidy
+from automl.data._order import moments
 from automl.data._places import fault, find
+from automl.data._table import Table
 from automl.errors import did_you_mean, shorten
-from automl.records import Part, Splits
+from automl.records import Part, Splits, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MISSING = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"]
-"""What stands for a missing feature. A label is never read as missing: `NA` may be a class."""
-
 
 class Csv(Source):
-    """A CSV file with a header line, numeric features and one target column.
+    """A CSV file with numeric features and one target column, plain or packed (`.csv.gz`).
 
     Rows become `(n, features)` float32, or `(n, *shape)` when `shape` is given: `[28, 28, 1]` for images,
-    `[steps, channels]` for series, filled row by row. A missing feature is NaN. Targets are numbers when the whole
-    column is, else text.
+    `[steps, channels]` for series, filled row by row. A missing feature is NaN, and a column of percentages (`12 %` in
+    every row) holds hundredths. Targets and groups are text as it stands in the file, spaces around it aside and in
+    Unicode's normal form NFC: `01067` is not `1067`.
     """
 
     file: str = Field(description="The file, relative to the place of all data sets", min_length=1)
     target: str = Field(description="Column of the targets")
     columns: tuple[str, ...] | None = Field(
-        None, description="Feature columns in order; all but the target if left out"
+        None, description="Feature columns in order; all that no other field names if left out"
     )
     group: str | None = Field(
         None, description="Column that says what belongs together (a speaker, a patient): never split between parts"
     )
+    order: str | None = Field(
+        None,
+        description="Column that says when a row was (a date, a rising number): no feature; parts are cut by it, "
+        "the latest rows are the test part",
+    )
     test: str | None = Field(None, description="File of the test part, with the same columns")
     shape: tuple[PositiveInt, ...] | None = Field(None, description="Shape of one example, for images and series")
     separator: str = Field(",", description="Character between values", min_length=1, max_length=1)
+    decimal: Literal[".", ","] = Field(".", description="Character before the decimals of a number")
+    header: bool = Field(True, description="The first line names the columns; false: they are column_1, column_2, ...")
+    labels: Literal["text", "number"] = Field(
+        "text", description="What targets are; as numbers 1, 1.0 and 1e0 are the same"
+    )
+
+    @model_validator(mode="after")
+    def _one_cut(self) -> Csv:
+        if self.group is not None and self.order is not None:
+            raise ValueError("group and order exclude each other: a cut by time would split groups")
+        return self
 
     def load(self, root: Path | None) -> Splits:
         """Reads the file, and the test file where there is one; see `Source.load`."""
+        table = Table(self.separator, self.decimal, self.header)
         path = find(self.file, root, "the .csv file")
-        features = self._features(path, _header(path, self.separator))
-        train = self._part(path, features)
+        names = table.names(path)
+        features = self._features(path, names)
+        train = self._part(table, path, names, features)
+        kind = Splits if self.order is None else Timeline
         if self.test is None:
-            return Splits(train)
+            return kind(train)
         path = find(self.test, root, "the .csv file of the test part")
-        self._features(path, _header(path, self.separator), features)
-        return Splits(train, test=self._part(path, features))
+        names = table.names(path)
+        self._features(path, names, features)
+        return kind(train, test=self._part(table, path, names, features))
+
+    @property
+    def _others(self) -> dict[str, str]:
+        """What is no feature, and its column."""
+        named = {"target": self.target, "group": self.group, "order": self.order}
+        return {what: tidy([name])[0] for what, name in named.items() if name is not None}
 
     def _features(self, path: Path, header: list[str], wanted: Sequence[str] | None = None) -> list[str]:
-        """Returns the feature columns after checking that they and the target are in the file."""
-        wanted = wanted or self.columns
-        labels = [self.target] if self.group is None else [self.target, self.group]
-        for column in (*labels, *(wanted or ())):
-            if column not in header:
-                what = "target" if column == self.target else "group" if column == self.group else "feature"
+        """Returns the feature columns after checking that they and the others are in the file."""
+        wanted = wanted or (tidy(self.columns) if self.columns else None)
+        there, others = set(header), {name: what for what, name in reversed(self._others.items())}
+        for column in (*others, *(wanted or ())):
+            if column not in there:
                 raise fault(
                     path,
-                    f"has no {what} column {column!r}",
+                    f"has no {others.get(column, 'feature')} column {column!r}",
                     expected=f"one of {shorten(header, 300)}",
                     hint=did_you_mean(column, header),
                 )
-        features = list(wanted) if wanted else [name for name in header if name not in labels]
-        among = next((name for name in labels if name in features), None)
+        features = list(wanted) if wanted else [name for name in header if name not in others]
+        among = next((name for name in features if name in others), None)
         if among is not None:
-            what = "target" if among == self.target else "group"
+            what = others[among]
             raise fault(path, f"the {what} {among!r} is among the feature columns", hint="Leave it out of `columns`")
         if not features:
             raise fault(path, "has no feature column", expected=f"at least one beside {self.target!r}")
@@ -85,29 +109,19 @@ class Csv(Source):
             )
         return features
 
-    def _part(self, path: Path, features: list[str]) -> Part:
-        import pandas as pd
-
-        try:
-            table = pd.read_csv(
-                path,
-                sep=self.separator,
-                usecols=[*features, self.target, *([self.group] if self.group else ())],
-                index_col=False,
-                encoding="utf-8-sig",
-                keep_default_na=False,
-                na_values=dict.fromkeys(features, MISSING),
-                # In one piece: read in chunks, a column may get a type of its own in each of them.
-                low_memory=False,
-            )
-        except (ValueError, OSError) as error:
-            # pandas' parser errors are ValueErrors.
-            raise fault(path, "cannot be read as a table", hint=" ".join(str(error).split())) from error
-        x = np.column_stack([_numbers(table[name], path) for name in features])
+    def _part(self, table: Table, path: Path, names: list[str], features: list[str]) -> Part:
+        texts = self._others
+        (rows,) = table.pieces(path, names, features, texts.values(), rows=0)
+        x = table.numbers(rows, features, path)
         if self.shape is not None:
             x = x.reshape(len(x), *self.shape)
-        groups = None if self.group is None else table[self.group].to_numpy().astype(str)
-        return paired(as_stored(x, path), _targets(table[self.target], path), path, groups)
+        y = _targets(rows[texts["target"]], path, self.labels == "number")
+        groups = np.array(tidy(rows[texts["group"]]), dtype=str) if "group" in texts else None
+        if "order" in texts:
+            # What is equally old stays as it stands in the file.
+            latest = np.argsort(moments(rows[texts["order"]].to_numpy(dtype=str), path, texts["order"]), kind="stable")
+            x, y = x[latest], y[latest]
+        return paired(as_stored(x, path), y, path, groups)
 
     @classmethod
     def toy(cls, folder: Path) -> Csv:
@@ -118,60 +132,23 @@ class Csv(Source):
         return cls(file=str(folder / "toy.csv"), target="label")
 
 
-def _header(path: Path, separator: str) -> list[str]:
-    """Returns the column names after checking that every row has as many values.
-
-    pandas fills short rows with NaN and shifts or cuts long ones, so a ragged file would train on wrong columns.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            header = next(reader, None)
-            if not header:
-                raise fault(path, "is empty", expected="a header line and a row per example")
-            twice = sorted({name for name in header if header.count(name) > 1})
-            if twice:
-                raise fault(path, "two columns bear one name", received=shorten(twice))
-            rows = 0
-            for row in reader:
-                # pandas skips blank lines as well.
-                if row and len(row) != len(header):
-                    where = f"{path}:{reader.line_num}"
-                    raise fault(where, "wrong number of values", expected=f"{len(header)}", received=f"{len(row)}")
-                rows += bool(row)
-    except UnicodeDecodeError as error:
-        raise not_text(path, error) from error
-    except (csv.Error, OSError) as error:
-        raise fault(path, "cannot be read as comma-separated values", hint=str(error)) from error
-    if not rows:
-        raise fault(path, "holds no examples", expected="a row per example below the header")
-    return header
-
-
-def _numbers(column: pd.Series, path: Path) -> np.ndarray:
+def _targets(column: pd.Series, path: Path, numeric: bool) -> np.ndarray:
     import pandas as pd
 
-    numbers = pd.to_numeric(column, errors="coerce")
-    bad = numbers.isna() & column.notna()
-    if bad.any():
-        row = int(bad.to_numpy().argmax())
-        raise fault(
-            path,
-            f"the feature column {column.name!r} is not numeric",
-            expected="numbers",
-            received=f"{shorten(str(column.iloc[row]))} in row {row + 1}",
-            hint="Choose the numeric columns with `columns`",
-        )
-    values: np.ndarray = numbers.to_numpy(dtype=np.float64)
-    return values
-
-
-def _targets(column: pd.Series, path: Path) -> np.ndarray:
-    values = column.to_numpy()
-    if values.dtype.kind in "iuf":
-        return values
-    text = values.astype(str)
-    empty = np.char.strip(text) == ""
+    text = np.array(tidy(column), dtype=str)
+    empty = text == ""
     if empty.any():
         raise fault(path, f"row {int(empty.argmax()) + 1} has no target in column {column.name!r}")
-    return text
+    if not numeric:
+        return text
+    numbers = pd.to_numeric(pd.Series(text), errors="coerce")
+    if numbers.isna().any():
+        row = int(numbers.isna().to_numpy().argmax())
+        raise fault(
+            path,
+            f"the target column {column.name!r} is not numeric",
+            expected="numbers, under `labels: number`",
+            received=f"{shorten(str(text[row]))} in row {row + 1}",
+        )
+    values: np.ndarray = numbers.to_numpy()
+    return values

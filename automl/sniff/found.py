@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from automl.data import _packed
+
 FOLDERS = ("idx", "image_folder")
 """Sources of a folder alone: the set bears the folder's name."""
 
@@ -56,7 +58,7 @@ class Found:
     @property
     def name(self) -> str:
         """The set's name, from its file or folder; letters, digits, `_`, `.` and `-` alone, as MLflow wants it."""
-        word = self.fields.get("name") or (self.path.name if self.kind in FOLDERS else self.path.stem)
+        word = self.fields.get("name") or (self.path.name if self.kind in FOLDERS else _packed.inner(self.path).stem)
         return re.sub(r"[^\w.-]+", "_", word).strip("_.-") or "data"
 
     def count(self, x: np.ndarray) -> None:

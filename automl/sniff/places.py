@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from automl import files
-from automl.data import _folders
+from automl.data import _folders, _packed
 from automl.data._places import fault
 from automl.errors import DataError, did_you_mean, shorten
 from automl.sniff import unread
@@ -49,12 +49,20 @@ def find(given: Path) -> tuple[str, Path]:
         return "idx", path.parent
     if _folders.is_picture(path):
         raise _loose(path)
-    if path.suffix.lower() not in KINDS:
+    _packed.check(path)
+    kind = _kind(path)
+    if kind is None:
         if modality := unread.modality([path]):
             raise _no_input(path, modality)
         what = f"no source reads {path.suffix or 'such'} files"
         raise fault(path, what, expected=_KNOWN, hint=unread.advice([path]) or unread.OTHER)
-    return KINDS[path.suffix.lower()], path
+    return kind, path
+
+
+def _kind(path: Path) -> str | None:
+    """Returns the source that reads a file, by its name; a table alone may be packed."""
+    kind = KINDS.get(_packed.inner(path).suffix.lower())
+    return kind if kind == "csv" or _packed.inner(path) == path else None
 
 
 def sibling(path: Path, word: str, other: str) -> Path | None:
@@ -77,7 +85,7 @@ def _within(folder: Path) -> tuple[str, Path]:
     if any(each.name.startswith("train-images") for each in plain):
         return "idx", folder
     tests = {sibling(each, "train", "test") for each in plain}
-    sets = [each for each in plain if each.suffix.lower() in KINDS and each not in tests]
+    sets = [each for each in plain if _kind(each) and each not in tests]
     if len(sets) > 1:
         names = ", ".join(each.name for each in sets[:8])
         what = f"holds {len(sets)} data sets"
@@ -87,7 +95,7 @@ def _within(folder: Path) -> tuple[str, Path]:
             what = f"holds {sets[0].name} and folders of pictures"
             hint = "Name the file; or, to read the pictures of folders that are their classes, move the file away"
             raise fault(folder, what, expected="one data set", hint=hint)
-        return KINDS[sets[0].suffix.lower()], sets[0]
+        return _kind(sets[0]) or "", sets[0]
     # Pictures lie in a folder per class, or per part and class.
     if _pictures(folder, "*/*") or (_pictures(folder, "*/*/*") and _is_one(folder)):
         return "image_folder", folder
@@ -114,6 +122,8 @@ def _nothing(folder: Path, inside: list[Path]) -> DataError:
         return Several(str(fault(folder, what, expected="one", received=received, hint="Name one of them")))
     if modality := unread.modality(_files(folder)):
         return _no_input(folder, modality)
+    for each in inside:
+        _packed.check(each)
     received = ", ".join(each.name for each in inside[:8]) or "an empty folder"
     return fault(folder, "holds no data set", expected=_KNOWN, received=received, hint=unread.advice(inside))
 

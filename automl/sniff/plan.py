@@ -10,8 +10,9 @@ import numpy as np
 from automl import tasks
 from automl.data import _split
 from automl.data._places import fault
-from automl.errors import DataError
-from automl.records import Part, Splits
+from automl.errors import DataError, shorten
+from automl.records import Part, Splits, Timeline
+from automl.sniff.columns import FEW, numeric, whole
 from automl.sniff.found import Found
 
 FRACTIONS = (0.2, 0.25, 0.3)
@@ -37,7 +38,8 @@ def make(found: Found) -> None:
     counts = dict(zip(*np.unique(np.asarray(task.strata(labels)), return_counts=True), strict=True))
     found.classes = {name: int(counts[name]) for name in names}
     rows = {part: Part(np.arange(len(y)), y) for part, y in found.labels.items()}
-    splits = Splits(rows["train"], rows.get("val"), rows.get("test"))
+    kind = Timeline if "order" in found.fields else Splits
+    splits = kind(rows["train"], rows.get("val"), rows.get("test"))
     reasons: list[DataError] = []
     for fraction, limited in product(FRACTIONS, (True, False)):
         try:
@@ -52,12 +54,23 @@ def make(found: Found) -> None:
         missing = {part: fraction for part in ("val", "test") if part not in rows}
         found.split = {**missing, "seed": 0} if missing else {}
         return
-    if labels.dtype.kind in "iuf" and len(names) > max(20, len(labels) // 10):
+    if len(names) > max(FEW, len(labels) // 10) and whole(labels):
         raise _numeric(found, f"{len(names)} different numbers in {len(labels)} examples")
-    raise reasons[0]
+    raise _by_time(found, reasons[0])
+
+
+def _by_time(found: Found, reason: DataError) -> DataError:
+    """Adds to the reason why a set cannot be cut what else it may be, where it is cut by time."""
+    order = found.fields.get("order")
+    if order is None:
+        return reason
+    told = f"{reason} The parts are cut by time; there is no task for anomalies or forecasts yet."
+    return DataError(f"{told} If {order!r} is no time but counts rows, call it id.")
 
 
 def _plain(found: Found, y: np.ndarray) -> np.ndarray:
+    if y.dtype.kind == "U" and numeric(y):
+        raise _numeric(found, shorten(str(y[0])))
     if y.dtype.kind == "f" and not (y == np.round(y)).all():
         raise _numeric(found, str(y[y != np.round(y)][0]))
     return y
@@ -65,12 +78,13 @@ def _plain(found: Found, y: np.ndarray) -> np.ndarray:
 
 def _numeric(found: Found, received: str) -> DataError:
     column = found.fields.get("target") or found.fields.get("y")
+    kind = "regression or forecasting" if "order" in found.fields else "regression"
     return fault(
         found.path,
         f"the target{f' {column!r}' if column else ''} is a number to predict",
         expected="classes, as words or whole numbers, each of several examples",
         received=received,
-        hint="There is no task for regression yet" + ("; another target: --target" if column else ""),
+        hint=f"There is no task for {kind} yet" + ("; another target: --target" if column else ""),
     )
 
 

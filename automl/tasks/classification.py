@@ -155,6 +155,13 @@ def _names(y: np.ndarray) -> list[str]:
         if not (np.isfinite(y) & (y == np.round(y))).all():
             odd = y[~(np.isfinite(y) & (y == np.round(y)))][0]
             raise DataError(f"classification: label {odd} is no class. Expected whole numbers or words")
+        # From here on neighbours are one float, and beyond 2**63 numbers are no integers of NumPy's.
+        most = 2 ** (np.finfo(y.dtype).nmant + 1)
+        if (np.abs(y) > most).any():
+            raise DataError(
+                f"classification: label {y[np.abs(y) > most][0]} is too large to be told from its neighbours as "
+                f"{y.dtype}. Expected {most} at most, integers, or text"
+            )
         y = y.astype(np.int64)
     return [_name(label) for label in y.tolist()]
 

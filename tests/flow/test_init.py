@@ -96,7 +96,8 @@ def test_every_choice_has_its_reason():
 def test_people_are_told_what_was_found_and_what_to_do():
     result = run("init", str(sensors(Path("sensors.csv"))), "--to", "documents")
     assert result.exit_code == 0, result.stderr
-    first, _, last = result.stdout.splitlines()
+    first, note, _, last = result.stdout.splitlines()
+    assert note == "'a' determines 'activity': each of its 3 values comes with one class alone."
     assert "60 series of 1 to 2 steps, 1 channel; " in first
     assert "3 classes: run (20), sit (20), walk (20)" in first
     command = "automl search documents/sensors.space.yaml --data documents/sensors.data.yaml"

@@ -23,6 +23,7 @@ TASK = Classification()
         (np.array(["b", "a", "10"]), ("10", "a", "b")),
         (np.array([True, False]), ("False", "True")),
         (np.array(["x", 3, 2.0], dtype=object), ("2", "3", "x")),
+        (np.array([2**53, 2**53 + 1]), (str(2**53), str(2**53 + 1))),
     ],
 )
 def test_classes_are_named_and_sorted(y, classes):
@@ -40,6 +41,9 @@ def test_classes_are_named_and_sorted(y, classes):
         (np.array([0.0, np.nan]), "label 1 is missing"),
         (np.array([0.0, 0.5]), "label 0.5 is no class"),
         (np.array([0.0, np.inf]), "label inf is no class"),
+        (np.array([0.0, 2.0**53 + 2]), "too large to be told from its neighbours as float64"),
+        (np.array([0, 2**24 + 2], dtype=np.float32), "too large to be told from its neighbours as float32"),
+        (np.array([1e300, 2e300]), "too large to be told from its neighbours"),
         (np.array(["a", None], dtype=object), "label None is no class"),
         (np.array(["a", np.nan], dtype=object), "label nan is no class"),
         (np.zeros((3, 4)), r"shape \(3, 4\)"),

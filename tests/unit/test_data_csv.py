@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from automl.data._table import Table
 from automl.data.csv import Csv
 from automl.errors import DataError
+from automl.records import Timeline
 
 TABLE = "a,b,kind\n1,2,x\n3,,y\n5,6.5,x\n"
 
@@ -39,10 +45,132 @@ def test_columns_are_taken_in_the_order_asked_for(tmp_path):
     assert load(tmp_path, TABLE, columns=("b",)).train.x.shape == (3, 1)
 
 
-def test_numeric_targets_stay_numbers(tmp_path):
-    assert load(tmp_path, TABLE, target="a", columns=("b",)).train.y.tolist() == [1, 3, 5]
-    assert load(tmp_path, "a,kind\n1,0.5\n2,1.5\n").train.y.tolist() == [0.5, 1.5]
-    assert load(tmp_path, "a,kind\n1,True\n2,False\n").train.y.tolist() == ["True", "False"]
+def test_targets_are_numbers_where_that_is_said(tmp_path):
+    assert load(tmp_path, TABLE, target="a", columns=("b",), labels="number").train.y.tolist() == [1, 3, 5]
+    assert load(tmp_path, "a,kind\n1,0.5\n2,15e-1\n", labels="number").train.y.tolist() == [0.5, 1.5]
+    message = failure(tmp_path, "a,kind\n1,1\n2,b\n", labels="number")
+    assert "the target column 'kind' is not numeric. Expected numbers, under `labels: number`; received 'b'" in message
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["01067", "1067", "20095"],
+        ["1E2", "100", "2E1"],
+        ["3.10", "3.1", "3.12"],
+        ["True", "1", "TRUE"],
+        ["1", "1.0", "+1"],
+        ["9007199254740993", "9007199254740992"],
+        ["123456789012345678901", "123456789012345678902"],
+        ["0x10", "16"],
+        ["inf", "Infinity"],
+    ],
+)
+def test_labels_and_groups_are_what_stands_in_the_file(tmp_path, labels):
+    text = "a,who,kind\n" + "".join(f"{i},{label},{label}\n" for i, label in enumerate(labels))
+    part = load(tmp_path, text, group="who").train
+    assert part.y.tolist() == labels
+    assert part.groups.tolist() == labels
+
+
+def test_both_files_of_a_set_are_read_by_one_rule(tmp_path):
+    (tmp_path / "u.csv").write_text("a,kind\n1,01\n2,b\n")
+    splits = load(tmp_path, "a,kind\n1,01\n2,1\n", test="u.csv")
+    assert splits.train.y.tolist() == ["01", "1"]
+    assert splits.test.y.tolist() == ["01", "b"]
+
+
+def test_spaces_around_values_are_no_part_of_them(tmp_path):
+    text = ' a , b, kind\n1 , 2 , x\n 3,, x y \n5, NA , "x"\n 6 ,7,"x , z" \n8,"9" , " x" \n'
+    part = load(tmp_path, text, columns=("a", "b")).train
+    assert part.y.tolist() == ["x", "x y", "x", "x , z", "x"]
+    np.testing.assert_array_equal(part.x, [[1, 2], [3, np.nan], [5, np.nan], [6, 7], [8, 9]])
+
+
+def test_unicode_that_looks_alike_is_one_label_and_one_column(tmp_path):
+    part = load(tmp_path, "cafe\u0301,kind\n1,e\u0301\n2,\u00e9\n", columns=("caf\u00e9",)).train
+    assert part.y.tolist() == ["\u00e9", "\u00e9"]
+    assert "two columns bear one name" in failure(tmp_path, "e\u0301,\u00e9,kind\n1,2,x\n")
+
+
+def test_packed_files_are_read_and_archives_are_refused(tmp_path):
+    whole = load(tmp_path, TABLE).train
+    for ending, packer in ((".gz", gzip), (".bz2", bz2), (".xz", lzma)):
+        (tmp_path / f"t.csv{ending}").write_bytes(packer.compress(TABLE.encode()))
+        part = Csv(file=f"t.csv{ending}", target="kind").load(tmp_path).train
+        np.testing.assert_array_equal(part.x, whole.x)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(TABLE.encode())[:-9])
+    with pytest.raises(DataError, match="cannot be read as comma-separated values"):
+        Csv(file="t.csv.gz", target="kind").load(tmp_path)
+    (tmp_path / "t.tar.gz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"t\.tar\.gz: is packed.*tar -xf"):
+        Csv(file="t.tar.gz", target="kind").load(tmp_path)
+
+
+def test_decimal_commas(tmp_path):
+    text = "a;b;kind\n1,5;2;x\n-0,25; ;y\n"
+    np.testing.assert_array_equal(load(tmp_path, text, separator=";", decimal=",").train.x, [[1.5, 2], [-0.25, np.nan]])
+    message = failure(tmp_path, text, separator=";")
+    assert "received '1,5' in row 1. Where the comma stands before decimals, write `decimal: ','`" in message
+    # A point that parts thousands, or one where a comma was said, is no decimal of anything.
+    for odd in ("1.234,5", "1.5"):
+        assert f"received '{odd}'" in failure(tmp_path, f"a;kind\n1,5;x\n{odd};y\n", separator=";", decimal=",")
+
+
+def test_percentages_are_hundredths(tmp_path):
+    part = load(tmp_path, "a,b,kind\n12%,1,x\n 5 %,2,y\n?,3,y\n").train
+    np.testing.assert_allclose(part.x, [[0.12, 1], [0.05, 2], [np.nan, 3]])
+    said = "the column 'a' holds percentages in some places and plain numbers in others"
+    assert said in failure(tmp_path, "a,kind\n12%,x\n5,y\n")
+    (tmp_path / "u.csv").write_text("a,kind\n12,x\n5,y\n")
+    assert f"u.csv: {said}" in failure(tmp_path, "a,kind\n12%,x\n5%,y\n", test="u.csv")
+
+
+def test_a_table_without_names(tmp_path):
+    part = load(tmp_path, "1,2,x\n3,4,y\n", header=False, target="column_3").train
+    np.testing.assert_array_equal(part.x, [[1, 2], [3, 4]])
+    assert part.y.tolist() == ["x", "y"]
+    assert "t.csv:2: wrong number of values" in failure(tmp_path, "1,2,x\n3,4\n", header=False, target="column_3")
+
+
+def test_rows_stand_in_the_order_of_time(tmp_path):
+    text = "when,a,kind\n2024-03-09 10:00,3,x\n2023-12-31 23:00,1,y\n2024-03-01 10:00,2,x\n"
+    splits = load(tmp_path, text, order="when")
+    assert isinstance(splits, Timeline)
+    assert splits.train.x.ravel().tolist() == [1, 2, 3]
+    assert splits.train.y.tolist() == ["y", "x", "x"]
+    assert not isinstance(load(tmp_path, text, columns=("a",)), Timeline)
+    numbers = load(tmp_path, "when,a,kind\n10,3,x\n9,2,y\n", order="when").train
+    assert numbers.x.ravel().tolist() == [2, 3]
+
+
+def test_dates_are_read_in_one_way_or_not_at_all(tmp_path):
+    def order(*dates):
+        text = "when,a,kind\n" + "".join(f'"{date}",{i},x\n' for i, date in enumerate(dates))
+        return load(tmp_path, text, order="when").train.x.ravel().tolist()
+
+    assert order("31.01.2024", "02.02.2023") == [1, 0]
+    assert order("01/31/2024 1:00 PM", "01/31/2024 2:00 AM") == [1, 0]
+    # Day first they fall, month first they rise, as files of what happened do.
+    assert order("01/05/2024", "02/04/2024", "03/03/2024") == [0, 1, 2]
+    with pytest.raises(DataError, match="can be read with the day or the month first"):
+        order("03/03/2024", "01/05/2024", "02/04/2024")
+    with pytest.raises(DataError, match=r"does not say when each row was.*received 'soon' in row 2"):
+        order("2024-01-01", "soon")
+
+
+def test_order_and_group_exclude_each_other():
+    with pytest.raises(ValidationError, match="group and order exclude each other"):
+        Csv(file="t.csv", target="y", group="g", order="o")
+
+
+def test_a_million_columns_are_named_in_a_moment(tmp_path):
+    count = 300_000
+    header = ",".join(f"c{number}" for number in range(count))
+    (tmp_path / "t.csv").write_text(f"{header}\n{','.join('1' * count)}\n")
+    started = perf_counter()
+    assert len(Table().names(tmp_path / "t.csv")) == count
+    assert perf_counter() - started < 10
 
 
 def test_the_class_na_is_a_class(tmp_path):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from automl import data, sniff
+from automl import data, dataset, sniff
+from automl.data import _table
 from automl.data.image_folder import ImageFolder
 from automl.dataset import DataDocument
 from automl.document import parse
 from automl.errors import DataError
-from automl.sniff import table
 
 RNG = np.random.default_rng(0)
 
@@ -64,10 +66,10 @@ def folders(root: Path, *places: str, endings: tuple[str, ...] = ("png",), names
         ("a,b,Class", "Class", "by its name"),
         ("y,a,label", "label", "by its name"),
         ("a,target,b", "target", "by its name"),
-        ("a,b,kind", "kind", "the last column"),
+        ("x,y,class", "class", "by its name"),
     ],
 )
-def test_the_target_is_known_by_its_name_or_is_the_last(tmp_path, header, target, why):
+def test_the_target_is_known_by_its_name(tmp_path, header, target, why):
     rows = [f"{i},{i % 2},{i % 3}" for i in range(30)]
     (tmp_path / "t.csv").write_text("\n".join([header, *rows]) + "\n")
     found = sniff.look(tmp_path / "t.csv")
@@ -77,7 +79,7 @@ def test_the_target_is_known_by_its_name_or_is_the_last(tmp_path, header, target
 
 
 def test_a_row_is_a_series_and_what_is_no_number_is_left_out(tmp_path):
-    rows = [f"{i},2020-01-01,{i}.5,,{i},{'xy'[i % 2]}" for i in range(20)]
+    rows = [f"{i},2020-01-01,{7 * i % 20}.5,,{7 * i % 20},{'xy'[i % 2]}" for i in range(20)]
     (tmp_path / "t.csv").write_text("\n".join([",when,a,b,c,label", *rows]) + "\n")
     found = sniff.look(tmp_path)
     assert (found.kind, found.input, found.shape) == ("csv", "series", (3, 1))
@@ -88,10 +90,10 @@ def test_a_row_is_a_series_and_what_is_no_number_is_left_out(tmp_path):
 
 
 def test_a_table_is_read_in_pieces(tmp_path, monkeypatch):
-    rows = [f"{i},{i % 7 or ''},{'' if i > 20 else i},{i % 3}" for i in range(1, 31)]
+    rows = [f"{7 * i % 31},{i % 7 or ''},{'' if i > 20 else i},{i % 3}" for i in range(1, 31)]
     (tmp_path / "t.csv").write_text("\n".join(["a,b,c,label", *rows]) + "\n")
     whole = sniff.look(tmp_path / "t.csv").facts
-    monkeypatch.setattr(table, "CELLS", 16)
+    monkeypatch.setattr(_table, "CELLS", 16)
     assert sniff.look(tmp_path / "t.csv").facts == whole
     assert whole["steps"] == [1, 3]
     assert whole["missing_values"] == 2  # of b, where c is there: what ends a series is padding
@@ -154,6 +156,174 @@ def test_tables_that_are_refused(tmp_path, text, told):
     message = refusal(tmp_path / "t.csv")
     assert message.startswith(str(tmp_path / "t.csv"))
     assert told in message
+
+
+def written(path: Path, header: str, rows: list[str]) -> Path:
+    path.write_text("\n".join([*([header] if header else []), *rows]) + "\n")
+    return path
+
+
+def test_a_target_is_not_taken_because_it_stands_last(tmp_path):
+    rows = [f"{-i},{i % 2},{i % 3}" for i in range(30)]
+    path = written(tmp_path / "t.csv", "a,b,kind", rows)
+    message = refusal(path)
+    assert "which column is the target cannot be told. Expected one of b (2 values), kind (3 values)" in message
+    assert "Name it with --target" in message
+    assert sniff.look(path, "b").fields["target"] == "b"
+    # Accelerations, of which none is a label.
+    rows = [f"{-i},{i % 2},{i % 3},{'uv'[i % 2]}" for i in range(30)]
+    assert sniff.look(written(path, "x,y,z,activity", rows)).fields["target"] == "activity"
+    # What no other column can be is more than a place.
+    rows = [f"{-i / 7:.3f},{i / 3:.3f},{i % 3}" for i in range(30)]
+    assert "the only column that can be classes" in sniff.look(written(path, "a,b,kind", rows)).why["target"]
+
+
+def pump(path: Path) -> Path:
+    """A detection set: sensors by the second, when something was wrong, and when that began, turned and ended."""
+    times = np.datetime64("2024-03-09T10:00:00") + np.arange(600).astype("timedelta64[s]")
+    wrong = (np.arange(600) > 400) & (np.arange(600) < 500)
+    sensors = [";".join((RNG.normal(size=3) + odd).round(4).astype(str)) for odd in wrong]
+    rows = [
+        f"{str(time).replace('T', ' ')};{values};{odd:.1f};{turn:.1f}"
+        for time, values, odd, turn in zip(times, sensors, wrong, np.isin(np.arange(600), [401, 450, 499]), strict=True)
+    ]
+    return written(path, "datetime;current;pressure;flow;anomaly;changepoint", rows)
+
+
+def test_of_sensors_by_time_no_target_is_guessed(tmp_path):
+    path = pump(tmp_path / "pump.csv")
+    message = refusal(path)
+    assert "Expected one of anomaly (2 values), changepoint (2 values)" in message
+    assert "The rows stand in the order of 'datetime'; there is no task for anomalies or forecasts yet" in message
+    assert "every row with changepoint 1.0 has anomaly 1.0, so 'changepoint' gives 'anomaly' away" in message
+    # By time all that went wrong is in the last parts, so there is nothing to learn it from.
+    message = refusal(path, "anomaly")
+    assert "holds no example of class '1.0'" in message
+    assert "there is no task for anomalies or forecasts yet" in message
+
+
+@pytest.mark.parametrize("when", ["{i:03}", "{i}.5", "2024-01-01 10:{m:02}:{s:02}", "{d:02}.{n:02}.2024"])
+def test_a_date_or_a_rising_number_is_the_order_and_no_feature(tmp_path, when):
+    rows = [f"{when.format(i=i, m=i // 60, s=i % 60, d=i % 28 + 1, n=i // 28 + 1)},{i % 5},{i % 3}" for i in range(100)]
+    path = written(tmp_path / "t.csv", "when,a,label", rows)
+    found = sniff.look(path)
+    assert (found.fields["order"], found.left_out, found.shape) == ("when", [], (1, 1))
+    text = sniff.data.write(found, tmp_path, "automl")
+    assert "the latest rows by when" in text
+    document = DataDocument.model_validate({**parse(text, "t").data, "root": str(tmp_path)})
+    spec = dataset.prepare(document, tmp_path / "prepared")
+    assert dict(spec.sizes) == found.sizes == {"train": 60, "val": 20, "test": 20}
+    for part, start in (("train", 0), ("val", 60), ("test", 80)):
+        x = np.load(tmp_path / "prepared" / f"{part}_x.npy").ravel()
+        assert x.tolist() == [i % 5 for i in range(start, start + len(x))]
+
+
+def test_what_only_counts_rows_is_no_order(tmp_path):
+    rows = [f"{i},{i % 5},{'ab'[i > 20]}" for i in range(40)]
+    assert "order" not in sniff.look(written(tmp_path / "t.csv", "Id,a,label", rows)).fields
+    message = refusal(written(tmp_path / "t.csv", "number,a,label", rows))
+    assert "holds no example of class" in message
+    assert "If 'number' is no time but counts rows, call it id" in message
+
+
+def test_a_column_that_determines_the_target_is_named(tmp_path):
+    rows = [f"{-i},{i % 3 + 1},{'xyz'[i % 3]}" for i in range(30)]
+    found = sniff.look(written(tmp_path / "t.csv", "a,code,label", rows))
+    told = "'code' determines 'label': each of its 3 values comes with one class alone"
+    assert told in found.notes
+    assert told in " ".join(sniff.data.write(found, tmp_path, "automl").replace("#", "").split())
+    assert found.facts["notes"] == found.notes
+    assert not sniff.look(csv(tmp_path / "u.csv", "ab")).notes
+
+
+def test_text_that_is_left_out_is_named(tmp_path):
+    rows = [f"hello {i},{-i},{'xy'[i % 2]}" for i in range(30)]
+    found = sniff.look(written(tmp_path / "t.csv", "message,length,label", rows))
+    assert "there is no input for text yet, so ['message'] is left out" in found.notes
+
+
+@pytest.mark.parametrize("labels", [("01067", "1067", "20095"), ("1E2", "100", "2E1"), ("3.10", "3.1", "3.12")])
+def test_labels_are_what_stands_in_the_file(tmp_path, labels):
+    rows = [f"{i % 7},{-i},{labels[i % 3]}" for i in range(90)]
+    found = sniff.look(written(tmp_path / "t.csv", "f1,f2,label", rows))
+    assert found.classes == dict.fromkeys(labels, 30)
+    document = DataDocument.model_validate(
+        {
+            **parse(sniff.data.write(found, tmp_path, "automl"), "t").data,
+            "root": str(tmp_path),
+        }
+    )
+    assert set(dataset.prepare(document, tmp_path / "prepared").classes) == set(labels)
+
+
+def test_a_space_after_each_separator(tmp_path):
+    path = written(tmp_path / "t.csv", "f1, f2, label", [f"{i % 7}, {-i}, {'ab'[i % 2]}" for i in range(60)])
+    found = sniff.look(path)
+    assert found.classes == {"a": 30, "b": 30}
+    assert found.fields["target"] == "label"
+
+
+def test_decimal_commas_are_seen(tmp_path):
+    rows = [f"{-i},5;{i % 5}\xa0;{'ab'[i % 2]}".replace("\xa0", "") for i in range(40)]
+    found = sniff.look(written(tmp_path / "t.csv", "f1;f2;label", rows))
+    assert (found.fields["separator"], found.fields["decimal"], found.shape) == (";", ",", (2, 1))
+    # Without names, as many commas as semicolons.
+    rows = [f"{-i},5;{i % 5},25;{'ab'[i % 2]}" for i in range(40)]
+    found = sniff.look(written(tmp_path / "t.csv", "", rows))
+    assert (found.fields["separator"], found.fields["decimal"], found.fields["header"]) == (";", ",", False)
+    rows = [f'"{i + 1},{i + 100}",{"ab"[i % 2]}' for i in range(40)]
+    assert "what the commas in its numbers mean cannot be told" in refusal(written(tmp_path / "t.csv", "f,label", rows))
+
+
+def test_a_table_without_names_is_seen(tmp_path):
+    rows = [f"{5.1 - i % 7},{i % 5}.5,Iris-{'ab'[i % 2]}" for i in range(40)]
+    found = sniff.look(written(tmp_path / "t.csv", "", rows))
+    assert (found.fields["header"], found.fields["target"]) == (False, "column_3")
+    assert sum(found.classes.values()) == 40
+    assert "has no header line, and which column is the target cannot be told" in refusal(
+        written(tmp_path / "t.csv", "", [f"{-i},{i % 2},{i % 3}" for i in range(30)])
+    )
+    # As pandas names the columns of an array; and years as names.
+    rows = [f"{-i},{i % 5},{'ab'[i % 2]}" for i in range(40)]
+    assert "header" not in sniff.look(written(tmp_path / "t.csv", "0,1,label", rows)).fields
+    assert "header" not in sniff.look(written(tmp_path / "t.csv", "2020,2021,label", rows)).fields
+    assert "names or numbers cannot be told" in refusal(written(tmp_path / "t.csv", "", ["0,1,2", "5,1,0"]))
+
+
+def test_packed_tables_are_read_and_archives_told_how_to_unpack(tmp_path):
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(csv(tmp_path / "u.csv", "ab").read_bytes()))
+    (tmp_path / "u.csv").unlink()
+    found = sniff.look(tmp_path)
+    assert (found.kind, found.name, found.path.name) == ("csv", "t", "t.csv.gz")
+    for name, command in (("a.zip", "unzip"), ("a.tar.gz", "tar -xf"), ("a.tgz", "tar -xf"), ("a.tar", "tar -xf")):
+        (tmp_path / name).touch()
+        message = refusal(tmp_path / name)
+        assert f"{name}: is packed" in message
+        assert command in message
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "a.zip").touch()
+    assert "Unpack it (unzip" in refusal(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("a.txt", "text is not supported yet"), ("a.wav", "sound is not supported")]
+)
+def test_what_is_missing_is_named(tmp_path, name, told):
+    (tmp_path / name).touch()
+    assert told in refusal(tmp_path / name)
+
+
+def test_percentages_are_numbers(tmp_path):
+    found = sniff.look(written(tmp_path / "t.csv", "a,b,label", [f"{i % 9}%,{-i},{'xy'[i % 2]}" for i in range(30)]))
+    assert (found.shape, found.left_out) == ((2, 1), [])
+
+
+def test_a_table_too_wide_is_answered_at_once(tmp_path):
+    count = 120_000
+    written(tmp_path / "t.csv", ",".join(f"c{number}" for number in range(count)), [",".join("1" * count)])
+    started = perf_counter()
+    assert "Expected 100,000 columns at most; received 120,000" in refusal(tmp_path / "t.csv")
+    assert perf_counter() - started < 10
 
 
 def test_a_target_that_is_not_there(tmp_path):
@@ -504,7 +674,7 @@ def test_the_family_and_the_depth_follow_the_shape(tmp_path):
 
 def test_odd_names_stay_in_their_place(tmp_path):
     path = tmp_path / "my: set #1.csv"
-    rows = [f"{i},{i},{'#no' if i % 2 else 'y: [e'}" for i in range(20)]
+    rows = [f"{-i},{-i},{'#no' if i % 2 else 'y: [e'}" for i in range(20)]
     path.write_text("\n".join(['"a: b","# c\nd","{y}"', *rows]) + "\n")
     found = sniff.look(path)
     assert found.name == "my_set_1"

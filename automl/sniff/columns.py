@@ -1,0 +1,250 @@
+"""Tells what the columns of a table are: the target, the order in time, numbers, text; and which gives another away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from automl.data import _order
+from automl.data._arrays import tidy
+from automl.data._places import fault
+from automl.data._table import CELLS, MISSING, Table
+from automl.errors import DataError, did_you_mean, shorten
+
+TARGETS = ("label", "target", "class", "y")
+"""What a target column is called, the likeliest first."""
+
+MOST = 100_000
+"""Columns of a table: pandas takes a fraction of a millisecond for each."""
+
+ROWS = 1000
+"""Rows that are looked at to tell what a column holds."""
+
+FEW = 20
+"""Different values of a column that may tell classes, or give them away."""
+
+FEWEST = 8
+"""Rows that rise by chance so seldom that it means something."""
+
+ROW_NUMBERS = ("", "id", "index", "unnamed: 0")  # pandas writes its index under no name
+_DECIMALS = re.compile(r"[+-]?\d+\.(\d+)")
+
+Kind = Literal["numbers", "dates", "words", "nothing"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table, as far as its first rows tell.
+
+    Args:
+        path: The file.
+        table: How it is written.
+        head: Its first rows, as text.
+        kinds: What each column holds.
+    """
+
+    path: Path
+    table: Table
+    head: dict[str, tuple[str, ...]]
+    kinds: dict[str, Kind]
+
+    def different(self, column: str) -> int:
+        """Returns how many different values the first rows of a column hold."""
+        return len(set(self.head[column]))
+
+    def whole(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Returns some columns of the whole file, as text."""
+        (found,) = self.table.pieces(self.path, list(self.kinds), (), columns, rows=0)
+        return pd.DataFrame({name: tidy(found[name]) for name in columns}, dtype=object)
+
+
+def see(path: Path, table: Table) -> Columns:
+    """Looks at the first rows of a table."""
+    names = table.names(path)
+    if len(names) > MOST:
+        hint = "Save it as an .npz archive (numpy.savez with x= and y=)"
+        raise fault(
+            path, "is too wide for a table", expected=f"{MOST:,} columns at most", received=f"{len(names):,}", hint=hint
+        )
+    head = table.head(path, names, min(ROWS, max(2, CELLS // len(names))))
+    return Columns(path, table, head, {name: _kind(text, table.decimal) for name, text in head.items()})
+
+
+def _kind(column: Sequence[str], decimal: str) -> Kind:
+    text = [value for value in column if value not in MISSING]
+    if not text:
+        return "nothing"
+    # One number makes a column of numbers: what stands between them is told, not left out.
+    if any(_number(value, decimal) is not None for value in text) or {*text} <= {"True", "False"}:
+        return "numbers"
+    return "dates" if _order.readings(pd.Series(text, dtype=object)) else "words"
+
+
+def _number(text: str, decimal: str) -> float | None:
+    plain = text.removesuffix("%")
+    try:
+        return float(plain.replace(",", ".") if decimal == "," else plain)
+    except ValueError:
+        return None
+
+
+def order(columns: Columns, target: str) -> tuple[str | None, list[str], str]:
+    """Returns the column that says when a row was, all columns that tell no more than that, and the reason.
+
+    That is a column of dates, or of numbers that rise from each row to the next.
+    """
+    names = [name for name in columns.kinds if name != target and name.lower() not in ROW_NUMBERS]
+    dates = [name for name in names if columns.kinds[name] == "dates" and columns.different(name) > 1]
+    likely = [
+        name for name in names if columns.kinds[name] == "numbers" and _rises(columns.head[name], columns.table.decimal)
+    ]
+    told = columns.whole([*dates, *likely])
+    rising = [name for name in likely if _rises(told[name], columns.table.decimal)]
+    # A date that some rows lack is none of the row's own.
+    dates = [name for name in dates if not told[name].isin(MISSING).any()]
+    if dates:
+        return dates[0], dates + rising, "its dates put the rows in an order: the latest are the test part"
+    if rising:
+        why = "it rises from row to row, as time does: the last rows are the test part"
+        return rising[0], rising, f"{why}; of a column that only counts rows, call it id"
+    return None, [], ""
+
+
+def _rises(text: Iterable[str], decimal: str) -> bool:
+    numbers = [_number(value, decimal) for value in text]
+    return len(numbers) >= FEWEST and all(
+        one is not None and other is not None and one < other for one, other in pairwise(numbers)
+    )
+
+
+def target(columns: Columns, named: str | None) -> tuple[str, str]:
+    """Returns the target column and why it is that one.
+
+    Raises:
+        DataError: It has not the name of one, and several could be it.
+    """
+    path, header = columns.path, list(columns.kinds)
+    if len(header) < 2:
+        what = "has a single column"
+        raise fault(path, what, expected="features and a target, parted by a comma, semicolon, tab or bar")
+    if named is not None:
+        if named not in columns.kinds:
+            hint = did_you_mean(named, header)
+            raise fault(path, f"has no column {named!r}", expected=f"one of {shorten(header, 300)}", hint=hint)
+        return named, "what --target named"
+    space = {name.lower() for name in header} >= {"x", "y", "z"}
+    for word in TARGETS:
+        for name in header:
+            if name.lower() == word and not (word == "y" and space):
+                return name, "what is learned, by its name; another: --target"
+    words = [name for name in header if columns.kinds[name] == "words"]
+    if words == header[-1:]:
+        return header[-1], "the only column of words, and the last one; another: --target"
+    return _only(columns), "the only column that can be classes; another: --target"
+
+
+def _only(columns: Columns) -> str:
+    """Returns the one column that can be classes; the last one, which is refused for what it is, where none can."""
+    header = list(columns.kinds)
+    plain = [name for name in header if columns.kinds[name] in ("numbers", "words")]
+    # Of more columns the first rows must do.
+    text = columns.whole(plain) if len(plain) <= 3 * FEW else pd.DataFrame({name: columns.head[name] for name in plain})
+    could = [name for name in text if _classes(text[name].to_numpy(dtype=str))]
+    if columns.table.header and not could:
+        return header[-1]
+    if columns.table.header and could == header[-1:]:
+        return header[-1]
+    what = "which column is the target cannot be told"
+    expected = [f"{name} ({text[name].nunique()} values)" for name in could]
+    hints = ["Name it with --target"]
+    try:
+        first, _, _ = order(columns, "")
+    except DataError:
+        first = None
+    if first is not None:
+        hints.append(f"The rows stand in the order of {first!r}; there is no task for anomalies or forecasts yet")
+    hints += [f"{told}: leave one of the two out" for told in _pairs(text[could])]
+    raise fault(
+        columns.path,
+        what if columns.table.header else f"has no header line, and {what}",
+        expected=f"one of {', '.join(expected[:FEW]) or shorten(header)}",
+        received=f"the columns {shorten(header)}",
+        hint=". ".join(hints),
+    )
+
+
+def _classes(text: np.ndarray) -> bool:
+    words, counts = np.unique(text, return_counts=True)
+    return bool(2 <= len(words) <= len(text) / 2 and counts.min() >= 2 and not numeric(text))
+
+
+def numeric(text: np.ndarray) -> bool:
+    """Returns whether labels are numbers to predict rather than names: some are not whole, all spelled as numbers are.
+
+    `3.10` beside `3.1` is a name. Few numbers of as many decimals each, which might be names, are taken for numbers:
+    a refusal is better than a guess.
+    """
+    words = np.unique(text)
+    numbers = pd.to_numeric(pd.Series(words), errors="coerce")
+    if numbers.isna().any() or whole(text):
+        return False
+    if len(words) > max(FEW, len(text) // 10):
+        return True
+    decimals = [match.group(1) for match in map(_DECIMALS.fullmatch, words) if match]
+    return len({len(each) for each in decimals}) == 1 or not any(
+        each.endswith("0") and each != "0" for each in decimals
+    )
+
+
+def whole(labels: np.ndarray) -> bool:
+    """Returns whether all labels are whole numbers, or texts that can be read as such."""
+    numbers = pd.to_numeric(pd.Series(np.unique(labels)), errors="coerce")
+    return bool((numbers == numbers.round()).all())
+
+
+def leaks(columns: Columns, features: Sequence[str], target: str) -> list[str]:
+    """Returns sentences on the features that give the target away."""
+    few = [name for name in features if 2 <= columns.different(name) <= FEW]
+    few = few if len(few) <= 3 * FEW else []  # pixels and the like, of which chance has some that fit
+    text = columns.whole([*few, target])
+    told = []
+    for name in few:
+        sure = _sure(text[name], text[target])
+        if len(sure) == text[name].nunique():
+            told.append(f"{name!r} determines {target!r}: each of its {len(sure)} values comes with one class alone")
+        elif text[name].nunique() == 2 and sure:
+            told.append(_told(text, name, target, sure[0]))
+    return told
+
+
+def _pairs(text: pd.DataFrame) -> list[str]:
+    """Returns sentences on columns of two values, one of which gives another column away."""
+    found = []
+    for name in text.columns[:FEW]:
+        for other in text.columns[:FEW]:
+            if name != other and text[name].nunique() == 2:
+                found += [_told(text, name, other, value) for value in _sure(text[name], text[other])]
+    return found[:3]
+
+
+def _told(text: pd.DataFrame, name: str, other: str, value: str) -> str:
+    always = text.loc[text[name] == value, other].iloc[0]
+    return f"every row with {name} {value} has {other} {always}, so {name!r} gives {other!r} away"
+
+
+def _sure(given: pd.Series, target: pd.Series) -> list[str]:
+    """Returns the values that always come with one class, more often than chance would have it."""
+    shares = target.value_counts(normalize=True)
+    found = []
+    for value, rows in target.groupby(given):
+        share = float(shares[rows.iloc[0]])
+        if rows.nunique() == 1 and share < 0.6 and share ** len(rows) < 0.01:
+            found.append(str(value))
+    return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from automl.data import _layout
 from automl.data._arrays import not_text
 from automl.data._places import fault
 from automl.errors import DataError, did_you_mean, shorten
@@ -162,7 +163,9 @@ def _series(where: str, texts: list[str], header: _Header) -> np.ndarray:
             raise fault(
                 where, "wrong length under @equalLength true", expected=f"{header.steps} values", received=f"{steps}"
             )
-    return np.array(channels, dtype=np.float32).T
+    values = np.array(channels).T
+    _layout.check(values[np.newaxis], where)
+    return values.astype(np.float32)
 
 
 def _numbers(where: str, text: str) -> list[float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from automl.data import Source
+from automl.data import _layout
 from automl.data._arrays import as_stored, paired, tidy
 from automl.data._order import moments
 from automl.data._places import fault, find
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Csv(Source):
+class Csv(_layout.Arrays):
     """A CSV file with numeric features and one target column, plain or packed (`.csv.gz`).
 
     Rows become `(n, features)` float32, or `(n, *shape)` when `shape` is given: `[28, 28, 1]` for images,
@@ -49,14 +49,23 @@ class Csv(Source):
     separator: str = Field(",", description="Character between values", min_length=1, max_length=1)
     decimal: Literal[".", ","] = Field(".", description="Character before the decimals of a number")
     header: bool = Field(True, description="The first line names the columns; false: they are column_1, column_2, ...")
+    offset: float | dict[str, float] = Field(
+        0.0,
+        description="Number taken off every feature, or off the columns named, before they become float32; so it must "
+        "be off what the model is given",
+    )
     labels: Literal["text", "number"] = Field(
         "text", description="What targets are; as numbers 1, 1.0 and 1e0 are the same"
     )
 
     @model_validator(mode="after")
-    def _one_cut(self) -> Csv:
+    def _agrees(self) -> Csv:
         if self.group is not None and self.order is not None:
             raise ValueError("group and order exclude each other: a cut by time would split groups")
+        if self.offset and self.zero_padding is not None:
+            raise ValueError(
+                "offset and zero_padding exclude each other: what is 0 in the file would not be it any more"
+            )
         return self
 
     def load(self, root: Path | None) -> Splits:
@@ -109,12 +118,25 @@ class Csv(Source):
             )
         return features
 
+    def _offsets(self, features: list[str], path: Path) -> np.ndarray:
+        """Returns what is taken off each feature."""
+        if isinstance(self.offset, float):
+            return np.full(len(features), self.offset)
+        by_name = dict(zip(tidy(self.offset), self.offset.values(), strict=True))
+        stray = next((name for name in by_name if name not in features), None)
+        if stray is not None:
+            hint = did_you_mean(stray, features)
+            raise fault(path, f"`offset` names {stray!r}, which is no feature", expected=shorten(features), hint=hint)
+        return np.array([by_name.get(name, 0.0) for name in features])
+
     def _part(self, table: Table, path: Path, names: list[str], features: list[str]) -> Part:
         texts = self._others
         (rows,) = table.pieces(path, names, features, texts.values(), rows=0)
-        x = table.numbers(rows, features, path)
+        x = table.numbers(rows, features, path) - self._offsets(features, path)
+        _layout.check(x, path, features)
         if self.shape is not None:
             x = x.reshape(len(x), *self.shape)
+        x = self.laid(x, path)
         y = _targets(rows[texts["target"]], path, self.labels == "number")
         groups = np.array(tidy(rows[texts["group"]]), dtype=str) if "group" in texts else None
         if "order" in texts:

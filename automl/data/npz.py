@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,19 +10,39 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from automl.data import Source
+from automl.data import _layout
 from automl.data._arrays import paired, plain_targets
 from automl.data._places import fault, find
 from automl.errors import did_you_mean
 from automl.records import Part, Splits
 
-PARTS = ("train", "val", "test")
+PARTS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""The parts, and what they are called in keys."""
+
+_PART = {word: part for part, words in PARTS.items() for word in words}
+_WORDS = "|".join(sorted(_PART, key=len, reverse=True))
+_KEY = re.compile(rf"(?P<first>{_WORDS})[_. -]?(?P<behind>.+)|(?P<before>.+?)[_. -]?(?P<last>{_WORDS})", re.IGNORECASE)
 _READING = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
 """What NumPy and zipfile raise on a broken archive, truncated or altered at any byte."""
 
 
-class Npz(Source):
+def keyed(key: str) -> tuple[str, str | None]:
+    """Returns the name of an array without its part, and the part: `x_train`, `train_x` and `trainX` are of `train`."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return key, None
+    return match["behind"] or match["before"], _PART[(match["first"] or match["last"]).lower()]
+
+
+class Npz(_layout.Arrays):
     """A `.npz` archive with arrays named `x_train, y_train, x_test, y_test` (and `x_val, y_val`), or `x, y`.
+
+    The part may stand in front (`train_images, train_labels`), and be called `valid`, `validation` or `dev` as well.
+    With `channels_first`, series lie as (examples, channels, steps), images as (examples, channels, height, width).
 
     Arrays of pickled objects are refused: unpickling runs code.
 
@@ -29,8 +50,13 @@ class Npz(Source):
     """
 
     file: str = Field(description="The archive, relative to the place of all data sets", min_length=1)
-    x: str = Field("x", description="Key of the examples; of a part: this key, `_` and the part's name", min_length=1)
-    y: str = Field("y", description="Key of the targets; of a part: this key, `_` and the part's name", min_length=1)
+    x: str = Field("x", description="Key of the examples, without the part's name where there are parts", min_length=1)
+    y: str = Field("y", description="Key of the targets, without the part's name where there are parts", min_length=1)
+    offset: float | tuple[float, ...] = Field(
+        0.0,
+        description="Number taken off every value, or one for each channel, before they become float32; so it must be "
+        "off what the model is given",
+    )
 
     def load(self, root: Path | None) -> Splits:
         """Reads every part the archive holds; see `Source.load`."""
@@ -52,12 +78,13 @@ class Npz(Source):
 
     def _splits(self, archive: np.lib.npyio.NpzFile, path: Path) -> Splits:
         keys = archive.files
-        parts = {name: self._part(archive, path, name) for name in PARTS if f"{self.x}_{name}" in keys}
+        parts = {name: key for name in PARTS if (key := self._key(keys, self.x, name, path)) is not None}
         if "train" in parts:
-            return Splits(parts["train"], parts.get("val"), parts.get("test"))
+            loaded = {name: self._part(archive, path, key, name) for name, key in parts.items()}
+            return Splits(loaded["train"], loaded.get("val"), loaded.get("test"))
         if parts or self.x not in keys:
             wanted = f"{self.x}_train"
-            others = [key for key in keys if key.partition("_")[0] != self.y]
+            others = [key for key in keys if keyed(key)[0] != self.y]
             raise fault(
                 path,
                 "holds no training examples",
@@ -65,17 +92,28 @@ class Npz(Source):
                 received=", ".join(keys) or "no keys",
                 hint=did_you_mean(wanted, others) or "Name its keys with the fields `x` and `y`",
             )
-        return Splits(self._part(archive, path, None))
+        return Splits(self._part(archive, path, self.x, None))
 
-    def _part(self, archive: np.lib.npyio.NpzFile, path: Path, name: str | None) -> Part:
-        x_key, y_key = (self.x, self.y) if name is None else (f"{self.x}_{name}", f"{self.y}_{name}")
-        if y_key not in archive.files:
+    def _key(self, keys: list[str], name: str, part: str | None, path: Path) -> str | None:
+        """Returns the key of an array, of a part where there are parts; None where there is none."""
+        if part is None:
+            return name if name in keys else None
+        found = [key for key in keys if keyed(key)[1] == part and keyed(key)[0].lower() == name.lower()]
+        if len(found) > 1:
+            what = f"which array holds {name!r} of the part {part} cannot be told"
+            raise fault(path, what, expected="one", received=", ".join(found), hint="Remove the others")
+        return found[0] if found else None
+
+    def _part(self, archive: np.lib.npyio.NpzFile, path: Path, x_key: str, name: str | None) -> Part:
+        y_key = self._key(archive.files, self.y, name, path)
+        if y_key is None:
+            wanted = self.y if name is None else f"{self.y}_{name}"
             raise fault(
                 path,
                 f"the targets of {x_key!r} are missing",
-                expected=f"the key {y_key!r}",
+                expected=f"the key {wanted!r}",
                 received=", ".join(archive.files),
-                hint=did_you_mean(y_key, archive.files),
+                hint=did_you_mean(wanted, archive.files),
             )
         arrays = []
         for key in (x_key, y_key):
@@ -84,7 +122,23 @@ class Npz(Source):
             except _READING as error:
                 raise fault(f"{path}[{key}]", "cannot be read", hint=_reason(error)) from error
         where = f"{path}[{x_key}, {y_key}]"
-        return paired(arrays[0], plain_targets(arrays[1], f"{path}[{y_key}]"), where)
+        return paired(
+            self._examples(arrays[0], f"{path}[{x_key}]"), plain_targets(arrays[1], f"{path}[{y_key}]"), where
+        )
+
+    def _examples(self, x: np.ndarray, where: str) -> np.ndarray:
+        """Returns the examples as they are meant: see the fields."""
+        if x.ndim < 2 or x.dtype.kind not in "biuf":
+            return x  # what is wrong with them is told by others
+        x = self.laid(x, where)
+        if np.any(self.offset):
+            channels = x.shape[-1] if x.ndim > 2 else 1
+            if np.size(self.offset) not in (1, channels):
+                received = f"{np.size(self.offset)} numbers"
+                raise fault(where, "`offset` does not fit", expected=f"one number, or {channels}", received=received)
+            x = x.astype(np.float64) - np.asarray(self.offset)
+        _layout.check(x, where)
+        return x
 
     @classmethod
     def toy(cls, folder: Path) -> Npz:

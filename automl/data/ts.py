@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from automl.data import Source
+from automl.data import Source, _layout
 from automl.data._places import fault, find
 from automl.data._ts_file import TsFile, read_ts
 from automl.records import Part, Splits
@@ -24,6 +24,7 @@ class Ts(Source):
 
     folder: str = Field(description="The folder, relative to the place of all data sets", min_length=1)
     name: str | None = Field(None, description="First word of the file names; the folder's own name when left out")
+    zero_padding: _layout.End | None = Field(None, description=_layout.MARKED)
 
     def load(self, root: Path | None) -> Splits:
         """Reads the files the folder holds; see `Source.load`."""
@@ -33,7 +34,7 @@ class Ts(Source):
             raise fault(folder, "is a file", expected=f"the folder that holds {name}_TRAIN.ts")
         alone, train, test = (folder / f"{name}{suffix}.ts" for suffix in ("", "_TRAIN", "_TEST"))
         if alone.is_file() and not train.exists() and not test.exists():
-            return Splits(_padded(read_ts(alone)))
+            return Splits(self._part(read_ts(alone), alone))
         for path in (train, test):
             if not path.is_file():
                 raise fault(
@@ -48,7 +49,11 @@ class Ts(Source):
                 test, f"differs from {train.name}", expected=f"{first.channels} channels", received=f"{second.channels}"
             )
         steps = max(first.steps, second.steps)
-        return Splits(_padded(first, steps), test=_padded(second, steps))
+        return Splits(self._part(first, train, steps), test=self._part(second, test, steps))
+
+    def _part(self, file: TsFile, path: Path, steps: int | None = None) -> Part:
+        part = _padded(file, steps)
+        return part if self.zero_padding is None else Part(_layout.marked(part.x, self.zero_padding, path), part.y)
 
     @classmethod
     def toy(cls, folder: Path) -> Ts:

@@ -10,14 +10,21 @@ from typing import Any
 import numpy as np
 
 from automl import data, inputs
+from automl.data import _arrays, _layout, image_folder, npz
 from automl.data._places import fault
 from automl.errors import did_you_mean
 from automl.records import Splits
 from automl.sniff import pictures, places
 from automl.sniff.found import Found
 
-X_KEYS = ("x", "data", "images", "image", "series", "features", "inputs", "arr_0")
+X_KEYS = (
+    "x", "data", "images", "image", "imgs", "series", "signals", "features", "inputs", "input", "samples", "x_data",
+    "arr_0",
+)  # fmt: skip
 """What the examples are called in an archive, the likeliest first."""
+
+FAR = 4
+"""How many times shorter the first axis of series is than the second where it is taken for channels."""
 
 _HOLDS = {
     "ts": ("series", "what .ts files hold"),
@@ -25,7 +32,9 @@ _HOLDS = {
     "image_folder": ("image", "what the files are"),
 }
 
-Y_KEYS = ("y", "labels", "label", "targets", "target", "classes", "arr_1")
+Y_KEYS = (
+    "y", "labels", "label", "targets", "target", "classes", "class", "outputs", "output", "y_data", "arr_1",
+)  # fmt: skip
 """What the targets are called in an archive, the likeliest first."""
 
 
@@ -44,18 +53,59 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
         if kind == "image_folder":
             fields, why = pictures.fields(path)
         source = {"folder": str(path), **fields}
-    splits: Splits = data.registry.get(kind).model_validate(source).load(None)
+    splits, notes = _loaded(kind, source, fields, why)
     first = splits.train.x
     chosen, why["input"] = (wanted, "what --input named") if wanted else _input(kind, path, first)
+    if kind == "npz" and chosen == "series" and first.ndim == 3 and _channels_first(first, fields, why):
+        splits, _ = _loaded(kind, {**source, **fields}, fields, why)
+        notes.append(_both(first))
+        first = splits.train.x
     reader = inputs.registry.read(chosen)
     shape = tuple(int(side) for side in reader.check(first[:1]).shape[1:])
-    found = Found(kind, path, fields, chosen, shape, why, notes=list(splits.notes))
+    found = Found(kind, path, fields, chosen, shape, why, notes=[*splits.notes, *notes])
     for name in ("train", "val", "test"):
         part = getattr(splits, name)
         if part is not None:
             found.count(reader.check(part.x))
-            found.labels[name] = part.y
+            found.labels[name] = _arrays.plain_targets(part.y, path)
+    found.offer_padding()
     return found
+
+
+def _loaded(kind: str, source: dict[str, Any], fields: dict[str, Any], why: dict[str, str]) -> tuple[Splits, list[str]]:
+    """Loads a set; takes off what float32 cannot hold, where the source has a field for it, and says so."""
+    reads = data.registry.get(kind)
+    try:
+        return reads.model_validate(source).load(None), []
+    except _layout.Blurred as error:
+        if "offset" not in reads.model_fields:
+            raise
+        fields["offset"] = error.offsets[0] if len(error.offsets) == 1 else error.offsets
+        why["offset"] = "float32 does not tell such large numbers apart; take it off what the model is given as well"
+        splits: Splits = reads.model_validate({**source, **fields}).load(None)
+        return splits, [f"{error} Here `offset` takes them off"]
+
+
+def _channels_first(x: np.ndarray, fields: dict[str, Any], why: dict[str, str]) -> bool:
+    """Returns whether the channels of series seem to stand first; writes down both readings of their axes."""
+    steps, channels = x.shape[1:]
+    if FAR * steps > channels:
+        return False
+    fields["channels_first"] = True
+    why["channels_first"] = f"read as {_axes(channels, steps)}; false: as {_axes(steps, channels)}"
+    return True
+
+
+def _axes(steps: int, channels: int) -> str:
+    return f"{steps} step{'s' * (steps > 1)} of {channels} channel{'s' * (channels > 1)}"
+
+
+def _both(x: np.ndarray) -> str:
+    steps, channels = x.shape[1:]
+    return (
+        f"the axes of x, {x.shape}, are read as {_axes(channels, steps)} each, for one is far shorter; if they are "
+        f"{_axes(steps, channels)}, write `channels_first: false`"
+    )
 
 
 def _series_name(path: Path) -> tuple[str, str]:
@@ -75,12 +125,14 @@ def _keys(path: Path, target: str | None) -> dict[str, str]:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, zipfile.BadZipFile):
         return {}  # its source knows the words for what is wrong
-    bases = list(dict.fromkeys(name.removesuffix("_train") for name in names))
-    if target is not None and target.removesuffix("_train") not in bases:
+    parted = [npz.keyed(name) for name in names]
+    trained = [base for base, part in parted if part == "train"]
+    bases = list(dict.fromkeys(trained or names))
+    if target is not None and target not in (*names, *bases):
         raise fault(
             path, f"has no array {target!r}", expected=f"one of {', '.join(names)}", hint=did_you_mean(target, names)
         )
-    y = target.removesuffix("_train") if target else _first(Y_KEYS, bases)
+    y = target if target in bases else npz.keyed(target)[0] if target else _first(Y_KEYS, bases)
     x = _first(X_KEYS, [base for base in bases if base != y])
     if x is None or y is None:
         raise fault(
@@ -105,10 +157,14 @@ def _input(kind: str, path: Path, x: np.ndarray) -> tuple[str, str]:
     if len(sides) == 1:
         return "series", "one number per step"
     if len(sides) == 3:
-        if sides[0] in (1, 3) and sides[2] > 4:
-            hint = "Save x.transpose(0, 2, 3, 1), or say that it is right with --input image"
+        if sides[0] <= 4 < sides[2]:
+            hint = "Save x.transpose(0, 2, 3, 1), write `channels_first: true` in a data document, or say that it is "
+            hint += "right with --input image"
             what = "the channels seem to stand first"
             raise fault(path, what, expected="(examples, height, width, channels)", received=str(x.shape), hint=hint)
+        if sides[0] == sides[1] == sides[2] > 4:
+            hint = "If they are channels of an image, say so with --input image"
+            raise fault(path, "volumes are not supported yet", received=f"shape {x.shape}", hint=hint)
         return "image", "height, width, channels"
     if len(sides) == 2:
         if x.dtype.kind in "ub" or (sides[0] == sides[1] and not np.isnan(x[:100].astype(float)).any()):
@@ -116,6 +172,6 @@ def _input(kind: str, path: Path, x: np.ndarray) -> tuple[str, str]:
                 "image",
                 f"{sides[0]} by {sides[1]}, {'bytes' if x.dtype == np.uint8 else 'a square'}; else: --input series",
             )
-        return "series", "steps, channels; height, width: --input image"
+        return "series", f"{_axes(*sides)}, else `channels_first`; height, width: --input image"
     expected = "(examples, steps[, channels]) or (examples, height, width[, channels])"
     raise fault(path, "neither series nor images", expected=expected, received=f"shape {x.shape}")

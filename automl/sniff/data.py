@@ -30,6 +30,9 @@ def write(found: Found, folder: Path, command: str) -> str:
     lines += ["source:", f"  {found.kind}:"]
     for name, value in {key: found.path, **found.fields}.items():
         lines += notes.entry(name, _path(value, folder) if isinstance(value, Path) else value, why[name], 4)
+    for name, (value, reason) in found.offers.items():
+        *above, line = notes.entry(name, value, reason, 4)
+        lines += [*above, f"    # {line.strip()}"]
     lines += notes.entry("input", found.input, why["input"])
     task: Any = {"classification": {"class_weights": "balanced"}} if found.uneven else "classification"
     lines += notes.entry(

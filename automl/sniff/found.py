@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.data import _packed
+from automl.data import _layout, _packed
 
 FOLDERS = ("idx", "image_folder")
 """Sources of a folder alone: the set bears the folder's name."""
@@ -35,6 +35,8 @@ class Found:
         split: The data document's `split`; empty for a set that brings all parts.
         limit: The data document's `limit`; empty for all examples.
         sizes: Examples of each part after both.
+        zeros: How many steps are zero at the start and at the end of each series, by piece.
+        offers: Fields of the source that the user may want, each with its value and what speaks for it.
         notes: What a user should know of how the set is read, a line each.
     """
 
@@ -53,6 +55,8 @@ class Found:
     split: dict[str, float] = field(default_factory=dict)
     limit: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    zeros: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    offers: dict[str, tuple[Any, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -74,6 +78,30 @@ class Found:
         self.steps = min(shortest, int(lengths.min())), max(longest, int(lengths.max()))
         self.values += values
         self.missing += values - int(there.sum())
+        self.zeros.append((_layout.zero_runs(x, "start"), _layout.zero_runs(x, "end")))
+
+    def offer_padding(self) -> None:
+        """Offers to mark zeros as padding, where most series have some at the same end, and not all as many."""
+        steps = self.shape[0]
+        if self.input != "series" or steps < 16 or "offset" in self.fields:
+            return
+        runs = {
+            end: np.concatenate(each) for end, each in zip(("start", "end"), zip(*self.zeros, strict=True), strict=True)
+        }
+        padded = {end: int((each > 1).sum()) for end, each in runs.items()}
+        likely = [end for end, each in runs.items() if 2 * padded[end] > len(each) and len(np.unique(each)) > 2]
+        # Where both ends rest at zero, that is how the signal begins and ends.
+        if len(likely) != 1:
+            return
+        (end,) = likely
+        lengths = steps - runs[end]
+        where = "begin" if end == "start" else "end"
+        left = f"{lengths.min()} to {lengths.max()} steps"
+        told = f"{padded[end]:,} of {len(lengths):,} series {where} with zeros, which leaves {left}"
+        self.offers["zero_padding"] = end, f"{told}: take away the # if they are padding"
+        self.notes.append(
+            f"{told}: probably padding, which `zero_padding: {end}` in the source marks; now they are data"
+        )
 
     @property
     def uneven(self) -> str:

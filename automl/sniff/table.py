@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from automl import inputs
-from automl.data import _order
+from automl.data import _layout, _order
 from automl.data._arrays import tidy
 from automl.data._places import fault
 from automl.data._table import Table
@@ -41,19 +41,35 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
     if order is not None:
         fields["order"] = order
         why["split"] = f"the latest rows by {order}, as shares of the training examples"
+    names = {path: list(seen.kinds)}
     beside = places.sibling(path, "train", "test")
-    if beside is not None and set(table.names(beside)) >= {column, *features}:
+    if beside is not None and {column, order or column, *features} <= set(table.names(beside)):
         fields["test"], why["test"] = beside, "found beside the other, with the same columns"
+        names[beside] = table.names(beside)
     elif beside is not None:
         why["split"] = f"{beside.name} is not used: it lacks columns of {path.name}"
     fields |= written
     fields["shape"] = list(shape)
+    offsets = _offsets(seen, features)
+    if offsets:
+        fields["offset"] = offsets
+        why["offset"] = "float32 does not tell such large numbers apart; take it off what the model is given as well"
     found = Found("csv", path, fields, "image" if len(shape) == 3 else "series", shape, why, left_out)
     found.notes += [*_unread(seen, column, order), *columns.leaks(seen, features, column)]
-    for part, file in {"train": path, "test": fields.get("test")}.items():
-        if file is not None:
-            found.labels[part] = _scan(found, table, file, features)
+    for part, (file, header) in zip(("train", "test"), names.items(), strict=False):
+        found.labels[part] = _scan(found, table, file, header, features)
+    found.offer_padding()
     return found
+
+
+def _offsets(seen: Columns, features: Sequence[str]) -> dict[str, float]:
+    """Returns what is to be taken off columns whose numbers are too large for float32; nothing for most tables."""
+    piece = next(seen.table.pieces(seen.path, list(seen.kinds), features, ()))
+    try:
+        _layout.check(seen.table.numbers(piece, features, seen.path), seen.path, features)
+    except _layout.Blurred as error:
+        return {name: offset for name, offset in zip(features, error.offsets, strict=True) if offset}
+    return {}
 
 
 def _features(seen: Columns, target: str, when: Sequence[str]) -> list[str]:
@@ -103,14 +119,16 @@ def _shape(path: Path, features: Sequence[str], wanted: str | None) -> tuple[tup
     return (count, 1), why, f"steps, channels of {count} columns{pairs}"
 
 
-def _scan(found: Found, table: Table, path: Path, features: list[str]) -> np.ndarray:
+def _scan(found: Found, table: Table, path: Path, names: list[str], features: list[str]) -> np.ndarray:
     """Reads a table piece by piece into the figures of `found`; returns its labels, in the order of its examples."""
     texts = [name for name in (found.fields["target"], found.fields.get("order")) if name is not None]
     labels: list[str] = []
     times: list[str] = []
     reader = inputs.registry.read(found.input)
-    for piece in table.pieces(path, table.names(path), features, texts):
-        x = _numbers(table.numbers(piece, features, path))
+    by_name = found.fields.get("offset", {})
+    offsets = np.array([by_name.get(name, 0.0) for name in features])
+    for piece in table.pieces(path, names, features, texts):
+        x = _numbers(table.numbers(piece, features, path) - offsets)
         wrong = np.isinf(x).any(axis=1) | np.isnan(x).all(axis=1)
         if wrong.any():
             row = int(piece.index[wrong.argmax()]) + 1

@@ -244,3 +244,20 @@ def test_a_group_is_no_feature(tmp_path):
     assert part.groups.tolist() == ["ann", "bob"]
     assert "has no group column 'whom'" in failure(tmp_path, TABLE, group="whom")
     assert "the group 'a' is among the feature columns" in failure(tmp_path, TABLE, group="a", columns=("a",))
+
+
+def test_series_in_columns_may_lie_channels_first_and_be_padded_with_zeros(tmp_path):
+    text = "a,b,c,d,e,f,kind\n1,2,0,4,5,0,x\n7,8,9,1,2,3,y\n"
+    part = load(tmp_path, text, shape=(2, 3), channels_first=True, zero_padding="end").train
+    np.testing.assert_array_equal(part.x, [[[1, 4], [2, 5], [np.nan, np.nan]], [[7, 1], [8, 2], [9, 3]]])
+
+
+def test_large_numbers_need_an_offset(tmp_path):
+    text = "time,b,kind\n" + "".join(f"{1_700_000_000 + i},{i},{'xy'[i % 2]}\n" for i in range(20))
+    message = failure(tmp_path, text)
+    assert "numbers of column 'time' that differ are one number in float32" in message
+    part = load(tmp_path, text, offset={"time": 1.7e9}).train
+    np.testing.assert_array_equal(part.x, [[i, i] for i in range(20)])
+    assert "`offset` names 'tme', which is no feature" in failure(tmp_path, text, offset={"tme": 1})
+    with pytest.raises(ValidationError, match="offset and zero_padding exclude each other"):
+        Csv(file="t.csv", target="y", offset=1, zero_padding="end")

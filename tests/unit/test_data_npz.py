@@ -102,3 +102,90 @@ def test_lengths_must_agree(tmp_path):
 def test_targets_that_are_not_finite_are_found(tmp_path):
     np.savez(tmp_path / "a.npz", x=X, y=np.array([1, 2, np.nan, 4, 5, 6]))
     assert "target of example 3 is not a finite number" in failure(Npz(file="a.npz"), tmp_path)
+
+
+def test_parts_are_known_by_all_their_names(tmp_path):
+    names = [("x_train", "x_valid", "x_test"), ("train_x", "dev_x", "testing_x"), ("trainX", "validationX", "testX")]
+    for keys in names:
+        sizes = dict(zip(keys, (6, 2, 3), strict=True))
+        arrays = {key: X[:size] for key, size in sizes.items()}
+        arrays |= {key.replace("x", "y").replace("X", "Y"): Y[:size] for key, size in sizes.items()}
+        np.savez(tmp_path / "a.npz", **arrays)
+        splits = Npz(file="a.npz").load(tmp_path)
+        assert [len(part.x) for part in (splits.train, splits.val, splits.test)] == [6, 2, 3]
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:2], y_val=Y[:2], x_valid=X[:2], y_valid=Y[:2])
+    message = failure(Npz(file="a.npz"), tmp_path)
+    assert "which array holds 'x' of the part val cannot be told. Expected one; received x_val, x_valid" in message
+
+
+def test_a_name_that_ends_like_a_part_is_a_name(tmp_path):
+    np.savez(tmp_path / "a.npz", latest=X, contest=Y)
+    assert len(Npz(file="a.npz", x="latest", y="contest").load(tmp_path).train.x) == 6
+
+
+def test_channels_first(tmp_path):
+    x = np.arange(6 * 2 * 5).reshape(6, 2, 5)
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    found = Npz(file="a.npz", channels_first=True).load(tmp_path).train.x
+    np.testing.assert_array_equal(found, x.transpose(0, 2, 1))
+    images = np.arange(6 * 3 * 4 * 5, dtype=np.uint16).reshape(6, 3, 4, 5)
+    np.savez(tmp_path / "a.npz", x=images, y=Y)
+    found = Npz(file="a.npz", channels_first=True).load(tmp_path).train.x
+    np.testing.assert_array_equal(found, images.transpose(0, 2, 3, 1))
+    np.savez(tmp_path / "a.npz", x=X[:, 0], y=Y)
+    assert "examples have no axis of channels" in failure(Npz(file="a.npz", channels_first=True), tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64"])
+def test_zeros_at_an_end_are_padding_where_that_is_said(tmp_path, dtype):
+    nan = np.nan
+    rows = np.array([[1, 0, 2, 0, 0], [3, 4, 5, 6, 7], [0, 0, 0, 0, 0]], dtype)
+    np.savez(tmp_path / "a.npz", x=rows, y=Y[:3])
+    found = Npz(file="a.npz", zero_padding="end").load(tmp_path).train.x
+    np.testing.assert_array_equal(found, [[1, 0, 2, nan, nan], [3, 4, 5, 6, 7], [0, nan, nan, nan, nan]])
+    np.savez(tmp_path / "a.npz", x=rows[:, ::-1], y=Y[:3])
+    found = Npz(file="a.npz", zero_padding="start").load(tmp_path).train.x
+    np.testing.assert_array_equal(found, [[2, 0, 1, nan, nan], [7, 6, 5, 4, 3], [0, nan, nan, nan, nan]])
+    # A step is padding where all channels are zero.
+    np.savez(tmp_path / "a.npz", x=np.array([[[1, 1], [0, 1], [0, 0]]], dtype), y=Y[:1])
+    found = Npz(file="a.npz", zero_padding="end").load(tmp_path).train.x
+    np.testing.assert_array_equal(found, [[[1, 1], [0, 1], [nan, nan]]])
+    np.savez(tmp_path / "a.npz", x=np.ones((3, 4, 4, 1), dtype), y=Y[:3])
+    assert "examples are no series" in failure(Npz(file="a.npz", zero_padding="end"), tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64"])
+def test_numbers_that_float32_does_not_tell_apart_are_refused_or_taken_off(tmp_path, dtype):
+    seconds = (1_700_000_000 + np.arange(60)).reshape(6, 10).astype(dtype)
+    np.savez(tmp_path / "a.npz", x=seconds, y=Y)
+    message = failure(Npz(file="a.npz"), tmp_path)
+    assert "numbers that differ are one number in float32" in message
+    assert "Take 1700000000 off them with the field `offset`, and off what the model is given" in message
+    found = Npz(file="a.npz", offset=1.7e9).load(tmp_path).train.x
+    np.testing.assert_array_equal(found.astype(np.float32), np.arange(60).reshape(6, 10))
+    np.savez(tmp_path / "a.npz", x=-seconds / 3, y=Y)
+    assert "numbers that differ are one number in float32" in failure(Npz(file="a.npz"), tmp_path)
+    both = np.stack([seconds, seconds % 7], axis=-1)
+    np.savez(tmp_path / "a.npz", x=both, y=Y)
+    assert "numbers of channel 1 that differ" in failure(Npz(file="a.npz"), tmp_path)
+    found = Npz(file="a.npz", offset=(1.7e9, 0)).load(tmp_path).train.x
+    np.testing.assert_array_equal(found, np.stack([np.arange(60).reshape(6, 10), seconds % 7], axis=-1))
+    assert "Expected one number, or 2; received 3 numbers" in failure(Npz(file="a.npz", offset=(1, 2, 3)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.random.default_rng(0).normal(size=(6, 5000)),
+        np.random.default_rng(0).normal(1e4, 1, size=(6, 500)),
+        np.full((6, 50), 0.1) + np.random.default_rng(0).choice([0, 2e-17, 3e-17], (6, 50)),
+        np.full((6, 50), 1e30),
+        np.where(np.arange(300).reshape(6, 50) % 7, np.nan, 5.0),
+        np.arange(300).reshape(6, 50),
+        np.random.default_rng(0).normal(size=(6, 50, 3)) * [1, 1e3, 1e12],
+        (1.5e9 + 86400.0 * np.arange(300)).reshape(6, 50),
+    ],
+)
+def test_other_numbers_are_left_as_they_are(tmp_path, x):
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    np.testing.assert_array_equal(Npz(file="a.npz").load(tmp_path).train.x, x)

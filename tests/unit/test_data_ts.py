@@ -145,3 +145,14 @@ def test_japanese_vowels_have_7_to_29_steps_and_30_training_series_a_speaker():
     assert (np.diff(padded.astype(int), axis=1) >= 0).all()
     assert splits.train.x[0, 0, 0] == np.float32(1.860936)
     assert splits.train.x[0, 0, 1] == np.float32(-0.207383)
+
+
+def test_zeros_at_an_end_are_padding_where_that_is_said(tmp_path):
+    (tmp_path / "s.ts").write_text(HEAD + "1,2,0,0:a\n4,5,6,7:b\n")
+    part = Ts(folder=str(tmp_path), name="s", zero_padding="end").load(None).train
+    np.testing.assert_array_equal(part.x[..., 0], [[1, 2, np.nan, np.nan], [4, 5, 6, 7]])
+
+
+def test_numbers_that_float32_does_not_tell_apart_are_refused(tmp_path):
+    message = failure(tmp_path, HEAD + ",".join(str(1_700_000_000 + i) for i in range(20)) + ":a\n")
+    assert "s.ts:7: numbers that differ are one number in float32" in message

@@ -349,6 +349,77 @@ def test_the_rank_decides_the_input(tmp_path, x, seen):
     assert found.fields == {}
 
 
+@pytest.mark.parametrize(("channels", "shape"), [(3, (100, 3)), (1, (100, 1))])
+def test_channels_that_stand_first_are_seen_and_said(tmp_path, channels, shape):
+    path = npz(tmp_path / "t.npz", x=RNG.normal(size=(60, channels, 100)).astype("f4"), y=np.arange(60) % 3)
+    found = sniff.look(path)
+    assert (found.input, found.shape, found.fields) == ("series", shape, {"channels_first": True})
+    (told,) = found.notes
+    assert f"(60, {channels}, 100), are read as 100 steps of {channels} channel" in told
+    assert "write `channels_first: false`" in told
+    document = parse(sniff.data.write(found, tmp_path, "automl"), "t").data
+    assert (
+        DataDocument.model_validate({**document, "root": str(tmp_path)}).source.load(tmp_path).train.x.shape[1:]
+        == shape
+    )
+    # Neither axis is far the shorter: as they stand.
+    assert sniff.look(npz(tmp_path / "t.npz", x=np.ones((60, 20, 30)), y=np.arange(60) % 3)).shape == (20, 30)
+
+
+def test_zeros_at_one_end_of_most_series_are_offered_as_padding(tmp_path):
+    x = np.zeros((60, 60, 1), np.float32)
+    for row, length in zip(x, 20 + np.arange(60) * 7 % 41, strict=True):
+        row[:length, 0] = np.sin(np.arange(length)) + 1.5
+    y = np.arange(60) % 3
+    found = sniff.look(npz(tmp_path / "t.npz", x=x, y=y))
+    (told,) = found.notes
+    assert "series end with zeros, which leaves 20 to 60 steps: probably padding" in told
+    text = sniff.data.write(found, tmp_path, "automl")
+    assert "zero_padding" not in parse(text, "t").data["source"]["npz"]
+    (line,) = [line for line in text.splitlines() if "# zero_padding: end" in line]
+    document = parse(text.replace(line, line.replace("# ", "", 1)), "t").data
+    spec = dataset.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
+    assert spec.stem["padded"]
+    lengths = (~np.isnan(np.load(tmp_path / "prepared" / "train_x.npy"))).sum(axis=(1, 2))
+    assert 20 <= lengths.min() < lengths.max() <= 60
+    assert "zero_padding: start" in sniff.data.write(
+        sniff.look(npz(tmp_path / "t.npz", x=x[:, ::-1], y=y)), tmp_path, "automl"
+    )
+    # A dead end of all series alike, and a signal that begins and ends at rest, are data.
+    x[:, 20:] = 0
+    assert not sniff.look(npz(tmp_path / "t.npz", x=x, y=y)).offers
+    assert not sniff.look(npz(tmp_path / "t.npz", x=RNG.normal(size=(60, 60)), y=y)).offers
+
+
+def test_numbers_too_large_for_float32_get_an_offset(tmp_path):
+    seconds = 1_700_000_000 + np.arange(600).reshape(60, 10)
+    found = sniff.look(npz(tmp_path / "t.npz", x=np.stack([seconds, seconds % 7], -1), y=np.arange(60) % 3))
+    assert found.fields == {"offset": [1.7e9, 0.0]}
+    assert "Here `offset` takes them off" in found.notes[0]
+    rows = [f"{1_700_000_000 - i},{i % 5},{'ab'[i % 2]}" for i in range(40)]
+    found = sniff.look(written(tmp_path / "t.csv", "seconds,b,label", rows))
+    assert found.fields["offset"] == {"seconds": 1_699_999_961.0}
+    document = DataDocument.model_validate(
+        {
+            **parse(sniff.data.write(found, tmp_path, "automl"), "t").data,
+            "root": str(tmp_path),
+        }
+    )
+    assert document.source.load(tmp_path).train.x[:3, 0, 0].tolist() == [39, 38, 37]
+
+
+def test_the_usual_names_of_a_medical_archive(tmp_path):
+    images, labels = RNG.integers(0, 255, (90, 28, 28)).astype(np.uint8), (np.arange(90) % 3)[:, None].astype(np.uint8)
+    parts = {"train": slice(60), "val": slice(60, 75), "test": slice(75, 90)}
+    arrays = {f"{part}_images": images[rows] for part, rows in parts.items()}
+    arrays |= {f"{part}_labels": labels[rows] for part, rows in parts.items()}
+    found = sniff.look(npz(tmp_path / "t.npz", **arrays))
+    assert (found.fields, found.input, found.shape) == ({"x": "images", "y": "labels"}, "image", (28, 28, 1))
+    assert found.sizes == {"train": 60, "val": 15, "test": 15}
+    found = sniff.look(tmp_path / "t.npz", "train_labels")
+    assert found.fields == {"x": "images", "y": "labels"}
+
+
 def test_arrays_of_other_names_and_parts(tmp_path):
     x, y = RNG.normal(size=(30, 9)), np.array(["a", "b"])[np.arange(30) % 2]
     found = sniff.look(npz(tmp_path / "t.npz", X_train=x, labels_train=y, X_test=x, labels_test=y, more=x))
@@ -376,6 +447,8 @@ def test_gaps_and_lengths_of_series(tmp_path):
         ({"foo": np.ones((9, 3)), "y": np.ones(9)}, "which array holds the examples cannot be told"),
         ({"x": np.ones((9, 3)), "bar": np.ones(9)}, "which array holds the targets cannot be told"),
         ({"x": np.ones((9, 3, 32, 32)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
+        ({"x": np.ones((9, 4, 32, 32)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
+        ({"x": np.ones((9, 28, 28, 28)), "y": np.arange(9) % 2}, "volumes are not supported yet"),
         ({"x": np.ones((9, 2, 2, 2, 2)), "y": np.arange(9) % 2}, "neither series nor images"),
         ({"x": np.ones((9, 3)), "y": np.eye(9)}, "Expected one label per example"),
         ({"x": np.ones((9, 3)), "y": np.array([{}] * 9)}, "never loaded because they can run code"),

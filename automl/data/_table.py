@@ -67,7 +67,12 @@ class Table:
         except UnicodeDecodeError as error:
             raise not_text(path, error) from error
         except (csv.Error, OSError, *UNPACKING) as error:
-            raise fault(path, "cannot be read as comma-separated values", hint=str(error)) from error
+            hint = (
+                f"{error}; a quote within a value is written twice, and around it are quotes"
+                if '"' in str(error)
+                else None
+            )
+            raise fault(path, "cannot be read as comma-separated values", hint=hint or str(error)) from error
 
     def _names(self, path: Path, file: TextIO) -> list[str]:
         reader = csv.reader(file, delimiter=self.separator, strict=True, skipinitialspace=True)

@@ -170,7 +170,7 @@ def _only(columns: Columns) -> str:
         first = None
     if first is not None:
         hints.append(f"The rows stand in the order of {first!r}; there is no task for anomalies or forecasts yet")
-    hints += [f"{told}: leave one of the two out" for told in _pairs(text[could])]
+    hints += [f"{told[0].upper()}{told[1:]}: leave one of the two out" for told in _pairs(text[could])]
     raise fault(
         columns.path,
         what if columns.table.header else f"has no header line, and {what}",

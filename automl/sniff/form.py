@@ -45,6 +45,14 @@ def see(path: Path) -> tuple[Table, dict[str, object], dict[str, str]]:
     return table, fields, why
 
 
+def wordy(path: Path) -> bool:
+    """Returns whether the first lines of a file hold text in several columns, and no number."""
+    lines = _lines(path)
+    rows = _rows(lines, _separator(lines))
+    values = [value for row in rows for value in row]
+    return len(values) > len(rows) > 0 and not any(_NUMBER.fullmatch(value) for value in values)
+
+
 def _lines(path: Path) -> list[str]:
     try:
         with opened(path) as file:

@@ -15,7 +15,7 @@ from automl.data import _layout, _order
 from automl.data._arrays import tidy
 from automl.data._places import fault
 from automl.data._table import Table
-from automl.errors import shorten
+from automl.errors import DataError, shorten
 from automl.sniff import columns, form, places
 from automl.sniff.columns import Columns
 from automl.sniff.found import Found
@@ -26,7 +26,7 @@ _PIXEL = re.compile(r"(pixel|pix|px)[ _.-]?\d+|\d+x\d+", re.IGNORECASE)
 def read(path: Path, target: str | None, wanted: str | None) -> Found:
     """Sniffs the table at `path`, and its test part where a file beside it is one: see `sniff.look`."""
     table, written, why = form.see(path)
-    seen = columns.see(path, table)
+    seen = _seen(path, table)
     target = None if target is None else tidy([target])[0]
     column, why["target"] = columns.target(seen, target)
     order, when, why["order"] = columns.order(seen, column)
@@ -72,6 +72,14 @@ def _offsets(seen: Columns, features: Sequence[str]) -> dict[str, float]:
     return {}
 
 
+def _seen(path: Path, table: Table) -> Columns:
+    try:
+        return columns.see(path, table)
+    except DataError as error:
+        # Text is full of quotes and separators, but that is not why it cannot be searched on.
+        raise DataError(f"{error} There is no input for text yet.") if form.wordy(path) else error from error
+
+
 def _features(seen: Columns, target: str, when: Sequence[str]) -> list[str]:
     """Returns the columns that hold numbers, as far as the first rows tell, and are not the rows' own."""
     others = {target, *when}
@@ -79,12 +87,13 @@ def _features(seen: Columns, target: str, when: Sequence[str]) -> list[str]:
     named = [name for name in rest if name.lower() not in columns.ROW_NUMBERS]
     features = [name for name in named if seen.kinds[name] in ("numbers", "nothing")]
     if not any(seen.kinds[name] == "numbers" for name in features):
+        hint = "There is no input for text yet" if "words" in map(seen.kinds.get, named) else None
         raise fault(
             seen.path,
             f"no column beside the target {target!r} holds numbers to learn from",
             expected="numeric features",
             received=shorten(rest) + (f", beside the order of the rows in {shorten(list(when))}" if when else ""),
-            hint="There is no input for text yet" if "words" in map(seen.kinds.get, named) else None,
+            hint="There is no task for anomalies or forecasts yet" if when and not rest else hint,
         )
     return features
 

@@ -48,6 +48,13 @@ def test_bytes_become_text_and_a_column_becomes_flat(tmp_path):
     assert Npz(file="a.npz").load(tmp_path).train.y.tolist() == ["ä", "b"] * 3
 
 
+def test_names_are_told_apart_by_what_they_look_like(tmp_path):
+    np.savez(tmp_path / "a.npz", x=X, y=np.array([" e\u0301", "\u00e9", "01", "1", "1 ", "1.0"]))
+    assert Npz(file="a.npz").load(tmp_path).train.y.tolist() == ["\u00e9", "\u00e9", "01", "1", "1", "1.0"]
+    np.savez(tmp_path / "a.npz", x=X, y=np.array(["a", "b", " ", "a", "b", "c"]))
+    assert "the target of example 3 is empty" in failure(Npz(file="a.npz"), tmp_path)
+
+
 def test_a_pickle_is_refused_and_never_run(tmp_path):
     np.savez(tmp_path / "a.npz", x=X, y=np.array([Bomb()] * 6, dtype=object), allow_pickle=True)
     assert "pickled objects" in failure(Npz(file="a.npz"), tmp_path)

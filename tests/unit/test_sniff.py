@@ -195,7 +195,7 @@ def test_of_sensors_by_time_no_target_is_guessed(tmp_path):
     message = refusal(path)
     assert "Expected one of anomaly (2 values), changepoint (2 values)" in message
     assert "The rows stand in the order of 'datetime'; there is no task for anomalies or forecasts yet" in message
-    assert "every row with changepoint 1.0 has anomaly 1.0, so 'changepoint' gives 'anomaly' away" in message
+    assert "Every row with changepoint 1.0 has anomaly 1.0, so 'changepoint' gives 'anomaly' away" in message
     # By time all that went wrong is in the last parts, so there is nothing to learn it from.
     message = refusal(path, "anomaly")
     assert "holds no example of class '1.0'" in message
@@ -311,6 +311,19 @@ def test_packed_tables_are_read_and_archives_told_how_to_unpack(tmp_path):
 def test_what_is_missing_is_named(tmp_path, name, told):
     (tmp_path / name).touch()
     assert told in refusal(tmp_path / name)
+
+
+def test_text_is_named_whatever_else_is_wrong_with_it(tmp_path):
+    written(tmp_path / "t.tsv", "", ['ham\tshe said "hi" to me', 'spam\t"buy" now'] * 5)
+    assert "There is no input for text yet." in refusal(tmp_path / "t.tsv")
+    (tmp_path / "texts" / "pos").mkdir(parents=True)
+    (tmp_path / "texts" / "README.txt").touch()
+    assert "holds no data set" in refusal(tmp_path / "texts")
+    (tmp_path / "texts" / "pos" / "1.txt").touch()
+    assert "1.txt: text is not supported yet" in refusal(tmp_path / "texts")
+    rows = [f"2014-04-01 00:{i:02}:00,{i * 7 % 5 / 3}" for i in range(50)]
+    message = refusal(written(tmp_path / "t.csv", "timestamp,value", rows))
+    assert "There is no task for anomalies or forecasts yet" in message
 
 
 def test_percentages_are_numbers(tmp_path):

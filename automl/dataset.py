@@ -113,6 +113,7 @@ def prepare(
     task, name = document.task, document.name
     own = None if document.root is None else Path(document.root)
     loaded = document.source.load(root or own)
+    _in_time(loaded, evaluation, name)
     checked = {
         part: _checked(content, document.input, f"{name}, part {part}")
         for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
@@ -159,6 +160,22 @@ def prepare(
         stems = tuple(document.input.fit(parts["train"].x[rows]) for rows in trains)
         spec = replace(spec, stems=stems, strategy=evaluation.strategy)
     return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), folds)
+
+
+def _in_time(loaded: Splits, evaluation: Evaluation | None, name: str) -> None:
+    """Checks that no fold trains on what came after the examples it is measured on.
+
+    Raises:
+        DataError: The examples stand in the order of time, and the folds do not.
+    """
+    if isinstance(loaded, Timeline) and evaluation and evaluation.folds and evaluation.strategy != "walk_forward":
+        raise _bad(
+            name,
+            "the examples stand in the order of time, and folds would train on what came later",
+            expected="evaluation.strategy walk_forward",
+            received=evaluation.strategy,
+            hint="If time does not matter, leave `order` out of the source",
+        )
 
 
 def load_spec(folder: Path) -> DataSpec:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Csv(_layout.Arrays):
-    """A CSV file with numeric features and one target column, plain or packed (`.csv.gz`).
+    """A CSV file with numeric features and one target column, plain or packed (`.csv.gz`, one in a `.zip`).
 
     Rows become `(n, features)` float32, or `(n, *shape)` when `shape` is given: `[28, 28, 1]` for images,
     `[steps, channels]` for series, filled row by row. A missing feature is NaN, and a column of percentages (`12 %` in

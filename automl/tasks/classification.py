@@ -16,7 +16,7 @@ from automl.tasks import Task
 if TYPE_CHECKING:
     import numpy as np
 
-_INTEGER = re.compile(r"[+-]?\d+")
+_INTEGER = re.compile(r"[+-]?\d{1,4000}")  # Python reads no longer one
 
 
 class Classification(Task):

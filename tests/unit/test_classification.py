@@ -23,6 +23,8 @@ TASK = Classification()
         (np.array(["b", "a", "10"]), ("10", "a", "b")),
         (np.array([True, False]), ("False", "True")),
         (np.array(["x", 3, 2.0], dtype=object), ("2", "3", "x")),
+        (np.array(["1" * 5000, "2"]), ("1" * 5000, "2")),
+        (np.array(["1", "01", "010"]), ("01", "1", "010")),
         (np.array([2**53, 2**53 + 1]), (str(2**53), str(2**53 + 1))),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zipfile
 from pathlib import Path
 from time import perf_counter
 
@@ -99,6 +100,15 @@ def test_packed_files_are_read_and_archives_are_refused(tmp_path):
         (tmp_path / f"t.csv{ending}").write_bytes(packer.compress(TABLE.encode()))
         part = Csv(file=f"t.csv{ending}", target="kind").load(tmp_path).train
         np.testing.assert_array_equal(part.x, whole.x)
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("../../t.csv", TABLE)
+        archive.writestr("__MACOSX/t.csv", "")
+    part = Csv(file="t.zip", target="kind").load(tmp_path).train
+    np.testing.assert_array_equal(part.x, whole.x)
+    with zipfile.ZipFile(tmp_path / "t.zip", "a") as archive:
+        archive.writestr("u.csv", TABLE)
+    with pytest.raises(DataError, match=r"t\.zip: is packed.*unzip"):
+        Csv(file="t.zip", target="kind").load(tmp_path)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(TABLE.encode())[:-9])
     with pytest.raises(DataError, match="cannot be read as comma-separated values"):
         Csv(file="t.csv.gz", target="kind").load(tmp_path)

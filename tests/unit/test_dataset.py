@@ -16,8 +16,9 @@ from automl import dataset, inputs, shelf, tasks
 from automl.data import Source
 from automl.dataset import DataDocument
 from automl.errors import DataError
+from automl.evaluation import Evaluation
 from automl.inputs import Input
-from automl.records import Part, Splits
+from automl.records import Part, Splits, Timeline
 from automl.tasks import Task
 
 ROOT = Path(__file__).parents[2]
@@ -180,6 +181,35 @@ def test_a_test_part_stays_whole_and_a_fifth_of_training_is_val(tmp_path):
     spec = dataset.prepare(document(Splits(part(100), test=part(40, 1000))), tmp_path / "d")
     assert spec.sizes == {"train": 80, "val": 20, "test": 40}
     assert stored(tmp_path / "d", "test_x").ravel().tolist() == list(range(1000, 1040))
+
+
+def test_of_a_time_line_the_latest_is_the_test_part_and_what_came_before_it_val(tmp_path):
+    splits = Timeline(part(150))
+    spec = dataset.prepare(document(splits, split={"seed": 3}), tmp_path / "d")
+    assert spec.sizes == {"train": 90, "val": 30, "test": 30}
+    for name, start, end in (("train", 0, 90), ("val", 90, 120), ("test", 120, 150)):
+        assert stored(tmp_path / "d", f"{name}_x").ravel().tolist() == list(range(start, end))
+    given = Timeline(part(100), test=part(40, 1000))
+    dataset.prepare(document(given), tmp_path / "e")
+    assert stored(tmp_path / "e", "val_x").ravel().tolist() == list(range(80, 100))
+    rare = Timeline(Part(rows(150), np.array(["a", "b"] * 40 + ["a"] * 70)))
+    assert "part val: holds no example of class 'b'" in failure(document(rare), tmp_path / "f")
+
+
+def test_folds_of_a_time_line_walk_forward(tmp_path):
+    splits = Timeline(part(150))
+    with pytest.raises(
+        DataError, match=r"folds would train on what came later\. Expected evaluation\.strategy walk_forward"
+    ):
+        dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3))
+    dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3, strategy="walk_forward"))
+    assert stored(tmp_path / "d", "test_x").ravel().tolist() == list(range(120, 150))
+
+
+def test_class_names_that_look_alike_are_one_class_in_every_part(tmp_path):
+    train = Part(rows(20), np.array(["e\u0301", "b "] * 10))
+    spec = dataset.prepare(document(Splits(train, test=Part(rows(2), np.array(["\u00e9", "b"])))), tmp_path / "d")
+    assert spec.classes == ("b", "\u00e9")
 
 
 def test_a_val_part_stays_whole_too(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zipfile
 from pathlib import Path
 from time import perf_counter
 
@@ -295,6 +296,9 @@ def test_packed_tables_are_read_and_archives_told_how_to_unpack(tmp_path):
     (tmp_path / "u.csv").unlink()
     found = sniff.look(tmp_path)
     assert (found.kind, found.name, found.path.name) == ("csv", "t", "t.csv.gz")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("inner/v.csv", csv(tmp_path / "v.csv", "ab").read_text())
+    assert sniff.look(tmp_path / "z.zip").facts["name"] == "v"
     for name, command in (("a.zip", "unzip"), ("a.tar.gz", "tar -xf"), ("a.tgz", "tar -xf"), ("a.tar", "tar -xf")):
         (tmp_path / name).touch()
         message = refusal(tmp_path / name)
@@ -398,6 +402,9 @@ def test_zeros_at_one_end_of_most_series_are_offered_as_padding(tmp_path):
     assert "zero_padding: start" in sniff.data.write(
         sniff.look(npz(tmp_path / "t.npz", x=x[:, ::-1], y=y)), tmp_path, "automl"
     )
+    lines = [",".join([*map(str, row.ravel()), str(label)]) for row, label in zip(x, y, strict=True)]
+    path = written(tmp_path / "u.csv", ",".join([*(f"c{i}" for i in range(60)), "label"]), lines)
+    assert sniff.look(path).offers["zero_padding"][0] == "end"
     # A dead end of all series alike, and a signal that begins and ends at rest, are data.
     x[:, 20:] = 0
     assert not sniff.look(npz(tmp_path / "t.npz", x=x, y=y)).offers

@@ -46,8 +46,11 @@ class Cached:
     folder: Path
 
 
-def cached(network: keras.Model, document: Mapping[str, Any], data: DataSpec, task: Task) -> Cached | None:
-    """Returns the head of a network with a frozen backbone, and computes the features unless they are there.
+@contextmanager
+def cached(network: keras.Model, document: Mapping[str, Any], data: DataSpec, task: Task) -> Iterator[Cached | None]:
+    """Yields the head of a network with a frozen backbone, and computes the features unless they are there.
+
+    They stay until the caller is done with them, whoever makes room meanwhile.
 
     Args:
         network: The whole model, frozen for the stage that begins.
@@ -55,22 +58,25 @@ def cached(network: keras.Model, document: Mapping[str, Any], data: DataSpec, ta
         data: The prepared data.
         task: Its task.
 
-    Returns:
+    Yields:
         None where the features change from epoch to epoch, see `pretrained.changing`, or are more than the limit.
     """
     root = os.environ.get(FEATURES_VARIABLE)
     first = pretrained.backbone(document)
     if not root or first is None or pretrained.changing(document) is not None or not phases.is_frozen(network):
-        return None
+        yield None
+        return
     layer = str(first.label(FEATURES))
     extractor = keras.Model(network.input, network.get_layer(layer).output)
     feeds = {part: Feed(data, part, task, BATCH) for part in ("train", "val")}
     size_mb = 4e-6 * sum(feed.size for feed in feeds.values()) * int(np.prod(extractor.output_shape[1:]))
     if size_mb > LIMIT_MB:
-        return None
+        yield None
+        return
     folder = Path(root) / _key(first, document, data)
-    _computed(extractor, folder, feeds, size_mb)
-    return Cached(phases.behind(network, layer), folder)
+    with room.held(folder):
+        _computed(extractor, folder, feeds, size_mb)
+        yield Cached(phases.behind(network, layer), folder)
 
 
 def _key(backbone: Backbone, document: Mapping[str, Any], data: DataSpec) -> str:
@@ -91,9 +97,9 @@ def _key(backbone: Backbone, document: Mapping[str, Any], data: DataSpec) -> str
 def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], size_mb: float) -> None:
     """Computes the features of both parts, batch by batch, with every worker that waits for them.
 
-    They appear whole or not at all; what workers did that died is there for the next one.
+    They appear whole or not at all; what workers did that died is there for the next one. The folder must be held: what
+    another process took away meanwhile, and a third began anew, would appear as zeros.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_suffix(PARTIAL)
     with room.locked(folder.with_suffix(".lock")):
         if folder.is_dir():

@@ -163,22 +163,22 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
         if number < place.stage:
             continue
         fitting.freeze(network, stage)
-        cached = features.cached(network, request.document, request.data, fitting.task)
-        fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
-        fitting.compile(fitted)
-        course, stopping = fitting.course(stage, place.began), fitting.stopping()
-        checkpoint.begin(place, [*course, *stopping])
-        train = fitting.feed("train", folder)
-        fitted.fit(
-            pipeline.of(train),
-            validation_data=pipeline.of(fitting.feed("val", folder)),
-            initial_epoch=checkpoint.restore(fitted),
-            epochs=min(place.began + stage.epochs, request.epochs),
-            # The recorder reads what those before it log, and takes the weights they leave.
-            callbacks=[train.clock(), *course, recorder, *stopping, checkpoint],
-            shuffle=False,
-            verbose=0,
-        )
+        with features.cached(network, request.document, request.data, fitting.task) as cached:
+            fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
+            fitting.compile(fitted)
+            course, stopping = fitting.course(stage, place.began), fitting.stopping()
+            checkpoint.begin(place, [*course, *stopping])
+            train = fitting.feed("train", folder)
+            fitted.fit(
+                pipeline.of(train),
+                validation_data=pipeline.of(fitting.feed("val", folder)),
+                initial_epoch=checkpoint.restore(fitted),
+                epochs=min(place.began + stage.epochs, request.epochs),
+                # The recorder reads what those before it log, and takes the weights they leave.
+                callbacks=[train.clock(), *course, recorder, *stopping, checkpoint],
+                shuffle=False,
+                verbose=0,
+            )
         if recorder.is_over or recorder.epochs >= request.epochs:
             return
         place = Place(number + 1, recorder.epochs)

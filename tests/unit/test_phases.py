@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl import dataset, features, phases
+from automl import dataset, features, phases, room
 from automl.blocks.backbone import Backbone
 from automl.dataset import DataDocument
 from automl.environment import FEATURES_VARIABLE
 from automl.errors import Infeasible
+from automl.feed import Feed
+from automl.fitting import Fitting
 from automl.records import DataSpec, Report, TrialRequest, TrialResult
 from automl.sections import Stage, Training
 from automl.trial import CHECKPOINT, run_refit, run_trial
@@ -274,7 +276,8 @@ class TestFeatures:
         folder, log = tmp_path / "features" / "key", tmp_path / "log"
 
         def work(dies_at: int | None = None) -> None:
-            features._computed(Doubler(log, dies_at), folder, feeds, 1.0)  # type: ignore[arg-type]
+            with room.held(folder):
+                features._computed(Doubler(log, dies_at), folder, feeds, 1.0)  # type: ignore[arg-type]
 
         fork = multiprocessing.get_context("fork")
         workers = [fork.Process(target=work, args=(3 if one_dies else None,)), fork.Process(target=work)]
@@ -291,6 +294,53 @@ class TestFeatures:
         assert {path.name for path in folder.parent.iterdir() if path.is_dir()} == {"key"}
         for part, feed in feeds.items():
             np.testing.assert_array_equal(np.load(folder / f"{part}_x.npy")[:, 0], 2.0 * np.array(feed.rows))
+
+    @pytest.mark.filterwarnings("ignore:.*fork:")
+    def test_two_searches_in_one_home_take_nothing_from_each_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is room for one at a time: what a worker is at is not taken away, and begun anew by a third."""
+        monkeypatch.setattr(features, "BATCH", 4)
+        monkeypatch.setattr(features, "LIMIT_MB", 1.0)
+        feeds: Any = {"train": Sheet(range(60)), "val": Sheet(range(100, 109))}
+        small: Any = {"train": Sheet(range(4)), "val": Sheet(range(4))}
+
+        def work(name: str, feeds: Any) -> None:
+            with room.held(tmp_path / name):
+                features._computed(Doubler(tmp_path / f"{name}.log", None), tmp_path / name, feeds, 1.0)  # type: ignore[arg-type]
+                for part, feed in feeds.items():
+                    found = np.load(tmp_path / name / f"{part}_x.npy")[:, 0]
+                    np.testing.assert_array_equal(found, 2.0 * np.array(feed.rows))
+
+        fork = multiprocessing.get_context("fork")
+        kinds = [("one", feeds), ("two", small), ("one", feeds)]
+        workers = [fork.Process(target=work, args=given) for given in kinds]
+        for worker in workers:
+            worker.start()
+            deadline = time.monotonic() + 20
+            while not (tmp_path / "one.log").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if worker is workers[1]:
+                worker.join(30)
+        for worker in workers:
+            worker.join(30)
+        assert [worker.exitcode for worker in workers] == [0, 0, 0]
+        # Once nobody is at them, they make room.
+        work("three", small)
+        assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"three"}
+
+    def test_stay_while_a_trial_reads_them(
+        self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
+        feed = Fitting.feed
+
+        def pruned(self: Fitting, *args: Any) -> Feed:
+            features._prune(tmp_path / "features", 0.0)  # as another search does
+            return feed(self, *args)
+
+        monkeypatch.setattr(Fitting, "feed", pruned)
+        run(request(data, tmp_path / "t", weights))
 
     def test_are_of_one_network_and_one_data_set(self, data: DataSpec, tmp_path: Path, weights: str) -> None:
         document = request(data, tmp_path / "t", weights).document
@@ -321,7 +371,8 @@ class TestFeatures:
         asked = request(data, tmp_path / "t", weights)
         changed = {**asked.document, "training": {**asked.document["training"], "augmentation": {"flip": "horizontal"}}}
         network = object()
-        assert features.cached(network, changed, data, None) is None  # type: ignore[arg-type]
+        with features.cached(network, changed, data, None) as cached:  # type: ignore[arg-type]
+            assert cached is None
 
 
 class TestDeclaration:

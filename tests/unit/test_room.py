@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import threading
 from pathlib import Path
 
 from automl import room
@@ -25,3 +27,39 @@ def test_a_file_that_was_read_was_used(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (read, written))
     room.make(tmp_path.iterdir(), limit_mb=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["read"]
+
+
+def test_a_folder_that_is_held_stays_under_each_of_its_names(tmp_path: Path) -> None:
+    names = ["one", "one.part", ".one.part.f00", "two"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.npy").write_bytes(bytes(400_000))
+    with room.held(tmp_path / "one"):
+        room.make((path for path in tmp_path.iterdir() if path.is_dir()), limit_mb=0.0)
+        assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == sorted(names[:3])
+    room.make((path for path in tmp_path.iterdir() if path.is_dir()), limit_mb=0.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_comes_while_a_folder_is_removed_waits_and_holds_the_next(tmp_path: Path) -> None:
+    """The file that was locked goes with the folder: another process would lock another one."""
+    (tmp_path / "one").mkdir()
+    hold, held = room._hold(tmp_path / "one"), threading.Event()
+
+    def come() -> None:
+        with room.held(tmp_path / "one"):
+            held.set()
+            ended.wait(10)
+
+    ended = threading.Event()
+    thread = threading.Thread(target=come)
+    with hold.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        thread.start()
+        assert not held.wait(0.2)
+        hold.unlink()
+    assert held.wait(10)
+    room.make([tmp_path / "one"], limit_mb=-1.0)
+    assert (tmp_path / "one").is_dir()
+    ended.set()
+    thread.join()

@@ -147,9 +147,10 @@ class Node:
         try:
             _sweep(self._root)
             scratch = here = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=self._root))
-            own = self._here(request, here)
-            self._changed(here)  # the driver has these
-            result = run(own, lambda message: self._told(message, here))
+            with room.held(self._kept(request.data.folder)):
+                own = self._here(request, here)
+                self._changed(here)  # the driver has these
+                result = run(own, lambda message: self._told(message, here))
             last: Said = self._word(_there(result, request), here)
         except BaseException as error:  # noqa: BLE001 - what a trial does wrong is its result; this is a fault round it
             last = Broken(f"{type(error).__name__}: {error}".splitlines()[0])
@@ -168,7 +169,7 @@ class Node:
         """Returns a request whose paths are of this machine, with the driver's files at their ends."""
         data = request.data
         if not self._sees(data.folder):
-            data = replace(data, folder=str(self._kept(data.folder)))
+            data = replace(data, folder=str(self._data(data.folder)))
         if isinstance(request, TestRequest):
             model = Path(request.model)
             if not self._sees(request.model):
@@ -186,8 +187,12 @@ class Node:
         return os.access(path, how) if self._shared is None else self._shared
 
     def _kept(self, folder: str) -> Path:
-        """Returns where the driver's folder lies on this machine; fetched once, mapped by all workers here."""
-        kept = self._root / f"{DATA}{hashlib.sha256(folder.encode()).hexdigest()[:32]}"
+        """Returns where the driver's folder lies on this machine, or would."""
+        return self._root / f"{DATA}{hashlib.sha256(folder.encode()).hexdigest()[:32]}"
+
+    def _data(self, folder: str) -> Path:
+        """Returns the driver's folder on this machine; fetched once, mapped by all workers here, who must hold it."""
+        kept = self._kept(folder)
         with room.locked(kept.with_suffix(".lock")):
             if not kept.is_dir():
                 room.make((path for path in self._root.glob(f"{DATA}*") if path.is_dir()), LIMIT_MB)

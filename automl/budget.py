@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
-from automl.records import SCORED, TrialResult
+from automl.records import NO_PLACE, SCORED, TrialResult
 from automl.sections import Search
 from automl.standings import Standings
 
@@ -22,8 +22,7 @@ def spent(search: Search, standings: Standings, seconds: float) -> str | None:
         seconds: Time spent so far, earlier drivers' too.
     """
     ended = list(standings.results.values())
-    # What cannot be built costs nothing: it takes no trial's place.
-    counted = len(standings.asked) - sum(result.outcome == "infeasible" for result in ended)
+    counted = len(standings.asked) - sum(result.outcome == NO_PLACE for result in ended)
     if search.most_trials is not None and counted >= search.most_trials:
         return f"all {search.most_trials} trials are done"
     if search.timeout_s is not None and seconds >= search.timeout_s:

@@ -175,7 +175,7 @@ def resume(
     header = history.header
     finished = history.finished
     trials = trials or history.total
-    if finished is not None and finished.status != "stopped" and (trials is None or trials <= len(history.trials)):
+    if finished is not None and finished.status != "stopped" and (trials is None or trials <= history.counted):
         return typed.built(Summary, finished.result, f"{folder}/journal.jsonl: the finish event: result")
     written, changed = changes.settled(history, watcher, accept_changes)
     now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
@@ -230,7 +230,7 @@ def _drive(
             tracker = Tracker(where, history.header.settings["experiment"], folder.name)
             # All of it: what a driver that died had not come to tell, and where a resume begins.
             Retelling(tracker, data).tell(journal.events())
-            done = sum(trial.ended is not None for trial in history.trials.values())
+            done = history.counted - sum(trial.ended is None for trial in history.trials.values())
             watcher.search_started(folder.name, read.search.most_trials, done)
             if line := pretrained.frozen(read):
                 watcher.say(line)

@@ -20,6 +20,9 @@ CANCELLED = "cancelled"
 
 SCORED: tuple[Outcome, ...] = ("completed", "stopped", "timeout")
 
+NO_PLACE: Outcome = "infeasible"
+"""How a trial ends that takes no place among the trials of a search: what cannot be built costs nothing."""
+
 Direction = Literal["max", "min"]
 
 

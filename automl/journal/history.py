@@ -22,6 +22,7 @@ from automl.journal.events import (
     Retried,
     Started,
 )
+from automl.records import NO_PLACE
 
 
 @dataclass
@@ -76,6 +77,12 @@ class History:
     finished: Finished | None = None
     seconds: float = 0.0
     total: int | None = None
+
+    @property
+    def counted(self) -> int:
+        """The number of trials that take a place of the total."""
+        ended = (trial.ended.outcome if trial.ended else None for trial in self.trials.values())
+        return sum(outcome != NO_PLACE for outcome in ended)
 
     def past(self) -> list[dict[str, Any]]:
         """Returns what `Proposer.restore` wants: `[Past(**fields) for fields in history.past()]`."""

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from automl import environment, experiment, launch, pretrained
+from automl import dataset, environment, experiment, launch, pretrained
 from automl.cli import plan
 from automl.errors import ConfigError, SearchError
 from automl.experiment import Experiment
+from automl.journal import Asked, Ended, Finished, Header, Journal
+from automl.launch import Options
 from automl.tracking import same_address
 from automl.watcher import Watcher
+from automl.winner import Summary
 
 
 def test_a_resume_finds_the_store_the_search_was_begun_with(monkeypatch):
@@ -65,3 +70,26 @@ def test_a_search_says_how_its_data_was_read(deep, tmp_path, monkeypatch):
 def test_a_plan_says_it_too(deep, tmp_path, capsys):
     plan._data(deep, tmp_path / "prepared", shape=None, data_root=None)
     assert capsys.readouterr().err == f"{NOTE}\n"
+
+
+@pytest.mark.parametrize(("trials", "goes_on"), [(None, False), (1, False), (2, False), (3, True), (4, True)])
+def test_trials_that_could_not_be_built_take_no_place_of_a_new_total(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: int | None, goes_on: bool
+) -> None:
+    """Four were made, two of them count: a total of three is one more, of two the result that there is."""
+    settings = {"space": "space", "tracking_uri": "sqlite:///none.db", "data_root": None, "workers": 1}
+    data = {"name": "toy", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
+    content = {"model": ["flatten"], "search": {"trials": 2}, "data": data}
+    header = Header("s", 1, content, "0", (), 0, 1, "tensorflow", {}, "here", settings)
+    result = {"search_id": "s", "status": "completed", "reason": "all 2 trials are done", "trials": {}, "best": None}
+    result |= {"wall_s": 1.0, "tracking_uri": "", "experiment_id": None, "run_id": None}
+    with Journal.create(environment.search_folder(tmp_path, "s"), header) as journal:
+        for number, outcome in enumerate(("completed", "infeasible", "infeasible", "error"), start=1):
+            journal.append(Asked(number, {}, 0, 2))
+            journal.append(Ended(number, 1, outcome, 3))  # type: ignore[arg-type]
+        journal.append(Finished("completed", "all 2 trials are done", 4, result=result))
+    monkeypatch.setattr(environment, "become_driver", lambda _: None)
+    monkeypatch.setattr(dataset, "prepare", lambda *_: None)
+    monkeypatch.setattr(launch, "_drive", lambda read, *_: read.search.trials)
+    found = launch.resume("s", Options(home=tmp_path), Watcher(), trials)
+    assert found == (trials if goes_on else Summary(**result))

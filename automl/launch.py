@@ -107,7 +107,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         data = dataset.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
         for note in data.notes:
             watcher.say(note)
-        origins = pretrained.require(read, data.shape)
+        origins = pretrained.require(read, data.shape, watcher.say)
     except BaseException:
         # A search that never began leaves nothing behind.
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from automl import augmentation, environment, structure
-from automl.blocks._applications import load
+from automl.blocks._applications import IMAGENET, WIDE, Unreachable, load
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
 from automl.errors import ConfigError, Infeasible, Problem
@@ -40,12 +40,16 @@ def backbone(document: Mapping[str, Any]) -> Backbone | None:
     return block
 
 
-def require(read: Experiment, shape: Sequence[int]) -> list[Origin]:
+def require(read: Experiment, shape: Sequence[int], say: Callable[[str], None] = lambda _: None) -> list[Origin]:
     """Sees to it that every backbone of a space can be built: its weights are there, and the images large enough.
+
+    Weights that Keras has to download are asked for until that fails once: offline it fails for all of them, each time
+    after a wait.
 
     Args:
         read: The experiment.
         shape: Of an example.
+        say: Takes a line for the user.
 
     Returns:
         Where the weights came from, one entry for each.
@@ -55,19 +59,34 @@ def require(read: Experiment, shape: Sequence[int]) -> list[Origin]:
     """
     origins: dict[str, Origin] = {}
     problems: dict[str, Problem] = {}
+    seen: set[str] = set()
+    offline: Unreachable | None = None
+    untried: list[str] = []
     for block in _backbones(read.space):
         named = block.model_dump(include=set(_NAMED))
         try:
             _require_shape(block, shape)
-            if str(named) in origins or block.weights is None:
+            if str(named) in seen or block.weights is None:
                 continue
+            seen.add(str(named))
+            if block.weights == IMAGENET and offline is not None:
+                untried.append(_name(named))
+                continue
+            if block.weights == IMAGENET:
+                say(f"reading the ImageNet weights of {_name(named)}; Keras downloads them once")
             with environment.quietly():  # the backend, whose first word it is
                 weights = load(block.family, block.weights, block.width)
             origins[str(named)] = {**named, "source": weights.source, "digest": weights.digest}
         except Infeasible as error:
             problems.setdefault(str(error), Problem(read.document.name, str(error).rstrip(".")))
+        except Unreachable as error:
+            offline = error
         except ConfigError as error:
             problems.update({str(problem): problem for problem in error.problems})
+    if offline is not None:
+        (problem,) = offline.problems
+        others = f"; not looked for after that: {', '.join(untried)}" if untried else ""
+        problems[""] = replace(problem, what=f"{problem.what}{others}")
     if problems:
         raise ConfigError(list(problems.values()))
     return list(origins.values())
@@ -82,8 +101,12 @@ def origin(document: Mapping[str, Any], known: Sequence[Origin]) -> Origin | Non
 
 def told(each: Origin) -> str:
     """Returns an origin in a line, for tags."""
-    width = f" {each['alpha']}" if each["alpha"] is not None else ""
-    return f"{each['family']}{width} {each['source']} sha256:{each['digest']}"
+    return f"{_name(each)} {each['source']} sha256:{each['digest']}"
+
+
+def _name(named: Mapping[str, Any]) -> str:
+    width = f" {named['alpha']}" if named["alpha"] is not None and named["family"] in WIDE else ""
+    return f"{named['family']}{width}"
 
 
 def changing(document: Mapping[str, Any]) -> str | None:

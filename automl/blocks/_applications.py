@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import random
+import socket
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -68,6 +71,13 @@ LEAST = MappingProxyType({"InceptionV3": 75, "InceptionResNetV2": 75, "Xception"
 """Least height and width in pixels, where it is not 32."""
 
 IMAGENET = "imagenet"
+
+PATIENCE_S = 10.0
+"""How long a server of weights may say nothing; Keras itself waits for minutes."""
+
+
+class Unreachable(ConfigError):  # noqa: N818 - what they are, as the message says it
+    """Weights are not on this machine and cannot be downloaded; nor would others be."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,8 @@ def load(family: str, weights: str, alpha: float | None) -> Weights:
         alpha: Width of the family; None for its default.
 
     Raises:
-        ConfigError: They are not there, cannot be read, or are another network's.
+        Unreachable: They are not there and cannot be downloaded.
+        ConfigError: There is no such file, it cannot be read, or holds another network's.
     """
     # To build a network draws from the generator that the trial's own weights are drawn from.
     drawn = random.getstate()
@@ -153,13 +164,26 @@ def load(family: str, weights: str, alpha: float | None) -> Weights:
 
 def _imagenet(family: str, alpha: float | None) -> Any:
     try:
-        return network(family, alpha, weights=IMAGENET)
+        # Keras tells of a download on stdout, where results alone may stand.
+        with _patience(), contextlib.redirect_stdout(sys.stderr):
+            return network(family, alpha, weights=IMAGENET)
     except ValueError as error:  # a width that nobody trained
         raise _bad(family, str(error)) from error
     except Exception as error:  # what Keras raises when a download fails is a plain Exception
         what = f"its ImageNet weights are not in Keras's cache and cannot be downloaded ({error})"
         hint = "Connect to the network once, or put the file into the folder models of $KERAS_HOME (else ~/.keras)"
-        raise _bad(family, what, hint=hint) from error
+        raise Unreachable(_bad(family, what, hint=hint).problems) from error
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Bounds what a connection that is opened meanwhile waits for."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _file(family: str, path: Path, alpha: float | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import socket
 from pathlib import Path
 from typing import Any, get_args
 from urllib.error import URLError
@@ -12,9 +13,11 @@ import keras
 import numpy as np
 import pytest
 
+from automl import experiment, pretrained
 from automl.blocks import _applications
 from automl.blocks._applications import Family, least, load, network
 from automl.blocks.backbone import Backbone
+from automl.document import Document
 from automl.errors import ConfigError, Infeasible
 from automl.flow import Flow, Pixels
 from automl.shapes import Shape, Unknown
@@ -147,6 +150,32 @@ class TestWeights:
         with pytest.raises(ConfigError, match=r"not in Keras's cache and cannot be downloaded .*no network") as error:
             load("MobileNetV2", "imagenet", 0.75)
         assert len(str(error.value).splitlines()) == 1
+
+    def test_without_a_network_one_download_is_tried_for_all_backbones(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With a patience of seconds, and it is told what is done and what was not looked for."""
+        tried: list[tuple[Any, float | None]] = []
+
+        def unreachable(url: Any, *_: object) -> None:
+            tried.append((url, socket.getdefaulttimeout()))
+            raise URLError("no network")
+
+        monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
+        monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
+        _applications.load.cache_clear()
+        family = {"values": ["MobileNetV2", "ResNet50", "VGG16"]}
+        backbone = {"family": family, "alpha": 0.75, "size": {"values": [64, 96, 128]}}
+        document = Document({"model": [{"backbone": backbone}]}, "space.yaml")
+        said: list[str] = []
+        with pytest.raises(ConfigError) as error:
+            pretrained.require(experiment.check(document, "space"), (64, 64, 3), said.append)
+        (problem,) = error.value.problems
+        assert "backbone MobileNetV2: its ImageNet weights are not in Keras's cache and cannot be dow" in str(problem)
+        assert "; not looked for after that: ResNet50, VGG16. Connect to the network once" in str(problem)
+        assert [timeout for _, timeout in tried] == [_applications.PATIENCE_S]
+        assert socket.getdefaulttimeout() is None
+        assert said == ["reading the ImageNet weights of MobileNetV2 0.75; Keras downloads them once"]
 
     def test_a_width_that_nobody_trained_is_one_clear_line(self) -> None:
         with pytest.raises(ConfigError, match=r"alpha must be one of .*Received `alpha=0.4`"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
-from automl.records import NO_PLACE, SCORED, TrialResult
+from automl.records import NO_PLACE, TrialResult
 from automl.sections import Search
 from automl.standings import Standings
 
@@ -46,7 +46,7 @@ def _stuck(search: Search, standings: Standings) -> str | None:
     best = standings.best
     if search.patience is None or best is None:
         return None
-    scored = [number for number, result in standings.results.items() if result.outcome in SCORED]
+    scored = [number for number, result in standings.results.items() if result.is_scored]
     since = len(scored) - 1 - scored.index(best.trial)
     return f"{since} trials in a row were no better" if since >= search.patience else None
 
@@ -54,7 +54,7 @@ def _stuck(search: Search, standings: Standings) -> str | None:
 def _failing(search: Search, ended: list[TrialResult]) -> str | None:
     """Finds one cause behind the last failures; a trial that goes well in between shows that the fault is its own."""
     last = ended[-1] if ended else None
-    if last is None or last.outcome in SCORED:
+    if last is None or last.is_scored:
         return None
     row = sum(1 for _ in takewhile(lambda result: cause(result) == cause(last), reversed(ended)))
     if last.outcome == "infeasible":

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,10 @@ PARTIAL, DONE = ".part", "done"
 """Ends the name of a folder that workers are at; the file in it that says which batches are done."""
 
 
+Beat = Callable[[int, int], None]
+"""Is told how many batches are done, and of how many; may raise, and what is done stays for whoever comes next."""
+
+
 @dataclass(frozen=True)
 class Cached:
     """A model that begins behind the frozen backbone, and where the examples lie that it reads.
@@ -47,7 +51,9 @@ class Cached:
 
 
 @contextmanager
-def cached(network: keras.Model, document: Mapping[str, Any], data: DataSpec, task: Task) -> Iterator[Cached | None]:
+def cached(
+    network: keras.Model, document: Mapping[str, Any], data: DataSpec, task: Task, beat: Beat
+) -> Iterator[Cached | None]:
     """Yields the head of a network with a frozen backbone, and computes the features unless they are there.
 
     They stay until the caller is done with them, whoever makes room meanwhile.
@@ -57,6 +63,7 @@ def cached(network: keras.Model, document: Mapping[str, Any], data: DataSpec, ta
         document: The resolved document of the trial.
         data: The prepared data.
         task: Its task.
+        beat: Called between two batches.
 
     Yields:
         None where the features change from epoch to epoch, see `pretrained.changing`, or are more than the limit.
@@ -75,7 +82,7 @@ def cached(network: keras.Model, document: Mapping[str, Any], data: DataSpec, ta
         return
     folder = Path(root) / _key(first, document, data)
     with room.held(folder):
-        _computed(extractor, folder, feeds, size_mb)
+        _computed(extractor, folder, feeds, size_mb, beat)
         yield Cached(phases.behind(network, layer), folder)
 
 
@@ -94,7 +101,7 @@ def _key(backbone: Backbone, document: Mapping[str, Any], data: DataSpec) -> str
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], size_mb: float) -> None:
+def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], size_mb: float, beat: Beat) -> None:
     """Computes the features of both parts, batch by batch, with every worker that waits for them.
 
     They appear whole or not at all; what workers did that died is there for the next one. The folder must be held: what
@@ -116,6 +123,7 @@ def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], s
         # First what nobody is at, then what somebody was, who may have died.
         for waits in (False, True):
             for place, (part, index) in enumerate(places):
+                beat(len(places) if waits else place, len(places))
                 with _claimed(done.fileno(), place, waits=waits) as is_ours:
                     if is_ours:
                         _write(extractor, kept[part], feeds[part], index)

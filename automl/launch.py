@@ -94,6 +94,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         ConfigError: The tracking address is none; there is no such cluster; pretrained weights are missing, or are not
             the network's; or the images are too small for it.
     """
+    began = time.monotonic(), now_ms()
     read.search.algorithm.require()
     where = store(options.home, options.tracking_uri)
     machine = _machine(options)
@@ -117,7 +118,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         raise
     header = Header(
         search=search_id,
-        created=now_ms(),
+        created=began[1],
         document=read.document.data,
         data_digest=data.digest,
         keys=tuple(read.space.by_name),
@@ -141,7 +142,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         },
     )
     with Lock(folder), Journal.create(folder, header) as journal:
-        return _drive(read, data, machine, journal, options, watcher, run)
+        return _drive(read, data, machine, journal, options, watcher, run, began[0])
 
 
 def resume(
@@ -170,6 +171,7 @@ def resume(
         DataError: The data is no longer what it was.
         Interrupted: Ctrl-C twice, or `automl stop --now`.
     """
+    began = time.monotonic(), now_ms()
     folder = search_folder(options.home, search_id)
     history = relocation.followed(replay(folder), options.home)
     header = history.header
@@ -198,10 +200,10 @@ def resume(
     with Lock(folder), Journal.open(folder) as journal:
         expected = read.data.model_copy(update={"digest": header.data_digest})
         data = dataset.prepare(expected, folder / DATA, root, read.evaluation)
-        journal.append(Resumed(now_ms(), trials))
+        journal.append(Resumed(began[1], trials))
         if changed:
-            journal.append(Changed(now_ms(), written, tuple(read.space.by_name)))
-        return _drive(read, data, machine, journal, options, watcher, run)
+            journal.append(Changed(began[1], written, tuple(read.space.by_name)))
+        return _drive(read, data, machine, journal, options, watcher, run, began[0])
 
 
 def _drive(
@@ -212,6 +214,7 @@ def _drive(
     options: Options,
     watcher: Watcher,
     run: Run,
+    began: float,
 ) -> Summary:
     """Runs the loop between the setting up of everything it needs and the winner's honours."""
     folder = journal.folder
@@ -237,14 +240,14 @@ def _drive(
             proposer = Proposer(read.search.algorithm, read.brief())
             proposer.restore([Past(**past) for past in history.past()])
             wish = partial(_wish, interrupts, folder)
-            loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run, wish)
+            loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run, wish, began)
             environment.spare_imports()
-            began = time.monotonic()
+            from_s = loop.limit.seconds() - history.seconds
             reason = loop.search()
-            wall_s = history.seconds + time.monotonic() - began
+            trials_s = (from_s, loop.limit.seconds())
             key = prediction.key(read.document.data, data.digest, machine.workers, machine.backend)
             known = prediction.recall(options.home, key)
-            summary = winner.finish(loop, reason, wall_s, known)
+            summary = winner.finish(loop, reason, trials_s, known)
         except KeyboardInterrupt:
             if tracker is not None:
                 tracker.interrupted(loop.standings.running if loop else [], now_ms())

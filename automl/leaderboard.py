@@ -12,8 +12,8 @@ from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
-from automl.records import CANCELLED, SCORED, Direction, spread, standing
 from automl.objective import standing
+from automl.records import CANCELLED, SCORED, Direction, spread, standing
 
 
 def searches(home: Path) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import budget, document, experiment
+from automl.alive import Alive
 from automl.attempts import Attempts
 from automl.control import Wish
 from automl.environment import MODEL, trial_folder
@@ -17,10 +18,12 @@ from automl.executors import Event, Executor, Run
 from automl.experiment import Experiment
 from automl.journal import Asked, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
 from automl.journal import results as told
+from automl.limit import Limit
 from automl.oracles import WAIT, Done, Proposer
 from automl.records import SCORED, Begun, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.retelling import tell_end
 from automl.standings import Standings
+from automl.tidy import Tidy
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
 from automl.watcher import Watcher
@@ -57,6 +60,7 @@ class Loop:
         watcher: Who is shown what happens.
         run: What a worker does with a request.
         wish: Tells whether somebody wants the search to stop: now, or once its running trials have ended.
+        began: When this driver began, by the monotonic clock.
     """
 
     experiment: Experiment
@@ -70,14 +74,14 @@ class Loop:
     watcher: Watcher
     run: Run = run_trial
     wish: Callable[[], Wish | None] = _go_on
-    _bare: set[int] = field(default_factory=set)
-    """Trials whose files are deleted for good: a beaten model is not best again."""
-    _started: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.monotonic)
     _running: int = 0
 
     def __post_init__(self) -> None:
         self.standings = Standings(self.experiment.objective, self.experiment.direction)
         self.attempts = Attempts(self.experiment)
+        self.limit = Limit(self.experiment.search.timeout_s, self.history.seconds, self.began)
+        self._tidy = Tidy(self.folder)
 
     def search(self) -> str:
         """Runs trials until the budget is spent or nothing is left to propose.
@@ -142,14 +146,13 @@ class Loop:
             if trial.ended is not None:
                 model = trial_folder(self.folder, trial.asked.number) / MODEL
                 self.standings.end(told.result(trial.ended, str(model) if model.exists() else None))
-        self._clean()
+        self._tidy.after(self.standings)
         return [trial for trial in trials.values() if trial.ended is None]
 
     def _propose(self) -> Asked | Done | str | None:
         """Asks the oracle; returns its proposal, its end, the budget that is spent, or None to wait."""
         search = self.experiment.search
-        seconds = self.history.seconds + time.monotonic() - self._started
-        if reason := budget.spent(search, self.standings, seconds):
+        if reason := budget.spent(search, self.standings, self.limit.seconds()):
             return reason
         proposal = self.proposer.ask()
         if proposal is WAIT:
@@ -181,7 +184,8 @@ class Loop:
         fresh = asked.number in self.attempts.changes and not self.standings.courses[asked.number].costs
         text = document.dump(request.document)
         self.tracker.trial_started(asked.number, asked.values, text, asked.time, attempt, fresh)
-        self.watcher.trial_started(asked.number, dict(asked.values), request.epochs)
+        epochs = request.epochs * self.experiment.evaluation.parts
+        self.watcher.trial_started(asked.number, dict(asked.values), epochs)
 
     def request(self, asked: Asked) -> TrialRequest:
         """Returns what a worker is given to train a trial once, undisturbed, from its first epoch to its last."""
@@ -213,6 +217,9 @@ class Loop:
             self.attempts.began(event.trial)
             return True
         self.attempts.heard(event.trial)
+        if isinstance(event, Alive):
+            self.watcher.alive(event)
+            return self.limit.goes_on(event, self.standings, self.watcher.say)
         if isinstance(event, Report):
             return self._report(event)
         if isinstance(event, Measured):
@@ -247,10 +254,8 @@ class Loop:
     def _lost(self, event: WorkerLost) -> None:
         """Tries a trial again whose worker died, or gives it up."""
         number = event.trial
-        self.journal.append(Lost(number, event.attempt, now_ms(), event.message))
-        if event.hung:
-            self._end(TrialResult(number, event.attempt, "timeout", message=event.message))
-        elif self.attempts.lost(number):
+        self.journal.append(Lost(number, event.attempt, now_ms(), event.message, event.hung))
+        if self.attempts.lost(number, event.hung) and not self.limit.is_over:
             self.watcher.say(f"t{number:03d}  {event.message}; it is tried again")
             self._submit(self.standings.asked[number], event.attempt + 1)
         else:
@@ -259,7 +264,7 @@ class Loop:
     def _halved(self, result: TrialResult) -> bool:
         """Tries a trial that ran out of memory once more, at half the batch size; tells whether it can."""
         number, asked = result.trial, self.standings.asked[result.trial]
-        sizes = self.attempts.halved(asked)
+        sizes = None if self.limit.is_over else self.attempts.halved(asked)
         if sizes is None:
             return False
         message = f"out of memory at batch size {sizes[0]}"
@@ -277,16 +282,6 @@ class Loop:
         ended = told.end(result, now_ms())
         self.journal.append(ended)
         self.standings.end(result)
-        self._clean()
+        self._tidy.after(self.standings)
         tell_end(self.tracker, self.standings, result, ended.time)
         self.watcher.trial_ended(result, self.standings.best)
-
-    def _clean(self) -> None:
-        """Deletes the checkpoints of trials that ended, and the models of beaten ones."""
-        best = self.standings.best
-        for number in self.standings.results.keys() - self._bare:
-            folder = trial_folder(self.folder, number)
-            (folder / CHECKPOINT).unlink(missing_ok=True)
-            if best is None or number != best.trial:
-                (folder / MODEL).unlink(missing_ok=True)
-                self._bare.add(number)

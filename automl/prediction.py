@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,16 @@ def key(document: dict[str, Any], digest: str, workers: int, backend: str) -> st
     told = {name: part for name, part in document.items() if name not in ("name", "description")}
     text = json.dumps([told, digest, workers, backend], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def took(result: Mapping[str, Any]) -> float:
+    """Returns how long the trials of a search ran, which is what a prediction is of, in seconds.
+
+    Args:
+        result: What the search printed; earlier versions counted nothing but its trials.
+    """
+    trials_s = result.get("trials_s")
+    return float(result["wall_s"] if trials_s is None else trials_s[1] - trials_s[0])
 
 
 def remember(home: Path, name: str, prediction: Prediction) -> None:

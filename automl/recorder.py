@@ -11,6 +11,7 @@ import keras
 
 from automl.executors import Tell
 from automl.objective import LOSS, merit
+from automl.pulse import Pulse
 from automl.records import Measured, Outcome, Report, TrialRequest
 
 
@@ -18,7 +19,8 @@ class Recorder(keras.callbacks.Callback):
     """Follows a trial's training, and ends it when it is told to.
 
     Ends the training when the loss is no longer finite. It looks once an epoch: Keras's own `TerminateOnNaN` looks at
-    every batch, which waits for the device each time and switches off Keras's asynchronous steps.
+    every batch, which waits for the device each time and switches off Keras's asynchronous steps. The pulse beats as a
+    batch begins, which does neither.
 
     Args:
         request: The trial.
@@ -37,14 +39,42 @@ class Recorder(keras.callbacks.Callback):
         self.part = len(before) + 1
         self._offset = sum(each.epochs for each in before)
         self._elsewhere_s = sum(each.seconds for each in before)
+        self._shared_s = 0.0
         self.best_weights: list[Any] | None = None
         self._best: tuple[float, int, dict[str, float]] | None = None
         self.epochs = 0
         self._diverged: str | None = None
         self._ended: Outcome = "completed"
+        self._why = ""
         self._told: list[tuple[int, dict[str, float], dict[str, str]]] = []
         self._before_s = 0.0
         self._began = time.monotonic()
+        self._epoch = 0
+        self.pulse = Pulse(request.trial, request.attempt, report, self._left_s)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
+        """Notes which epoch it is."""
+        self._epoch = self._offset + epoch + 1
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
+        """Says now and then that the training goes on; ends it where it is not to."""
+        self.pulse.beat("train", self._epoch, batch, (self.params or {}).get("steps"))
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
+        """The same of the validation."""
+        self.pulse.beat("validate", self._epoch, batch)
+
+    def computing(self, done: int, total: int) -> None:
+        """The same of what is computed for all trials; told how many batches of it are done, and of how many."""
+        self.pulse.beat("features", self._offset + self.epochs + 1, done, total)
+
+    def share(self, seconds: float) -> None:
+        """Takes what was done for all trials off this one's time."""
+        self._shared_s += seconds
+
+    def cut(self, why: str) -> None:
+        """Ends the training within an epoch, which does not count."""
+        self._ended, self._why = "timeout", why
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Reports the epoch; Keras counts from 0, people and records from 1.
@@ -65,8 +95,7 @@ class Recorder(keras.callbacks.Callback):
         if "loss" in nonfinite:
             self._diverged = f"the training loss became {nonfinite['loss']} in epoch {epoch + 1}"
             self.model.stop_training = True
-        late = self.request.time_s is not None and self._elsewhere_s + self.seconds() >= self.request.time_s
-        if late and epoch + 1 < self.request.epochs:
+        if self._left_s() <= 0 and epoch + 1 < self.request.epochs:
             self._ended = "timeout"
             self.model.stop_training = True
         # Trials are compared by their first training, which all of them have.
@@ -80,8 +109,8 @@ class Recorder(keras.callbacks.Callback):
 
     def state(self) -> tuple[dict[str, Any], list[Any] | None]:
         """Returns what was seen so far: as plain JSON, and the best epoch's weights."""
-        seen = {"epochs": self.epochs, "best": self._best, "seconds": self.seconds(), "told": self._told}
-        return seen, self.best_weights
+        seen = {"epochs": self.epochs, "best": self._best, "told": self._told}
+        return seen | {"seconds": self.seconds(), "shared": self._shared_s}, self.best_weights
 
     def restore(self, seen: Mapping[str, Any], best_weights: list[Any] | None) -> None:
         """Takes back what `state` returned, through JSON, and tells of its epochs again.
@@ -90,6 +119,7 @@ class Recorder(keras.callbacks.Callback):
         decided about them is known, because a worker that waits for a verdict writes no checkpoint.
         """
         self.epochs, self._before_s = seen["epochs"], seen["seconds"]
+        self._shared_s += seen.get("shared", 0.0)
         self._best = seen["best"] and tuple(seen["best"])
         self.best_weights = best_weights
         self._told = [(epoch, metrics, nonfinite) for epoch, metrics, nonfinite in seen["told"]]
@@ -101,6 +131,8 @@ class Recorder(keras.callbacks.Callback):
         facts: dict[str, Any] = {"epochs": self.epochs}
         if self._diverged:
             return facts | {"outcome": "diverged", "message": self._diverged}
+        if self._ended == "timeout" and not self.epochs:
+            return facts | {"outcome": "timeout", "message": f"{self._why} before its first epoch ended"}
         if self._best is None:
             return facts | {"outcome": "diverged", "message": f"{self.request.objective} was never a finite number"}
         score, epoch, metrics = self._best
@@ -115,6 +147,11 @@ class Recorder(keras.callbacks.Callback):
     def seconds(self) -> float:
         """Returns the time of this training so far, that of earlier attempts up to the checkpoint included."""
         return self._before_s + time.monotonic() - self._began
+
+    def _left_s(self) -> float:
+        """Returns what is left of the trial's own time, which all of its trainings share."""
+        spent_s = self._elsewhere_s + self.seconds() - self._shared_s
+        return math.inf if self.request.time_s is None else self.request.time_s - spent_s
 
     def _is_better(self, score: float, metrics: Mapping[str, float]) -> bool:
         if self._best is None:

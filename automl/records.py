@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["completed", "stopped", "timeout", "infeasible", "diverged", "oom", "error", "lost"]
 """How a trial ended: trained to its end, stopped by the scheduler, out of time, impossible to build, a loss that is no
-number, out of memory, an exception, a dead worker. The first three carry a score, but for a timeout without an epoch.
+number, out of memory, an exception, a worker that died or hung. The first three carry a score, but for a timeout in the
+first epoch.
 """
 
 CANCELLED = "cancelled"
@@ -133,7 +134,7 @@ class TrialRequest:
         direction: Whether more of it is better.
         epochs: Train up to this epoch (inclusive, counted from 1), in each training.
         rungs: Epochs of the first training, from 1, whose reports wait for a verdict.
-        time_s: Train no further epoch after this time; None for as long as it takes.
+        time_s: Train no further batch after this time; None for as long as it takes.
         measured: The trainings that an earlier attempt finished, of a trial that has several.
     """
 
@@ -235,6 +236,11 @@ class TrialResult:
     traceback: str | None = None
     scores: tuple[float, ...] = ()
     loss: float | None = None
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether it counts among those that are compared: a timeout in the first epoch has nothing to compare."""
+        return self.outcome in SCORED and self.score is not None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl import dataset, document, experiment, pretrained, typed
+from automl import dataset, document, experiment, prediction, pretrained, typed
 from automl.document import Document
 from automl.errors import SearchError
 from automl.experiment import Experiment
@@ -157,7 +157,7 @@ def tell_finish(tracker: Tracker, standings: Standings, finished: Finished) -> N
     planned = None
     if predicted := finished.result.get("predicted_s"):
         within = {"search_planned_low_s": predicted[0], "search_planned_high_s": predicted[1]}
-        planned = {"search_s": finished.result["wall_s"], **within}
+        planned = {"search_s": prediction.took(finished.result), **within}
     done, is_won = len(standings.results), finished.best is not None
     tracker.finish(standings.ranks(), "FINISHED" if is_won else "FAILED", test, done, finished.time, planned)
 

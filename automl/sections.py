@@ -151,8 +151,12 @@ class Search(Member):
     trials: int | None = Field(
         None, ge=1, description="Trials in all, resumes too; 20 when neither time nor epochs_total is given"
     )
-    time: str | int | None = Field(None, description="Start no trial after this time: 90s, 30m, 1h30m")
-    trial_time: str | int | None = Field(None, description="End a trial with the epoch in which this time is over")
+    time: str | int | None = Field(
+        None, description="End the search, its running trials too, after this time: 90s, 30m, 1h30m"
+    )
+    trial_time: str | int | None = Field(
+        None, description="End a trial after this time, between two batches, with the best of its whole epochs"
+    )
     epochs_total: int | None = Field(None, ge=1, description="Start no trial after this many epochs of all trials")
     target: float | None = Field(None, description="Start no trial after one has reached this score")
     patience: int | None = Field(None, ge=1, description="Start no trial after this many that were no better")

@@ -10,7 +10,7 @@ from typing import Any
 
 from automl.journal import Asked
 from automl.objective import LOSS, merit, standing
-from automl.records import SCORED, Direction, Measured, TrialResult
+from automl.records import Direction, Measured, TrialResult
 from automl.schedulers import Course
 
 
@@ -86,8 +86,8 @@ class Standings:
         """Takes up the end of a trial."""
         self.results[result.trial] = result
         course = self.courses[result.trial]
-        course.ended, course.failed = True, not _scored(result)
-        if _scored(result) and (self.best is None or self._order(result) < self._order(self.best)):
+        course.ended, course.failed = True, not result.is_scored
+        if result.is_scored and (self.best is None or self._order(result) < self._order(self.best)):
             self.best = result
 
     @property
@@ -95,13 +95,18 @@ class Standings:
         """The trials that were asked and have not ended."""
         return sorted(self.asked.keys() - self.results.keys())
 
+    def is_any_scored(self) -> bool:
+        """Tells whether a trial has a score, or runs and would have one if it ended now."""
+        running = (self.courses[number] for number in self.running)
+        return self.best is not None or any(math.isfinite(cost) for course in running for cost in course.costs)
+
     def others(self, number: int | None = None) -> list[Course]:
         """Returns the courses of all trials but one."""
         return [course for trial, course in self.courses.items() if trial != number]
 
     def ranks(self) -> dict[int, int]:
         """Returns the rank of every scored trial, the best first; see `records.standing` for equals."""
-        ordered = sorted(filter(_scored, self.results.values()), key=self._order)
+        ordered = sorted((result for result in self.results.values() if result.is_scored), key=self._order)
         return {result.trial: rank for rank, result in enumerate(ordered, start=1)}
 
     def counts(self) -> dict[str, int]:
@@ -115,7 +120,3 @@ class Standings:
 
     def _cost(self, score: float) -> float:
         return -score if self.direction == "max" else score
-
-
-def _scored(result: TrialResult) -> bool:
-    return result.outcome in SCORED and result.score is not None

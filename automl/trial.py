@@ -21,7 +21,8 @@ from automl.environment import MODEL
 from automl.errors import Infeasible
 from automl.executors import Tell
 from automl.objective import merit
-from automl.records import SCORED, DataSpec, Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.pulse import Cut, Pulse
+from automl.records import DataSpec, Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
 
 if TYPE_CHECKING:
     from automl.checkpoint import Checkpoint
@@ -59,10 +60,9 @@ def run_refit(request: TrialRequest, report: Tell) -> TrialResult:
 
     A rate that is reduced on a plateau follows the training's own value of the objective: there is no other.
     """
-    del report
     facts: dict[str, Any] = {"trial": request.trial, "attempt": request.attempt}
     try:
-        return TrialResult(**facts, outcome="completed", epochs=request.epochs, model=_refitted(request))
+        return TrialResult(**facts, outcome="completed", epochs=request.epochs, model=_refitted(request, report))
     except Exception as error:  # noqa: BLE001 - the same border: the model of the best fold stays
         return TrialResult(**facts, outcome="error", **_told(error))
 
@@ -73,9 +73,8 @@ def run_test(request: TestRequest, report: Tell) -> TestResult:
     `test_loss` is the task's own, plain loss, whatever the trial was trained with, without the model's penalties: it
     compares trials, as `val_loss`, the trial's own, may not.
     """
-    del report
     try:
-        metrics = _evaluate(request)
+        metrics = _evaluate(request, report)
     except Exception as error:  # noqa: BLE001 - the same border: the winner stays, even when it cannot be tested
         return TestResult(request.trial, request.attempt, **_told(error))
     return TestResult(request.trial, request.attempt, metrics)
@@ -102,10 +101,11 @@ def _train(request: TrialRequest, report: Tell) -> dict[str, Any]:
         if len(done) == evaluation.parts:
             return _mean(request, done, "completed")
         facts, seconds = _trained(request, report, done)
-        if facts["outcome"] not in SCORED:
+        if "score" not in facts and not (facts["outcome"] == "timeout" and done):
             return facts | {"epochs": facts["epochs"] + sum(each.epochs for each in done)}
-        known = {name: facts[name] for name in ("score", "best_epoch", "epochs", "parameters", "metrics", "loss")}
-        done.append(Measured(request.trial, request.attempt, len(done) + 1, seconds=seconds, **known))
+        if "score" in facts:
+            known = {name: facts[name] for name in ("score", "best_epoch", "epochs", "parameters", "metrics", "loss")}
+            done.append(Measured(request.trial, request.attempt, len(done) + 1, seconds=seconds, **known))
         if facts["outcome"] != "completed":
             return _mean(request, done, facts["outcome"])
 
@@ -139,9 +139,12 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
     network = _network(request.document, request.data, seed)
     recorder = Recorder(request, report, network, before)
     checkpoint = Checkpoint(Path(request.folder) / CHECKPOINT, recorder)
-    _fit(request, network, seed, recorder, checkpoint)
+    try:
+        _fit(request, network, seed, recorder, checkpoint)
+    except Cut as cut:
+        recorder.cut(str(cut))
     facts = recorder.facts() | {"parameters": network.count_params()}
-    if facts["outcome"] in SCORED:
+    if "score" in facts:
         path = Path(request.folder) / MODEL
         own = merit(facts["score"], facts["loss"], request.direction)
         if all(own < merit(each.score, each.loss, request.direction) for each in before):
@@ -163,7 +166,9 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
         if number < place.stage:
             continue
         fitting.freeze(network, stage)
-        with features.cached(network, request.document, request.data, fitting.task) as cached:
+        began = time.monotonic()
+        with features.cached(network, request.document, request.data, fitting.task, recorder.computing) as cached:
+            recorder.share(time.monotonic() - began)
             fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
             fitting.compile(fitted)
             course, stopping = fitting.course(stage, place.began), fitting.stopping()
@@ -196,7 +201,7 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
     return model.build(document, data)
 
 
-def _refitted(request: TrialRequest) -> str:
+def _refitted(request: TrialRequest, report: Tell) -> str:
     import keras
 
     from automl import pipeline
@@ -206,7 +211,11 @@ def _refitted(request: TrialRequest) -> str:
     fitting = Fitting(request.document, request.data, request.seed, seen, request.direction)
     network = _network(request.document, request.data, request.seed)
     last: list[Any] = []
-    keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()))
+    pulse = Pulse(request.trial, request.attempt, report)
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()),
+        on_train_batch_begin=lambda batch, logs: pulse.beat("train", 0, batch),  # noqa: ARG005 - Keras's name
+    )
     began = 0
     for stage in fitting.training.stages():
         end = min(began + stage.epochs, request.epochs)
@@ -222,7 +231,9 @@ def _refitted(request: TrialRequest) -> str:
     return str(export.registry.read("keras").write(network, Path(request.folder)))
 
 
-def _evaluate(request: TestRequest) -> dict[str, float]:
+def _evaluate(request: TestRequest, report: Tell) -> dict[str, float]:
+    import keras
+
     from automl import pipeline
     from automl.feed import Feed
 
@@ -232,5 +243,7 @@ def _evaluate(request: TestRequest) -> dict[str, float]:
     model.measure_plainly(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
     feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)
-    logs = network.evaluate(pipeline.of(feed), verbose=0, return_dict=True)
+    pulse = Pulse(request.trial, request.attempt, report)
+    beats = keras.callbacks.LambdaCallback(on_test_batch_begin=lambda batch, logs: pulse.beat("validate", 0, batch))  # noqa: ARG005
+    logs = network.evaluate(pipeline.of(feed), verbose=0, return_dict=True, callbacks=[beats])
     return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

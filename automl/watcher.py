@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from automl.alive import Alive
 from automl.records import Report, TrialResult
 
 
@@ -17,7 +18,10 @@ class Watcher:
         """The search begins, or goes on after `done` trials."""
 
     def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
-        """A trial begins."""
+        """A trial begins, of so many epochs at most, in all of its trainings."""
+
+    def alive(self, alive: Alive) -> None:
+        """A running trial says what it is at; every second or so."""
 
     def epoch(self, report: Report) -> None:
         """A running trial finished an epoch."""

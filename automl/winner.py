@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from automl import environment, export, leaderboard, pretrained, saved
+from automl.alive import Alive
 from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, did_you_mean
 from automl.executors import Event, Run
@@ -34,6 +34,9 @@ from automl.watcher import Watcher
 
 MOST_ATTEMPTS = 3
 
+SILENCE_S = 600.0
+"""Least time after which a worker that tests or trains the winner and says nothing is given up."""
+
 
 class Best(TypedDict):
     """What a summary says of the winner, beside the scores of its trainings where it has several."""
@@ -48,7 +51,11 @@ class Best(TypedDict):
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of a search, as `search -o json` prints it."""
+    """The result of a search, as `search -o json` prints it.
+
+    `wall_s` is what the drivers of the search took, as its journal counts it; `trials_s` from when to when of that
+    trials ran, on a resume those of earlier drivers with it.
+    """
 
     search_id: str
     status: str
@@ -60,15 +67,16 @@ class Summary:
     experiment_id: str | None
     run_id: str | None
     predicted_s: list[float] | None = None
+    trials_s: list[float] | None = None
 
 
-def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None = None) -> Summary:
+def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Prediction | None = None) -> Summary:
     """Tests the winner once, records it as the best model, and writes the result down.
 
     Args:
         loop: The search, at its end.
         reason: Why it ended.
-        wall_s: How long it took.
+        trials_s: From when to when trials ran, in seconds of the search.
         predicted: How long `automl plan` said it would take, if it was asked.
     """
     tracker, header, standings = loop.tracker, loop.history.header, loop.standings
@@ -95,19 +103,20 @@ def finish(loop: Loop, reason: str, wall_s: float, predicted: Prediction | None 
             loop.watcher.say("the test part was looked at before: this search was continued after its end")
             described["test_seen_before"] = True
     status = "failed" if best is None else "stopped" if reason == STOPPED else "completed"
+    time_ms = now_ms()
     summary = Summary(
         search_id=loop.folder.name,
         status=status,
         reason=reason,
         trials=standings.counts(),
         best=described,
-        wall_s=round(wall_s, 3),
+        wall_s=round(loop.history.seconds + (time_ms - loop.history.begun) / 1000, 3),
         predicted_s=None if predicted is None else [round(predicted.low_s, 1), round(predicted.high_s, 1)],
         tracking_uri=tracker.store.shown,
         experiment_id=tracker.experiment_id,
         run_id=tracker.run_id,
+        trials_s=[round(seconds, 3) for seconds in trials_s],
     )
-    time_ms = now_ms()
     test_metrics = described["test"] if described else {}
     finished = Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
     loop.journal.append(finished)
@@ -138,7 +147,7 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
     events: list[Event] = []
 
     def follow(event: Event) -> bool:
-        if not isinstance(event, Begun):
+        if not isinstance(event, Begun | Alive):
             events.append(event)
         return True
 
@@ -147,7 +156,7 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
         loop.executor.submit(run, replace(request, attempt=attempt))
         while not events:
             loop.check()
-            loop.executor.wait(1.0, follow, math.inf)
+            loop.executor.wait(1.0, follow, max(SILENCE_S, loop.attempts.silence_s()))
         if isinstance(events[0], TestResult | TrialResult):
             return events[0]
     return WorkerLost(request.trial, MOST_ATTEMPTS, "its worker died each time")

@@ -10,6 +10,8 @@ import tempfile
 
 from _run import automl
 
+from automl.prediction import took
+
 RUNS = {"cnn": "digits", "rnn": "japanese_vowels"}
 SEEDS = range(5)
 TRIALS = 5
@@ -26,8 +28,8 @@ def main() -> None:
                 automl(folder, "plan", *given, "--samples", "10")
                 found = automl(folder, "search", *given)
             low, high = found["predicted_s"]
-            inside += low <= found["wall_s"] <= high
-            print(f"{space} seed {seed}: planned {low:.0f} to {high:.0f} s, took {found['wall_s']:.0f} s", flush=True)
+            inside += low <= took(found) <= high
+            print(f"{space} seed {seed}: planned {low:.0f} to {high:.0f} s, took {took(found):.0f} s", flush=True)
         print(f"{space}: {inside} of {len(SEEDS)} inside", flush=True)
 
 

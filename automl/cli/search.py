@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("space")
 @_options.data
 @_options.trials
-@click.option("--time", help="Stop starting trials after this time: 90s, 30m, 1h30m.")
+@click.option("--time", help="End the search after this time, its running trials too: 90s, 30m, 1h30m.")
 @_options.of_a_search
 @_options.warm_start
 @_options.warm_start_points
@@ -151,16 +151,17 @@ def _run(call: Any, output: str) -> None:
 
 
 def _show(summary: Summary) -> None:
-    from automl import environment, leaderboard
+    from automl import environment, leaderboard, prediction
 
     # Without the values, which would not fit beside the figures: `automl trials` and `automl show` have them.
     table = leaderboard.rows(environment.home(), summary.search_id)
     _board.emit(table[:10], "Leaderboard", values=False)
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
-    _output.say(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s ({summary.reason})")
+    span = ", trials from {:.0f} to {:.0f} s".format(*summary.trials_s) if summary.trials_s else ""
+    _output.say(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s{span} ({summary.reason})")
     if summary.predicted_s is not None:
         low, high = summary.predicted_s
-        verdict = "as planned" if low <= summary.wall_s <= high else "not as planned"
+        verdict = "as planned" if low <= prediction.took(asdict(summary)) <= high else "not as planned"
         _output.say(f"{verdict}: automl plan said {low:.0f} to {high:.0f} s")
     if summary.best is None:
         return

@@ -9,22 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from automl.alive import Alive
 from automl.records import Begun, Measured, Report, TestResult, TrialResult, WorkerLost
 
-Message = Report | Measured
+Message = Report | Measured | Alive
 """What a running trial says on its way."""
 
 Event = Message | Begun | TrialResult | TestResult | WorkerLost
 """What comes back from a worker."""
 
 Tell = Callable[[Message], bool]
-"""What a running trial calls after each epoch, and after each of several trainings; tells whether it goes on."""
+"""What a running trial calls after each epoch, after each of several trainings, and every second in between; tells
+whether it goes on: where the message waits for that, and otherwise as far as the driver has said by then."""
 
 Run = Callable[[Any, Tell], TrialResult | TestResult]
 """What a worker is asked to run; a module-level function, so that it can be named across processes."""
 
 Follow = Callable[[Event], bool]
-"""Who is told of every event, in order; whether the trial goes on is read where a report waits for it."""
+"""Who is told of every event, in order; tells whether its trial goes on."""
 
 WORKER_LOST = "the worker process died"
 WORKER_HUNG = "the worker process was killed"

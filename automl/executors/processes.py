@@ -49,6 +49,11 @@ class _Broken:
     message: str
 
 
+@dataclass(frozen=True)
+class _Halt:
+    """Tells a worker that waits for no verdict that its trial is to end."""
+
+
 class Processes:
     """A pool of spawned workers.
 
@@ -133,10 +138,10 @@ class Processes:
             self._replace(worker)
         for event in events:
             goes_on = follow(event)
-            if isinstance(event, Message) and event.waits:
+            if isinstance(event, Message) and (event.waits or not goes_on):
                 # A dead worker's end of file is met when its pipe is read next.
                 with contextlib.suppress(OSError):
-                    worker.pipe.send(goes_on)
+                    worker.pipe.send(goes_on if event.waits else _Halt())
 
     def _read(self, worker: _Worker) -> list[Event]:
         events: list[Event] = []
@@ -217,21 +222,22 @@ def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | N
         signal.signal(each, signal.SIG_IGN)
     _redirect(log)
     requests: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()
+    halted = threading.Event()
+    threading.Thread(target=_listen, args=(pipe, requests, halted), daemon=True).start()
     try:
         while True:
             run, request = _taken(requests.get())
-            pipe.send(run(request, lambda report: _told(report, pipe, requests)))
+            pipe.send(run(request, lambda report: _told(report, pipe, requests, halted)))
     except BaseException as error:
         # What a trial does wrong is its result; this is a fault round it, and the traceback goes to the log.
         pipe.send(_Broken(f"{type(error).__name__}: {error}".splitlines()[0]))
         raise
 
 
-def _told(report: Message, pipe: Connection, received: SimpleQueue[Any]) -> bool:
+def _told(report: Message, pipe: Connection, received: SimpleQueue[Any], halted: threading.Event) -> bool:
     """Sends a report; waits for the verdict if it asks for one."""
     pipe.send(report)
-    return bool(_taken(received.get())) if report.waits else True
+    return bool(_taken(received.get())) if report.waits else not halted.is_set()
 
 
 def _taken(received: Any) -> Any:
@@ -240,11 +246,17 @@ def _taken(received: Any) -> Any:
     return received
 
 
-def _listen(pipe: Connection, requests: SimpleQueue[Any]) -> None:
+def _listen(pipe: Connection, requests: SimpleQueue[Any], halted: threading.Event) -> None:
     """Reads requests and verdicts in a thread of its own, so that the driver's death is noticed in mid-epoch."""
     while True:
         try:
-            requests.put(pipe.recv())
+            received = pipe.recv()
+            if isinstance(received, _Halt):
+                halted.set()
+                continue
+            if isinstance(received, tuple):
+                halted.clear()  # it was of the request before
+            requests.put(received)
         except (EOFError, OSError):
             os._exit(0)  # no clean-up: the main thread is deep in a training step
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it

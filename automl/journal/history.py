@@ -68,6 +68,7 @@ class History:
         finishes: Every time the search finished; more than one when it was continued.
         finished: How it finished; None while it runs, was cut off, or goes on after a finish.
         seconds: Time a driver spent on it, summed over resumes.
+        begun: When the last driver began.
         total: The total of trials that a resume was given; None when it is the document's.
     """
 
@@ -76,6 +77,7 @@ class History:
     finishes: list[Finished] = field(default_factory=list)
     finished: Finished | None = None
     seconds: float = 0.0
+    begun: int = 0
     total: int | None = None
 
     @property
@@ -96,19 +98,19 @@ def build(events: Iterable[Event], path: Path) -> History:
         SearchError: An event belongs to a trial never asked, or to another search.
     """
     history: History | None = None
-    begun = last = 0
+    last = 0
     for number, event in enumerate(events, start=1):
         if isinstance(event, Header):
             if history is not None:
                 raise SearchError(f"{path}:{number}: a second header. Expected one search in a journal.")
-            history = History(event)
-            begun = last = event.created
+            history = History(event, begun=event.created)
+            last = event.created
             continue
         assert history is not None
         if isinstance(event, Resumed):
             # The time between a driver's end and the next one's start is nobody's.
-            history.seconds += (last - begun) / 1000
-            begun = event.time
+            history.seconds += (last - history.begun) / 1000
+            history.begun = event.time
             history.finished = None
             history.total = event.trials or history.total
         elif isinstance(event, Changed):
@@ -126,7 +128,7 @@ def build(events: Iterable[Event], path: Path) -> History:
             _follow(history.trials[event.number], event)
         last = event.time
     assert history is not None
-    history.seconds += (last - begun) / 1000
+    history.seconds += (last - history.begun) / 1000
     return history
 
 

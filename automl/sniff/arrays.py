@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl import data, inputs
-from automl.data import _arrays, _layout, image_folder, npz
+from automl.data import _arrays, _layout, npz
 from automl.data._places import fault
 from automl.errors import did_you_mean
 from automl.records import Splits

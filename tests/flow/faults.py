@@ -7,7 +7,7 @@ import signal
 from dataclasses import replace
 from typing import Any
 
-from automl.executors import Tell
+from automl.executors import Message, Tell
 from automl.records import Report, TrialRequest, TrialResult
 from automl.trial import run_trial
 
@@ -30,17 +30,18 @@ def faulty(request: TrialRequest, tell: Tell) -> TrialResult:
     return run_trial(replace(request, document={**request.document, "model": model}), tell)
 
 
-def refuse(report: Report) -> bool:
+def refuse(message: Message) -> bool:
     raise RuntimeError("no room on the device\nand more lines")
 
 
 def killed_by(tell: Tell) -> Tell:
     """Dies as the kernel kills when memory is short: after an epoch, in the middle of the training."""
 
-    def told(report: Report) -> bool:
-        tell(report)
-        os.kill(os.getpid(), signal.SIGKILL)
-        return True
+    def told(message: Message) -> bool:
+        goes_on = tell(message)
+        if isinstance(message, Report):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return goes_on
 
     return told
 

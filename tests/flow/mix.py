@@ -34,7 +34,7 @@ FAULTS = {number: (KINDS[place // 3], place % 3) for place, number in enumerate(
 HALVED = [number for number, (kind, which) in FAULTS.items() if kind == "oom" and which < 2]
 """Trials that fit at half the batch size."""
 OUTCOMES = {
-    number: {"error": "error", "hang": "timeout", "oversized": "infeasible", "kill": "lost", "oom": "oom"}.get(
+    number: {"error": "error", "hang": "lost", "oversized": "infeasible", "kill": "lost", "oom": "oom"}.get(
         kind, "diverged"
     )
     for number, (kind, which) in FAULTS.items()

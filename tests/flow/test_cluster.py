@@ -22,6 +22,7 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl[ray
 from clusters import LocalCluster
 
 from automl import launch
+from automl.alive import Alive
 from automl.errors import ConfigError, SearchError
 from automl.executors import Event
 from automl.executors import ray as executor
@@ -115,6 +116,10 @@ def test_a_trial_tells_and_obeys(pool: Pool, cluster: LocalCluster, request_of: 
         *reports, result = came_of(running, jobs.obey, request_of(), goes_on=goes_on)
         assert [report.epoch for report in reports] == ([1, 2, 3] if goes_on else [1])
         assert isinstance(result, TrialResult)
+    *beats, result = came_of(running, jobs.beat, request_of(), goes_on=False)
+    assert {type(each) for each in beats} == {Alive}
+    assert isinstance(result, TrialResult)
+    assert result.message == "cut"
 
 
 @pytest.mark.parametrize("failures", [1, 99])

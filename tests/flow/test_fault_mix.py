@@ -81,7 +81,8 @@ def test_every_trial_is_accounted_for(search: Search) -> None:
         "failed": counted["error"] + counted["diverged"] + counted["oom"] + counted["lost"],
     }
     attempts = {number: trial.attempts for number, trial in trials.items() if trial.attempts > 1}
-    again = {("kill", 0): 2, ("kill", 1): 3, ("kill", 2): 3, ("oom", 0): 2, ("oom", 1): 2, ("oom", 2): 2}
+    again: dict[tuple[str, int], int] = {("hang", which): 2 for which in range(3)}
+    again |= {("kill", 0): 2, ("kill", 1): 3, ("kill", 2): 3, ("oom", 0): 2, ("oom", 1): 2, ("oom", 2): 2}
     assert attempts == {number: again[fault] for number, fault in mix.FAULTS.items() if fault in again}
 
 
@@ -206,6 +207,6 @@ def test_with_one_worker_all_of_it_can_be_repeated(tmp_path: Path, empty_store: 
     tables = []
     for name in ("first", "second"):
         history = searched(tmp_path / name, empty_store, "asha", 20).history
-        assert {trial.ended.outcome for trial in history.trials.values() if trial.ended} >= {"timeout", "lost"}
+        assert {trial.ended.outcome for trial in history.trials.values() if trial.ended} >= {"error", "lost"}
         tables.append((scores(history), [trial.attempts for trial in history.trials.values()]))
     assert tables[0] == tables[1]

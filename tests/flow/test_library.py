@@ -18,7 +18,7 @@ from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible
 from automl.launch import Options
-from automl.records import DataSpec, TrialRequest
+from automl.records import DataSpec, Report, TrialRequest
 from automl.shapes import Unknown
 from automl.trial import run_trial
 from automl.watcher import Watcher
@@ -226,7 +226,12 @@ def test_a_trial_trains_the_same_again(name, tmp_path):
     ):
         request = TrialRequest(1, 1, text, 7, data, str(tmp_path), "val_loss", "min", epochs=1)
         reports = []
-        result = run_trial(request, reports.append)
+
+        def tell(message, reports=reports):
+            reports += [message] if isinstance(message, Report) else []
+            return True
+
+        result = run_trial(request, tell)
         assert result.outcome == "completed", result
         losses.append(reports[0].metrics["loss"])
     assert round(losses[0], 6) == round(losses[1], 6)

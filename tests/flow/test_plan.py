@@ -37,7 +37,13 @@ def test_a_search_tells_what_was_planned_for_it(home):
     search = searches.make(home, "small", DOCUMENT, inline=True)
     assert search.summary.predicted_s == [low, high]
     metrics = search.parent.data.metrics
-    assert metrics["search_s"] == pytest.approx(search.summary.wall_s, abs=1e-3)
+    began, ended = search.summary.trials_s
+    assert metrics["search_s"] == pytest.approx(ended - began, abs=1e-3)
+    assert 0 < began < ended < search.summary.wall_s
+    # Seconds are the journal's, wherever they are told.
+    assert search.summary.wall_s == pytest.approx(search.history.seconds, abs=1e-3)
+    status = json.loads(searches.automl(home, "status", "-o", "json").stdout)
+    assert status["seconds"] == pytest.approx(search.summary.wall_s, abs=0.06)
     assert metrics["search_planned_low_s"] == pytest.approx(low, abs=0.1)
     # Another search is not the one that was planned.
     other = searches.make(home, "other", DOCUMENT.replace("seed: 3", "seed: 4"), inline=True)

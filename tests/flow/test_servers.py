@@ -18,7 +18,7 @@ from searches import Said, Search, automl, client_of, make, mirrored, parent_run
 from servers import PASSWORD, MlflowServer, PostgreSQL, Process, free_port, losing_answers, secured
 from spaces import QUICK
 
-from automl.executors import Tell
+from automl.executors import Message, Tell
 from automl.records import Report, TrialRequest, TrialResult
 from automl.tracking import outbox, serve, store
 from automl.trial import run_trial
@@ -108,10 +108,10 @@ def outage(server: Process, again: int | None) -> Callable[[TrialRequest, Tell],
     """Returns how to train when the server dies in the first epoch of trial 2, and is back before trial `again`."""
 
     def run(request: TrialRequest, tell: Tell) -> TrialResult:
-        def told(report: Report) -> bool:
-            if (report.trial, report.epoch) == (2, 1):
+        def told(message: Message) -> bool:
+            if isinstance(message, Report) and (message.trial, message.epoch) == (2, 1):
                 server.kill()
-            return tell(report)
+            return tell(message)
 
         if request.trial == again:
             server.restart()

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from automl import environment
+from automl.alive import Alive
 from automl.executors import Event
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
@@ -353,6 +354,29 @@ def test_a_trial_that_waits_is_told_whether_it_goes_on(pool: Pool, here: bool, g
     reports = [event for event in events if isinstance(event, Report)]
     assert [report.epoch for report in reports] == ([1, 2, 3] if goes_on else [1])
     assert isinstance(events[-1], TrialResult)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_trial_that_waits_for_nothing_is_ended_all_the_same(pool: Pool, here: bool) -> None:
+    """And the next one of the same worker is not."""
+    executor: Processes | Inline = Inline() if here else pool()
+    for trial, goes_on in ((1, False), (2, True), (3, False)):
+        executor.submit(jobs.beat if trial != 2 else jobs.count, jobs.request(trial, pause=0.1))
+        events: list[Event] = []
+        deadline = time.monotonic() + 30
+        while not any(isinstance(event, TrialResult) for event in events) and time.monotonic() < deadline:
+            events += happened(executor, 1.0, goes_on)
+        assert isinstance(events[-1], TrialResult)
+        assert events[-1].message == (None if goes_on else "cut")
+        assert {type(event) for event in events[:-1]} == {Report if goes_on else Alive}
+
+
+def test_a_worker_that_says_it_is_at_work_is_not_silent(pool: Pool) -> None:
+    executor = pool()
+    executor.submit(jobs.beat, jobs.request(1))
+    happened(executor, 30.0)
+    events = [event for _ in range(20) for event in happened(executor, 1.0, silence_s=0.9)]
+    assert {type(event) for event in events} == {Alive}
 
 
 def test_a_worker_that_dies_while_it_waits_is_lost_as_any_other(pool: Pool) -> None:

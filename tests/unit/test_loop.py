@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from automl import experiment, loop
+from automl.alive import Alive
 from automl.environment import MODEL, trial_folder
 from automl.executors import WORKER_LOST, Event, Follow
 from automl.experiment import Experiment
-from automl.journal import Asked, Finished, Header, Journal, Retried, Started, replay
+from automl.journal import Asked, Finished, Header, Journal, Lost, Retried, Started, replay
 from automl.loop import STOPPED, Loop, trial_seed
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
@@ -92,9 +93,13 @@ class Screen(Watcher):
     def __init__(self) -> None:
         self.said: list[str] = []
         self.ended: list[tuple[int, int | None]] = []
+        self.alive_: list[Alive] = []
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+    def alive(self, alive: Alive) -> None:
+        self.alive_.append(alive)
 
     def trial_ended(self, result: TrialResult, best: TrialResult | None) -> None:
         self.ended.append((result.trial, best.trial if best else None))
@@ -194,10 +199,84 @@ def test_no_trial_starts_after_the_time_is_over(table: Lay, monkeypatch: pytest.
         return scored(request, 0.5)
 
     laid = table(SPACE.replace("trials: 4", "time: 1m")).lay(Proposals(asks(*range(1, 99))), Script(work))
-    laid._started = clock[0]
-    laid.history.seconds = 20.0  # an earlier driver's
+    laid.limit.began = clock[0]
+    laid.limit.before_s = 20.0  # an earlier driver's
     assert laid.search() == "the time of 1m is over"
     assert len(laid.standings.results) == 2
+
+
+class Ticking(Script):
+    """Stands for workers that run side by side: each wait takes a second, and each trial says what it is at."""
+
+    def __init__(self, clock: list[float], epoch_s: int, workers: int) -> None:
+        super().__init__(lambda request: [], workers)
+        self.clock, self.epoch_s = clock, epoch_s
+        self.worked: dict[int, int] = {}
+
+    def wait(self, timeout_s: float, follow: Follow, silence_s: float) -> None:
+        self.clock[0] += 1.0
+        for request in list(self.waiting):
+            trial, seconds = request.trial, self.worked.get(request.trial, 0) + 1
+            self.worked[trial] = seconds
+            epoch, rest = divmod(seconds, self.epoch_s + trial)  # the first one is the fastest
+            metrics = {"loss": 0.5, "val_accuracy": trial / 10}
+            if rest == 0:
+                follow(Report(trial, 1, epoch, metrics))
+            outcome: Any = "completed" if epoch == request.epochs else None
+            if not follow(Alive(trial, 1, "train", epoch + 1, rest, self.epoch_s + trial)):
+                outcome = "timeout"
+            if outcome is not None:
+                self.waiting.remove(request)
+                score = trial / 10 if epoch else None
+                follow(TrialResult(trial, 1, outcome, score, 1, metrics, epoch, seconds))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    found = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: found[0])
+    return found
+
+
+def timed(table: Lay, executor: Any, limit: str, began: float = 100.0) -> Loop:
+    laid = table(SPACE.replace("trials: 4", f"time: {limit}")).lay(Proposals(asks(*range(1, 99))), executor)
+    laid.limit.began = began
+    return laid
+
+
+def test_a_search_ends_with_its_time_and_running_trials_keep_their_best(table: Lay, clock: list[float]) -> None:
+    laid = timed(table, Ticking(clock, epoch_s=20, workers=2), "30s")
+    assert laid.search() == "the time of 30s is over"
+    assert clock[0] - 100.0 == 30.0
+    results = laid.standings.results
+    assert {number: (each.outcome, each.epochs, each.score) for number, each in results.items()} == {
+        1: ("timeout", 1, 0.1),
+        2: ("timeout", 1, 0.2),
+    }
+    assert laid.standings.best is not None
+    assert laid.standings.best.trial == 2
+    assert laid.watcher.said == []  # type: ignore[attr-defined]
+
+
+def test_where_nothing_has_a_score_the_furthest_trial_ends_its_epoch(table: Lay, clock: list[float]) -> None:
+    laid = timed(table, Ticking(clock, epoch_s=50, workers=3), "30s")
+    assert laid.search() == "the time of 30s is over"
+    assert clock[0] - 100.0 == 51.0
+    outcomes = {number: (each.outcome, each.score) for number, each in laid.standings.results.items()}
+    assert outcomes == {1: ("timeout", 0.1), 2: ("timeout", None), 3: ("timeout", None)}
+    said = ["the time is over and nothing has a score yet: t001 ends its epoch first"]
+    assert laid.watcher.said == said  # type: ignore[attr-defined]
+
+
+def test_no_trial_is_tried_again_when_the_time_is_over(table: Lay, clock: list[float]) -> None:
+    def work(request: TrialRequest) -> list[Event]:
+        clock[0] += 40.0
+        lost = WorkerLost(request.trial, request.attempt, WORKER_LOST)
+        return [lost] if request.trial == 1 else [TrialResult(request.trial, request.attempt, "oom", message="no room")]
+
+    laid = timed(table, Script(work, workers=2), "30s")
+    laid.search()
+    assert {number: each.outcome for number, each in laid.standings.results.items()} == {1: "lost", 2: "oom"}
 
 
 def test_what_a_worker_is_asked(table: Lay) -> None:
@@ -613,11 +692,32 @@ def test_a_resumed_search_keeps_the_halved_batch_size(table: Lay) -> None:
 
 
 def test_a_trial_that_says_nothing_is_given_up(table: Lay) -> None:
+    """It is lost, and no score: tried again once, as each time costs the wait."""
+    parts = table()
     executor = Script(lambda r: [WorkerLost(r.trial, r.attempt, "no word of it", hung=True)])
-    laid = table().lay(Proposals(asks(1)), executor)
+    laid = parts.lay(Proposals(asks(1)), executor)
     laid.search()
-    assert len(executor.requests) == 1
-    assert (laid.standings.results[1].outcome, laid.standings.results[1].score) == ("timeout", None)
+    assert len(executor.requests) == 2
+    result = laid.standings.results[1]
+    assert (result.outcome, result.message, result.is_scored) == ("lost", "no word of it", False)
+    assert laid.standings.counts()["failed"] == 1
+    assert [each.hung for each in replay(parts.folder).trials[1].lost] == [True, True]
+
+
+def test_trials_that_all_hang_end_the_search(table: Lay) -> None:
+    executor = Script(lambda r: [WorkerLost(r.trial, r.attempt, f"nothing for {r.trial} s", hung=True)])
+    laid = table(SPACE.replace("trials: 4", "trials: 40, failures: 3")).lay(Proposals(asks(*range(1, 41))), executor)
+    assert laid.search() == "3 trials in a row failed alike: nothing for 3 s"
+
+
+def test_a_hang_before_a_resume_counts(table: Lay) -> None:
+    parts = table()
+    parts.journal.append(Asked(1, {"conv.filters": 1}, 0, 0))
+    parts.journal.append(Started(1, 1, 0))
+    parts.journal.append(Lost(1, 1, 0, "no word of it", hung=True))
+    executor = Script(lambda r: [WorkerLost(r.trial, r.attempt, "no word of it", hung=True)])
+    parts.lay(Proposals([]), executor).search()
+    assert [request.attempt for request in executor.requests] == [2]
 
 
 def test_how_long_a_trial_may_be_silent(table: Lay, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -634,6 +734,22 @@ def test_how_long_a_trial_may_be_silent(table: Lay, monkeypatch: pytest.MonkeyPa
     assert executor.silences == [600.0, 900.0, 1800.0]
 
 
+def test_a_trial_that_says_it_is_at_work_is_not_silent(table: Lay, clock: list[float]) -> None:
+    """A first epoch of an hour, of which word comes every ten seconds."""
+
+    def plan(request: TrialRequest) -> Iterator[Event]:
+        for batch in range(360):
+            clock[0] += 10.0
+            yield Alive(request.trial, request.attempt, "train", 1, batch, 360)
+        yield from scored(request, 0.5)
+
+    executor = Script(plan)  # type: ignore[arg-type]
+    laid = table(SPACE.replace("seed: 7", "seed: 7, silence: 10m")).lay(Proposals(asks(1, 2)), executor)
+    laid.search()
+    assert executor.silences == [600.0, 600.0]
+    assert len(laid.watcher.alive_) == 720  # type: ignore[attr-defined]
+
+
 def test_how_long_a_hang_was_waited_for_does_not_count(table: Lay, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
@@ -644,7 +760,7 @@ def test_how_long_a_hang_was_waited_for_does_not_count(table: Lay, monkeypatch: 
 
     executor = Script(work)
     table(SPACE.replace("seed: 7", "seed: 7, silence: 10m")).lay(Proposals(asks(1, 2, 3)), executor).search()
-    assert executor.silences == [600.0, 600.0, 600.0]
+    assert executor.silences == [600.0] * 6
 
 
 def test_a_trial_that_cannot_be_built_gives_its_place_to_another(table: Lay) -> None:

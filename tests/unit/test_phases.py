@@ -16,12 +16,15 @@ import pytest
 from pydantic import ValidationError
 
 from automl import dataset, features, phases, room
+from automl.alive import Alive
 from automl.blocks.backbone import Backbone
 from automl.dataset import DataDocument
 from automl.environment import FEATURES_VARIABLE
 from automl.errors import Infeasible
+from automl.executors import Message
 from automl.feed import Feed
 from automl.fitting import Fitting
+from automl.recorder import Recorder
 from automl.records import DataSpec, Report, TrialRequest, TrialResult
 from automl.sections import Stage, Training
 from automl.trial import CHECKPOINT, run_refit, run_trial
@@ -30,6 +33,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eagerly")]
 
 EPOCHS = 5
 PHASES = [{"epochs": 2, "unfreeze": "none"}, {"epochs": 3, "unfreeze": 0.5, "factor": 0.1}]
+
+
+def beat(done: int, total: int) -> None:
+    """Says nothing."""
 
 
 def tiny(family: str, alpha: float | None, shape: Any = None, weights: Any = None, name: str | None = None) -> Any:
@@ -89,7 +96,9 @@ class Killed(BaseException):
 def run(asked: TrialRequest, until: int = 10**6) -> tuple[TrialResult | None, list[Report]]:
     told: list[Report] = []
 
-    def tell(report: Report) -> bool:
+    def tell(report: Message) -> bool:
+        if not isinstance(report, Report):
+            return True
         told.append(report)
         if report.epoch == until:
             raise Killed
@@ -277,7 +286,7 @@ class TestFeatures:
 
         def work(dies_at: int | None = None) -> None:
             with room.held(folder):
-                features._computed(Doubler(log, dies_at), folder, feeds, 1.0)  # type: ignore[arg-type]
+                features._computed(Doubler(log, dies_at), folder, feeds, 1.0, beat)  # type: ignore[arg-type]
 
         fork = multiprocessing.get_context("fork")
         workers = [fork.Process(target=work, args=(3 if one_dies else None,)), fork.Process(target=work)]
@@ -307,7 +316,7 @@ class TestFeatures:
 
         def work(name: str, feeds: Any) -> None:
             with room.held(tmp_path / name):
-                features._computed(Doubler(tmp_path / f"{name}.log", None), tmp_path / name, feeds, 1.0)  # type: ignore[arg-type]
+                features._computed(Doubler(tmp_path / f"{name}.log", None), tmp_path / name, feeds, 1.0, beat)  # type: ignore[arg-type]
                 for part, feed in feeds.items():
                     found = np.load(tmp_path / name / f"{part}_x.npy")[:, 0]
                     np.testing.assert_array_equal(found, 2.0 * np.array(feed.rows))
@@ -328,6 +337,52 @@ class TestFeatures:
         # Once nobody is at them, they make room.
         work("three", small)
         assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"three"}
+
+    def test_are_told_of_while_they_are_computed_and_go_on_where_they_were(
+        self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A trial that ends meanwhile, its search's time being over, leaves its batches to the next one."""
+        monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
+        monkeypatch.setattr("automl.pulse.EVERY_S", 0.0)
+        monkeypatch.setattr(features, "BATCH", 16)
+        said: list[Alive] = []
+        computed: list[int] = []
+        write = features._write
+        monkeypatch.setattr(features, "_write", lambda *given: (computed.append(given[3]), write(*given)))
+
+        def tell(message: Message) -> bool:
+            if isinstance(message, Alive):
+                said.append(message)
+            return not (isinstance(message, Alive) and message.done == 2)
+
+        result = run_trial(request(data, tmp_path / "t", weights, seed=5), tell)
+        assert (result.outcome, result.score) == ("timeout", None), result.traceback
+        batches = math.ceil(data.sizes["train"] / 16) + math.ceil(data.sizes["val"] / 16)
+        assert said == [Alive(1, 1, "features", 1, done, batches) for done in range(3)]
+        run(request(data, tmp_path / "other", weights))
+        assert len(computed) == batches
+
+    def test_are_not_on_the_time_of_the_trial_that_computes_them(
+        self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
+        write = features._write
+
+        def slowly(*given: Any) -> None:
+            time.sleep(0.5)
+            write(*given)
+
+        monkeypatch.setattr(features, "_write", slowly)
+        taken_off: list[float] = []
+        train = Recorder.on_train_batch_begin
+
+        def look(self: Recorder, batch: int, logs: Any = None) -> None:
+            taken_off.append(self.seconds() - (1000.0 - self._left_s()))
+            train(self, batch, logs)
+
+        monkeypatch.setattr(Recorder, "on_train_batch_begin", look)
+        run(replace(request(data, tmp_path / "t", weights), time_s=1000.0))
+        assert taken_off[0] >= 1.0  # of two parts
 
     def test_stay_while_a_trial_reads_them(
         self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
@@ -371,7 +426,7 @@ class TestFeatures:
         asked = request(data, tmp_path / "t", weights)
         changed = {**asked.document, "training": {**asked.document["training"], "augmentation": {"flip": "horizontal"}}}
         network = object()
-        with features.cached(network, changed, data, None) as cached:  # type: ignore[arg-type]
+        with features.cached(network, changed, data, None, beat) as cached:  # type: ignore[arg-type]
             assert cached is None
 
 

@@ -14,6 +14,7 @@ import pytest
 from automl import dataset, tasks
 from automl.dataset import DataDocument
 from automl.evaluation import Evaluation
+from automl.executors import Message
 from automl.feed import Feed
 from automl.recorder import Recorder
 from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult
@@ -47,17 +48,19 @@ def request(data: DataSpec, folder: Path, evaluation: dict[str, Any], **given: A
 
 
 class Listener:
-    """Notes what a trial says; stops it after a training, or kills its worker in an epoch."""
+    """Notes what a trial says; stops it after a training, cuts it short in an epoch, or kills its worker in one."""
 
-    def __init__(self, stop_after: int = 99, kill_in: int = 99) -> None:
+    def __init__(self, stop_after: int = 99, kill_in: int = 99, cut_in: int = 99) -> None:
         self.reports: list[Report] = []
         self.trainings: list[Measured] = []
-        self.stop_after, self.kill_in = stop_after, kill_in
+        self.stop_after, self.kill_in, self.cut_in = stop_after, kill_in, cut_in
 
-    def __call__(self, said: Report | Measured) -> bool:
+    def __call__(self, said: Message) -> bool:
         if isinstance(said, Measured):
             self.trainings.append(said)
             return said.part < self.stop_after
+        if not isinstance(said, Report):
+            return said.epoch != self.cut_in
         self.reports.append(said)
         if said.epoch == self.kill_in:
             raise Killed
@@ -147,6 +150,17 @@ def test_a_trial_that_is_dropped_after_its_first_training_keeps_its_score(data: 
     assert (result.outcome, result.epochs) == ("stopped", 4)
     assert result.scores == (result.score,)
     assert Path(result.model or "").exists()
+
+
+@pytest.mark.parametrize(("cut_in", "epochs", "trainings"), [(1, 0, 0), (3, 2, 1), (5, 4, 1), (7, 6, 2)])
+def test_a_trial_that_is_cut_short_keeps_what_its_trainings_came_to(
+    data: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_in: int, epochs: int, trainings: int
+) -> None:
+    monkeypatch.setattr("automl.pulse.EVERY_S", 0.0)
+    result = run_trial(request(data, tmp_path / "t", {"folds": 3}), Listener(cut_in=cut_in))
+    assert (result.outcome, result.epochs, len(result.scores)) == ("timeout", epochs, trainings), result.traceback
+    assert result.is_scored == bool(trainings)
+    assert Path(result.model or "none").exists() == bool(trainings)
 
 
 def test_trials_are_judged_at_the_rungs_of_their_first_training_alone(data: DataSpec, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from automl import dataset, tasks
+from automl.alive import Alive
 from automl.dataset import DataDocument
+from automl.executors import Message
 from automl.feed import Feed
 from automl.records import DataSpec, Report, TestRequest, TrialRequest, TrialResult
 from automl.trial import CHECKPOINT, run_test, run_trial
@@ -65,7 +68,9 @@ def run(request: TrialRequest, until: int = 10**6) -> tuple[TrialResult, list[Re
     """Runs a trial; in epoch `until` its worker dies."""
     told: list[Report] = []
 
-    def tell(report: Report) -> bool:
+    def tell(report: Message) -> bool:
+        if not isinstance(report, Report):
+            return True
         told.append(report)
         if report.epoch == until:
             raise Killed
@@ -81,7 +86,7 @@ class Killed(BaseException):
     """Passes every border, as a kill does."""
 
 
-def ignore(report: Report) -> bool:
+def ignore(report: Message) -> bool:
     return True
 
 
@@ -169,16 +174,63 @@ def test_the_rate_is_a_metric(ask: Ask) -> None:
 def test_a_trial_that_is_told_to_stop_stops_and_keeps_its_best(ask: Ask) -> None:
     asked: list[int] = []
 
-    def judge(report: Report) -> bool:
-        if report.waits:
+    def judge(report: Message) -> bool:
+        if isinstance(report, Report) and report.waits:
             asked.append(report.epoch)
-        return report.epoch < 4
+        return not isinstance(report, Report) or report.epoch < 4
 
     result = run_trial(ask(epochs=9, rungs=(2, 4)), judge)
     assert asked == [2, 4]
     assert (result.outcome, result.epochs) == ("stopped", 4)
     assert result.score is not None
     assert Path(result.model or "").exists()
+
+
+@pytest.mark.parametrize(("epochs", "cut_in"), [(0, "train"), (2, "train"), (2, "validate")])
+def test_a_trial_whose_search_is_over_ends_between_two_batches(
+    ask: Ask, data: DataSpec, monkeypatch: pytest.MonkeyPatch, epochs: int, cut_in: str
+) -> None:
+    """With the best of its whole epochs: the one that was cut short is neither told of nor kept."""
+    monkeypatch.setattr("automl.pulse.EVERY_S", 0.0)
+    said: list[Message] = []
+
+    def tell(message: Message) -> bool:
+        said.append(message)
+        return not (isinstance(message, Alive) and message.epoch == epochs + 1 and message.work == cut_in)
+
+    result = run_trial(ask(epochs=9), tell)
+    assert (result.outcome, result.epochs) == ("timeout", epochs), result.traceback
+    assert isinstance(said[-1], Alive)
+    told = [each for each in said if isinstance(each, Report)]
+    if epochs:
+        _, whole = run(ask(2))
+        assert metrics_of(told) == metrics_of(whole[:epochs])
+        assert result.score == max(report.metrics["val_accuracy"] for report in told)
+        assert evaluate(result, data)["accuracy"] == pytest.approx(result.score, abs=1e-6)
+    else:
+        message = "the time of the search was over before its first epoch ended"
+        assert (result.score, result.model, result.message) == (None, None, message)
+        assert not result.is_scored
+    assert {each.total for each in said if isinstance(each, Alive) and each.work == "train"} == {4}
+
+
+def test_a_trial_ends_with_the_batch_in_which_its_own_time_is_over(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone_by, said = [0.0], list[Message]()
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + gone_by[0])
+    for module in ("recorder", "pulse"):
+        monkeypatch.setattr(f"automl.{module}.time", clock)
+
+    def tell(message: Message) -> bool:
+        said.append(message)
+        gone_by[0] += 1000.0 * isinstance(message, Report)
+        return True
+
+    result = run_trial(ask(epochs=9, time_s=900.0), tell)
+    assert (result.outcome, result.epochs) == ("timeout", 1), result.traceback
+    assert result.score is not None
+    result = run_trial(ask(2, epochs=9, time_s=1e-9), tell)
+    assert (result.outcome, result.score) == ("timeout", None)
+    assert result.message == "its trial_time was over before its first epoch ended"
 
 
 def test_the_mean_of_the_weights_is_what_is_measured_and_kept(ask: Ask, data: DataSpec) -> None:
@@ -243,7 +295,7 @@ def test_how_steps_are_computed_changes_little(ask: Ask, data: DataSpec, how: di
 
 
 def test_an_error_is_an_outcome_with_its_traceback(ask: Ask) -> None:
-    def refuse(report: Report) -> bool:
+    def refuse(report: Message) -> bool:
         raise OSError("disk full\nsecond line")
 
     result = run_trial(ask(), refuse)

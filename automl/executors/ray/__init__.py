@@ -215,6 +215,8 @@ class Cluster:
         goes_on = follow(word.event)
         if isinstance(word.event, Message) and word.event.waits:
             worker.actor.hear.remote(goes_on)
+        elif isinstance(word.event, Message) and not goes_on:
+            worker.actor.halt.remote(word.event.trial, word.event.attempt)
 
     def _died(self, worker: _Worker, error: Exception, follow: Follow) -> None:
         if worker.heard is not None:

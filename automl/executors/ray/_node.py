@@ -1,6 +1,6 @@
 """A worker on a machine of a cluster, which may not see the driver's files: it is sent what it lacks, and sends back.
 
-Knows nothing of the cluster: the driver calls `take`, `hear` and `receive`, and asks with `said` for what is new.
+Knows nothing of the cluster: the driver calls `take`, `hear`, `halt`, `receive`, and asks with `said` for what is new.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class Node:
         self._in: SimpleQueue[Any] = SimpleQueue()
         self._shared = shared
         self._seen: dict[str, tuple[int, int]] = {}
+        self._halted: tuple[int, int] | None = None
         self._root = _own(Path(tempfile.gettempdir()) / f"automl-{os.getuid()}")
         self._out.put(Here(environment.versions()))
         for name in caches:
@@ -138,6 +139,10 @@ class Node:
         """Tells a trial that waits whether it goes on."""
         self._in.put(verdict)
 
+    def halt(self, trial: int, attempt: int) -> None:
+        """Tells a trial that waits for nothing that it is to end."""
+        self._halted = (trial, attempt)
+
     def receive(self, names: Sequence[str], *contents: Any) -> None:
         """Takes the files that were wanted: bytes, or arrays of bytes."""
         self._in.put(dict(zip(names, contents, strict=True)))
@@ -160,7 +165,7 @@ class Node:
 
     def _told(self, message: Message, scratch: Path) -> bool:
         self._out.put(self._word(message, scratch))
-        return bool(self._in.get()) if message.waits else True
+        return bool(self._in.get()) if message.waits else self._halted != (message.trial, message.attempt)
 
     def _word(self, event: Event, scratch: Path) -> Sent:
         return Sent(event, self._changed(scratch), own_memory())

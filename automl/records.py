@@ -70,10 +70,6 @@ class Timeline(Splits):
     """Parts whose examples stand in the order of time: what is cut from `train` is the latest of it."""
 
 
-class Timeline(Splits):
-    """Parts whose examples stand in the order of time: what is cut from `train` is the latest of it."""
-
-
 @dataclass(frozen=True)
 class DataSpec:
     """A prepared data set on disk: `{train,val,test}_{x,y}.npy` in `folder`, shared by all workers as memory maps.

@@ -7,13 +7,21 @@ import errno
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Self
 
+from automl.alive import Alive
 from automl.cli import _output
 from automl.cli._output import cell
+from automl.cli._pace import Pace
 from automl.errors import printable
-from automl.records import Report, TrialResult
+from automl.records import NO_PLACE, Report, TrialResult
 from automl.watcher import Watcher
+
+QUIET_S = 30.0
+"""After so long without a line, one tells of a trial that runs."""
+
+_SHOWN = ("loss", "val_loss", "val_accuracy")
 
 
 @contextlib.contextmanager
@@ -31,15 +39,47 @@ def watcher() -> Lines:
     return Live() if sys.stderr.isatty() else Lines()
 
 
+@dataclass
+class _Running:
+    """A trial that runs: how many epochs it has at most, its last whole one, what it is at."""
+
+    epochs: int
+    report: Report | None = None
+    alive: Alive | None = None
+
+    def place(self) -> str:
+        """Returns where it stands."""
+        alive, report = self.alive, self.report
+        if alive is not None and (report is None or alive.epoch > report.epoch):
+            of = "" if alive.total is None else f"/{alive.total}"
+            if alive.work == "features":
+                return f"features of the backbone, batch {alive.done}{of}"
+            kind = "validation, " if alive.work == "validate" else ""
+            return f"epoch {alive.epoch}/{self.epochs}, {kind}batch {alive.done + 1}{of}"
+        return "starting" if report is None else f"epoch {report.epoch}/{self.epochs}"
+
+    def facts(self) -> str:
+        """Returns what its last whole epoch measured."""
+        metrics = self.report.metrics if self.report else {}
+        return "  ".join(f"{key} {cell(value)}" for key, value in metrics.items() if key in _SHOWN)
+
+    def share(self) -> float:
+        """Returns how much of it is done, from 0 to 1; it may end long before."""
+        done = float(self.report.epoch if self.report else 0)
+        if (alive := self.alive) is not None and alive.epoch > done:
+            share = alive.done / alive.total if alive.total else 0.0
+            done = alive.epoch - 1 + {"features": 0.0, "train": share, "validate": 1.0}[alive.work]
+        return min(1.0, done / max(1, self.epochs))
+
+
 class Lines(Watcher):
-    """One line per event that matters; for logs, pipes and CI."""
+    """One line per event that matters, and one of a trial that takes long; for logs, pipes and CI."""
 
     def __init__(self) -> None:
-        self.started = time.monotonic()
-        self.trials: int | None = None
-        self.done = self.before = 0
+        self.pace = Pace()
         self.best: TrialResult | None = None
-        self.running: dict[int, tuple[Report | None, int]] = {}
+        self.running: dict[int, _Running] = {}
+        self._said = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -49,33 +89,53 @@ class Lines(Watcher):
 
     def say(self, text: str) -> None:
         """Prints one line."""
+        self._said = time.monotonic()
         with _unread():
             _output.say(text, err=True)
 
     def search_started(self, search_id: str, trials: int | None, done: int) -> None:
         """Names the search."""
-        self.trials, self.done, self.before, self.started = trials, done, done, time.monotonic()
+        self.pace = Pace(trials, done)
         again = f", {done} done before" if done else ""
         self.say(f"search {search_id}: {trials if trials is not None else 'as many as time allows'} trials{again}")
 
     def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
         """A trial begins."""
         del values
-        self.running[number] = (None, epochs)
+        self.running[number] = _Running(epochs)
 
     def epoch(self, report: Report) -> None:
         """A trial finished an epoch."""
-        self.running[report.trial] = (report, self.running.get(report.trial, (None, 0))[1])
+        trial = self.running.setdefault(report.trial, _Running(report.epoch))
+        trial.report = report
+        self._goes_on(report.trial)
+
+    def alive(self, alive: Alive) -> None:
+        """A trial is at work."""
+        if (trial := self.running.get(alive.trial)) is not None:
+            trial.alive = alive
+            self._goes_on(alive.trial)
+
+    def _goes_on(self, number: int) -> None:
+        """Takes up how far a trial is; says so where nothing was said for long."""
+        trial = self.running[number]
+        self.pace.note(number, trial.share())
+        if time.monotonic() - self._said >= QUIET_S:
+            self._long(number, trial)
+
+    def _long(self, number: int, trial: _Running) -> None:
+        parts = (f"t{number:03d}", trial.place(), trial.facts(), self._left())
+        self.say("  ".join(filter(None, parts)))
 
     def trial_ended(self, result: TrialResult, best: TrialResult | None) -> None:
         """A trial ended."""
         self.running.pop(result.trial, None)
-        self.done += 1
+        self.pace.end(result.trial, result.outcome != NO_PLACE)
         self.best = best
         self.say(self._ended(result))
 
     def _ended(self, result: TrialResult) -> str:
-        of = f"/{self.trials}" if self.trials is not None else ""
+        of = f"/{self.pace.total}" if self.pace.total is not None else ""
         head = f"t{result.trial:03d}{of}  {result.outcome}"
         if result.score is None:
             return f"{head}: {result.message or ''}"
@@ -85,10 +145,9 @@ class Lines(Watcher):
 
     def _left(self) -> str:
         """Says how long the rest may take, from the pace so far."""
-        here = self.done - self.before  # what an earlier driver did tells nothing of today's pace
-        if self.trials is None or not here:
+        seconds = self.pace.left_s()
+        if seconds is None:
             return ""
-        seconds = (time.monotonic() - self.started) / here * max(0, self.trials - self.done)
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
@@ -113,8 +172,12 @@ class Live(Lines):
 
     def say(self, text: str) -> None:
         """Prints one line above the display."""
+        self._said = time.monotonic()
         with _unread():
             self.console.print(printable(text), markup=False, emoji=False, soft_wrap=True)
+
+    def _long(self, number: int, trial: _Running) -> None:
+        """Says nothing: it is seen all the time."""
 
     def _render(self) -> Any:
         from rich.console import Group
@@ -122,20 +185,16 @@ class Live(Lines):
         from rich.table import Table
         from rich.text import Text
 
-        of = f" of {self.trials}" if self.trials is not None else ""
+        total = self.pace.total
+        of = f" of {total}" if total is not None else ""
         best = f"best {cell(self.best.score)} (t{self.best.trial:03d})" if self.best else "no score yet"
         head = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=self.trials or None, completed=self.done, width=30, pulse=self.trials is None)
-        done = Text(f"{self.done}{of} trials")
+        bar = ProgressBar(total=total or None, completed=self.pace.done, width=30, pulse=total is None)
+        done = Text(f"{self.pace.done}{of} trials")
         head.add_row(bar, done, Text(best, style="bold green"), Text(self._left(), style="dim"))
         rows = [head]
-        for number, (report, epochs) in sorted(self.running.items()):
+        for number, trial in sorted(self.running.items()):
             row = Table.grid(padding=(0, 2))
-            if report is None:
-                row.add_row(Text(f"  t{number:03d}"), Text("starting", style="dim"))
-            else:
-                shown = {k: v for k, v in report.metrics.items() if k in ("loss", "val_loss", "val_accuracy")}
-                facts = Text("  ".join(f"{k} {cell(v)}" for k, v in shown.items()), style="dim")
-                row.add_row(Text(f"  t{number:03d}"), Text(f"epoch {report.epoch}/{epochs}"), facts)
+            row.add_row(Text(f"  t{number:03d}"), Text(trial.place()), Text(trial.facts(), style="dim"))
             rows.append(row)
         return Group(*rows)

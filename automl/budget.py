@@ -25,7 +25,8 @@ def spent(search: Search, standings: Standings, seconds: float) -> str | None:
     counted = len(standings.asked) - sum(result.outcome == NO_PLACE for result in ended)
     if search.most_trials is not None and counted >= search.most_trials:
         return f"all {search.most_trials} trials are done"
-    if search.timeout_s is not None and seconds >= search.timeout_s:
+    # One begins however long that took: it ends its first epoch, and there is a result.
+    if search.timeout_s is not None and seconds >= search.timeout_s and counted:
         return f"the time of {search.time} is over"
     epochs = standings.epochs.total()
     if search.epochs_total is not None and epochs >= search.epochs_total:

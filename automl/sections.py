@@ -161,7 +161,7 @@ class Search(Member):
     target: float | None = Field(None, description="Start no trial after one has reached this score")
     patience: int | None = Field(None, ge=1, description="Start no trial after this many that were no better")
     silence: str | int = Field(
-        "10m", description="Give up a trial that says nothing for this long, and for ten of the longest epochs so far"
+        "10m", description="Give up a trial that says nothing for this long, and for ten of the longest silences so far"
     )
     failures: int = Field(5, ge=1, description="End the search after this many failures in a row of one cause")
     constraints: list[str] = Field(

@@ -37,6 +37,8 @@ def test_trials_that_run_count_and_those_that_cannot_be_built_do_not():
 def test_time_and_epochs():
     assert why(stand(0.1), 59.0, time="1m") is None
     assert why(stand(0.1), 60.0, time="1m") == "the time of 1m is over"
+    assert why(stand(), 99.0, time="1m") is None  # one is tried in any case
+    assert why(stand(("infeasible", "too large")), 99.0, time="1m") is None
     assert why(stand(0.1, 0.2), epochs_total=7) is None
     assert why(stand(0.1, 0.2, 0.3), epochs_total=9) == "9 of 9 epochs are trained"
     assert Search.model_validate({"epochs_total": 100}).most_trials is None
@@ -56,6 +58,13 @@ def test_patience_counts_trials_with_a_score():
     assert why(stand(0.1, 0.5, 0.2, ("error", "x")), patience=2) is None
     assert why(stand(0.1, 0.5, 0.2, 0.5), patience=2) == "2 trials in a row were no better"
     assert why(stand(("error", "x")), patience=1) is None
+
+
+def test_a_timeout_without_a_score_is_a_failure_and_no_trial_that_was_no_better():
+    late = ("timeout", "its trial_time was over before its first epoch ended")
+    assert why(stand(0.1, late, late, late), patience=3) is None
+    assert why(stand(0.1, late, late, late), failures=3) == f"3 trials in a row failed alike: {late[1]}"
+    assert why(stand(late, late, 0.1), failures=2) is None
 
 
 def test_failures_of_one_cause_end_the_search():

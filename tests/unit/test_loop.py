@@ -268,6 +268,14 @@ def test_where_nothing_has_a_score_the_furthest_trial_ends_its_epoch(table: Lay,
     assert laid.watcher.said == said  # type: ignore[attr-defined]
 
 
+def test_a_trial_begins_however_long_the_start_took(table: Lay, clock: list[float]) -> None:
+    laid = timed(table, Ticking(clock, epoch_s=5, workers=3), "30s", began=0.0)
+    assert laid.search() == "the time of 30s is over"
+    assert {number: (each.outcome, each.epochs) for number, each in laid.standings.results.items()} == {
+        1: ("timeout", 1)
+    }
+
+
 def test_no_trial_is_tried_again_when_the_time_is_over(table: Lay, clock: list[float]) -> None:
     def work(request: TrialRequest) -> list[Event]:
         clock[0] += 40.0

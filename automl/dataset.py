@@ -114,7 +114,7 @@ def prepare(
     own = None if document.root is None else Path(document.root)
     loaded = document.source.load(root or own)
     _in_time(loaded, evaluation, name)
-    checked = {
+    checked: dict[str, Any] = {
         part: _checked(content, document.input, f"{name}, part {part}")
         for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
         if content is not None

@@ -13,7 +13,7 @@ from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
 from automl.objective import standing
-from automl.records import CANCELLED, SCORED, Direction, spread, standing
+from automl.records import CANCELLED, SCORED, Direction, spread
 
 
 def searches(home: Path) -> list[str]:

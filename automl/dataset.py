@@ -113,7 +113,6 @@ def prepare(
     task, name = document.task, document.name
     own = None if document.root is None else Path(document.root)
     loaded = document.source.load(root or own)
-    _in_time(loaded, evaluation, name)
     checked: dict[str, Any] = {
         part: _checked(content, document.input, f"{name}, part {part}")
         for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
@@ -162,22 +161,6 @@ def prepare(
     return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), folds)
 
 
-def _in_time(loaded: Splits, evaluation: Evaluation | None, name: str) -> None:
-    """Checks that no fold trains on what came after the examples it is measured on.
-
-    Raises:
-        DataError: The examples stand in the order of time, and the folds do not.
-    """
-    if isinstance(loaded, Timeline) and evaluation and evaluation.folds and evaluation.strategy != "walk_forward":
-        raise _bad(
-            name,
-            "the examples stand in the order of time, and folds would train on what came later",
-            expected="evaluation.strategy walk_forward",
-            received=evaluation.strategy,
-            hint="If time does not matter, leave `order` out of the source",
-        )
-
-
 def load_spec(folder: Path) -> DataSpec:
     """Reads the description of data prepared in `folder`.
 
@@ -204,7 +187,8 @@ def _cut(document: DataDocument, splits: Splits, evaluation: Evaluation) -> tupl
         return parts, None
     if isinstance(splits, Timeline) and not walks:
         what = f"strategy {evaluation.strategy} trains on what comes after the examples it validates"
-        raise _bad(name, what, hint="The set says when its examples were: use strategy: walk_forward")
+        hint = "The set says when its examples were; if that does not matter, leave `order` out of the source"
+        raise _bad(name, what, expected="strategy: walk_forward", hint=hint)
     found = _folds.assigned(parts["train"], many, evaluation.strategy, split.seed, strata, name)
     return parts, _folds.limited(found, limits.get("val"), split.seed, strata(parts["train"].y))
 

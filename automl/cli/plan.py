@@ -72,7 +72,7 @@ def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
         assert read.data is not None
         prepared = dataset.prepare(read.data, folder, given["data_root"], read.evaluation)
         for note in prepared.notes:
-            click.echo(note, err=True)
+            _output.say(note, err=True)
         return prepared
     shape = shapes.read(given["shape"]).sides
     image, zeros, ones = len(shape) == 3, [0.0] * shape[-1], [1.0] * shape[-1]

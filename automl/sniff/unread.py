@@ -28,17 +28,9 @@ _HINTS = {
 OTHER = "Save a table as .csv (pandas: to_csv), arrays as .npz (numpy.savez with x= and y=)"
 
 _WORDS_ABOUT = {
-    "readme",
-    "license",
-    "licence",
-    "source",
-    "changelog",
-    "citation",
-    "classes",
-    "labels",
-    "notes",
-    "copying",
-}
+    "readme", "license", "licence", "notice", "source", "changelog", "citation", "requirements", "classes", "labels",
+    "notes", "copying",
+}  # fmt: skip
 """Files about a set, which lie in a set of any kind."""
 
 

@@ -199,7 +199,8 @@ def test_of_a_time_line_the_latest_is_the_test_part_and_what_came_before_it_val(
 def test_folds_of_a_time_line_walk_forward(tmp_path):
     splits = Timeline(part(150))
     with pytest.raises(
-        DataError, match=r"folds would train on what came later\. Expected evaluation\.strategy walk_forward"
+        DataError,
+        match="stratified trains on what comes after the examples it validates. Expected strategy: walk_forward",
     ):
         dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3))
     dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3, strategy="walk_forward"))

@@ -310,7 +310,8 @@ def test_packed_tables_are_read_and_archives_told_how_to_unpack(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("a.txt", "text is not supported yet"), ("a.wav", "sound is not supported")]
+    ("name", "told"),
+    [("a.txt", "looks like text, which is not supported"), ("a.wav", "looks like audio, which is not")],
 )
 def test_what_is_missing_is_named(tmp_path, name, told):
     (tmp_path / name).touch()
@@ -324,7 +325,7 @@ def test_text_is_named_whatever_else_is_wrong_with_it(tmp_path):
     (tmp_path / "texts" / "README.txt").touch()
     assert "holds no data set" in refusal(tmp_path / "texts")
     (tmp_path / "texts" / "pos" / "1.txt").touch()
-    assert "1.txt: text is not supported yet" in refusal(tmp_path / "texts")
+    assert "texts: looks like text, which is not supported yet" in refusal(tmp_path / "texts")
     rows = [f"2014-04-01 00:{i:02}:00,{i * 7 % 5 / 3}" for i in range(50)]
     message = refusal(written(tmp_path / "t.csv", "timestamp,value", rows))
     assert "There is no task for anomalies or forecasts yet" in message
@@ -608,7 +609,7 @@ def test_white_pictures_on_nothing_are_seen_on_black(tmp_path):
     assert found.fields == {"background": "black"}
     assert found.notes == ["20 of 20 images are transparent in part, and lie on black (`background`)"]
     assert "background: black" in sniff.data.write(found, tmp_path, "automl")
-    assert "# 20 of 20 images are transparent" in sniff.data.write(found, tmp_path, "automl")
+    assert "# Note: 20 of 20 images are transparent" in sniff.data.write(found, tmp_path, "automl")
     icon.paste((200, 0, 0, 255), (0, 0, width, 6))
     icon.save(tmp_path / name / "0.png")
     assert sniff.look(tmp_path).fields == {}

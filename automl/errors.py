@@ -113,10 +113,14 @@ _REFUSALS = {
     errno.EAGAIN: "no process or thread can be started. Raise the limit with: ulimit -u",
 }
 
+_NO_ROOM = ("failed to map segment", "cannot allocate memory")
+
 
 def refused(error: BaseException) -> str | None:
     """Says in a line what the machine refused; None for an error that is no refusal, and so perhaps a bug of ours."""
-    if isinstance(error, MemoryError):
+    # A library that finds no room for itself is, to Python, one that cannot be imported.
+    no_room = isinstance(error, ImportError) and any(words in str(error).lower() for words in _NO_ROOM)
+    if isinstance(error, MemoryError) or no_room:
         return "the memory is used up. Give the program more, or let it have fewer workers or less data."
     what = _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
     if what is None:

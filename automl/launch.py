@@ -253,7 +253,7 @@ def _drive(
                 tracker.interrupted(loop.standings.running if loop else [], now_ms())
                 tracker.close()
             raise Interrupted(folder.name) from None
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, ImportError) as error:
             if (told := refused(error)) is None:
                 raise
             raise SearchError(f"{told} What was done is kept; go on with: automl resume {folder.name}") from error

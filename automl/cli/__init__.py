@@ -51,7 +51,7 @@ class Verbs(click.Group):
                 return super().main(*args, **kwargs)
             finally:
                 _flush()  # what cannot be written is told here, not as Python ends
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, ImportError) as error:
             if (told := refused(error)) is None:
                 raise
             _give_up(told)

@@ -138,7 +138,10 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
             shape = struct.unpack(f">{axes}I", header[4:])
             # One byte more than announced, so that a longer file is noticed without reading all of it.
             body = file.read(math.prod(shape) + 1)
-    except (OSError, EOFError, zlib.error, OverflowError, MemoryError) as error:
+    except MemoryError as error:
+        hint = "It is too large for this machine, or its header is damaged"
+        raise fault(path, "needs more memory than there is", hint=hint) from error
+    except (OSError, EOFError, zlib.error, OverflowError) as error:
         raise fault(path, "cannot be read to its end", hint=f"It is damaged, copy it again ({error})") from error
     if len(body) != math.prod(shape):
         raise fault(

@@ -151,6 +151,8 @@ class Npz(_layout.Arrays):
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "It needs more memory than there is: it is too large for this machine, or its header is damaged"
     if "pickle" in str(error).lower():
         return "It may hold pickled objects, which are never loaded because they can run code; save plain arrays"
     return f"It is damaged or of another format ({type(error).__name__})"

@@ -159,3 +159,13 @@ def test_fashion_mnist_is_what_its_source_says():
     assert splits.train.x.mean() / 255 == pytest.approx(0.28604, abs=1e-5)
     assert splits.train.x.std() / 255 == pytest.approx(0.35302, abs=1e-5)
     assert splits.train.y[0] == "Ankle boot"
+
+
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
+    write(tmp_path, images(), labels())
+
+    def product(shape):
+        raise MemoryError
+
+    monkeypatch.setattr("automl.data.idx.math.prod", product)
+    assert "needs more memory than there is. It is too large for this machine, or its header" in failure(tmp_path)

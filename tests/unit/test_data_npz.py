@@ -196,3 +196,15 @@ def test_numbers_that_float32_does_not_tell_apart_are_refused_or_taken_off(tmp_p
 def test_other_numbers_are_left_as_they_are(tmp_path, x):
     np.savez(tmp_path / "a.npz", x=x, y=Y)
     np.testing.assert_array_equal(Npz(file="a.npz").load(tmp_path).train.x, x)
+
+
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+
+    def read(self, key):
+        raise MemoryError
+
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", read)
+    told = failure(Npz(file="a.npz"), tmp_path)
+    assert "It needs more memory than there is" in told
+    assert "damaged or of another format" not in told

@@ -109,6 +109,9 @@ def test_a_full_standard_output_is_told(home, line, buffered):
     assert silent.returncode == 1
 
 
+NO_MEMORY = "the memory is used up. Give the program more, or let it have fewer workers or less data."
+
+
 class Full:
     """A file on a full disk, which fails as it is closed too."""
 
@@ -139,7 +142,8 @@ def test_a_journal_that_cannot_be_written_is_named_once(home):
         (OSError(errno.ENOSPC, "x"), "the disk is full."),
         (OSError(errno.EROFS, "x", "/a/b"), "/a/b: the disk is read-only."),
         (PermissionError(errno.EACCES, "x", "/a\x1b[31m"), "/a\\x1b[31m: no permission."),
-        (MemoryError(), "the memory is used up. Give the program more, or let it have fewer workers or less data."),
+        (ImportError("libx.so.2: failed to map segment from shared object"), NO_MEMORY),
+        (MemoryError(), NO_MEMORY),
     ],
 )
 def test_a_refusal_is_a_line(home, monkeypatch, error, told):
@@ -153,7 +157,7 @@ def test_a_refusal_is_a_line(home, monkeypatch, error, told):
     assert done.stderr == f"Error: {told}\n"
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "x", "y"), OSError("odd"), ValueError("odd")])
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "x", "y"), OSError("odd"), ImportError("odd")])
 def test_what_may_be_a_bug_stays_a_traceback(home, monkeypatch, error):
     def fail(*args):
         raise error

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl.data import _layout, _packed
+from automl.evaluation import Strategy
 
 FOLDERS = ("idx", "image_folder")
 """Sources of a folder alone: the set bears the folder's name."""
@@ -38,6 +39,8 @@ class Found:
         zeros: How many steps are zero at the start and at the end of each series, by piece.
         offers: Fields of the source that the user may want, each with its value and what speaks for it.
         notes: What a user should know of how the set is read, a line each.
+        folds: Folds that the space asks for; None where the validation part is large enough.
+        strategy: How they are cut.
     """
 
     kind: str
@@ -58,6 +61,8 @@ class Found:
     zeros: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     offers: dict[str, tuple[Any, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    folds: int | None = None
+    strategy: Strategy = "stratified"
 
     @property
     def name(self) -> str:
@@ -143,4 +148,5 @@ class Found:
             "limit": self.limit,
             "sizes": self.sizes,
             "notes": self.notes,
+            "folds": self.folds,
         }

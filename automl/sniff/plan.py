@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from automl import tasks
-from automl.data import _split
+from automl.data import _folds, _split
 from automl.data._places import fault
 from automl.errors import DataError, shorten
 from automl.records import Part, Splits, Timeline
@@ -18,12 +18,18 @@ from automl.sniff.found import Found
 FRACTIONS = (0.2, 0.25, 0.3)
 """Shares of val and of test, tried in this order: small sets with many classes need larger parts."""
 
+LEAST = 100
+"""Validation examples below which a score is mostly chance: then folds take turns."""
+
+FOLDS = (5, 3)
+"""Numbers of folds, tried in this order."""
+
 BUDGET = 100_000_000
 """Numbers in a training part that a small model on a CPU gets through in minutes."""
 
 
 def make(found: Found) -> None:
-    """Writes classes, split, limit and sizes into `found`.
+    """Writes classes, split, limit, sizes and folds into `found`.
 
     Raises:
         DataError: The targets are no classes, or there are too few examples to learn and to judge.
@@ -53,6 +59,9 @@ def make(found: Found) -> None:
         found.limit, found.sizes = limit, {part: len(content.x) for part, content in parts.items()}
         missing = {part: fraction for part in ("val", "test") if part not in rows}
         found.split = {**missing, "seed": 0} if missing else {}
+        found.strategy = "walk_forward" if isinstance(splits, Timeline) else "stratified"
+        if found.sizes["val"] < LEAST:
+            found.folds = next((folds for folds in FOLDS if _can(found, splits, fraction, folds)), None)
         return
     if len(names) > max(FEW, len(labels) // 10) and whole(labels):
         raise _numeric(found, f"{len(names)} different numbers in {len(labels)} examples")
@@ -66,6 +75,19 @@ def _by_time(found: Found, reason: DataError) -> DataError:
         return reason
     told = f"{reason} The parts are cut by time; there is no task for anomalies or forecasts yet."
     return DataError(f"{told} If {order!r} is no time but counts rows, call it id.")
+
+
+def _can(found: Found, splits: Splits, fraction: float, folds: int) -> bool:
+    """Tells whether the set can be cut into so many folds."""
+    strata, name = tasks.registry.read("classification").strata, str(found.path)
+    walks = found.strategy == "walk_forward"
+    try:
+        parts = _split.cut(splits, val=None, test=fraction, seed=0, strata=strata, name=name, walks=walks)
+        train = _split.limited(parts, found.limit, 0, strata)["train"]
+        rarest = np.unique(np.asarray(strata(train.y)), return_counts=True)[1].min()
+        return bool(rarest >= folds and len(_folds.assigned(train, folds, found.strategy, 0, strata, name)))
+    except DataError:
+        return False
 
 
 def _plain(found: Found, y: np.ndarray) -> np.ndarray:

@@ -87,7 +87,12 @@ search:
   algorithm: auto  # learns from trials; or random, grid, hyperband
   trials: 20  # in all; or time: 30m
   seed: 0  # the same seed, the same proposals
+$evaluation
 """
+
+_EVALUATION = """evaluation:
+  folds: $folds  # $examples validation examples make a poor score; null: none
+$strategy"""
 
 _STEM_POOL = "      pool: {values: [max, avg]}  # halves it at once: full size is what costs"
 
@@ -117,9 +122,19 @@ def write(found: Found, command: str) -> str:
         clip="  clipnorm: {values: [1.0, null]}  # recurrent gradients explode" if template is _RNN else "",
         objective=objective,
         why_objective=reason,
+        evaluation=_evaluation(found),
     )
     lines = [f"name: {name}  # models are registered as {name}-{found.name}", *text.splitlines()]
     return "\n".join([f"# {command}", "#", *notes.wrapped(because), *_noted(lines)]) + "\n"
+
+
+def _evaluation(found: Found) -> str:
+    """Returns the section that asks for folds; nothing where none are needed."""
+    if found.folds is None:
+        return ""
+    ordered = "  strategy: walk_forward  # by time: each fold trains on those before it"
+    strategy = ordered if found.strategy == "walk_forward" else ""
+    return Template(_EVALUATION).substitute(folds=found.folds, examples=found.sizes["val"], strategy=strategy)
 
 
 def _family(found: Found) -> tuple[str, str, str]:

@@ -77,6 +77,10 @@ def test_the_pair_is_valid_and_the_data_is_prepared_as_told(kind, tmp_path):
     assert dict(spec.sizes) == facts["sizes"]
     assert list(spec.classes) == list(facts["classes"])
     assert sum(facts["examples"].values()) == sum(facts["classes"].values())
+    # Each of these sets is small: folds are proposed, and can be cut.
+    assert read.evaluation.folds == facts["folds"] == 5
+    folded = dataset.prepare(read.data, tmp_path / "folded", None, read.evaluation)
+    assert len(folded.stems) == 5
 
 
 def test_every_choice_has_its_reason():
@@ -193,7 +197,7 @@ def test_looking_needs_no_keras(folder):
 @pytest.mark.parametrize("kind", ["idx", "sensors.csv", "long.npz"])
 def test_the_pair_is_searched(kind, home_with_store):
     line = shlex.split(json.loads(run("init", made(kind), "-o", "json").stdout)["command"])
-    line += ["--trials", "1", "--set", "training.epochs=1", "--inline", "-o", "json"]
+    line += ["--trials", "1", "--set", "training.epochs=1", "--set", "evaluation=null", "--inline", "-o", "json"]
     done = run(*line[1:])
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["best"]["test"]["test_accuracy"] >= 0

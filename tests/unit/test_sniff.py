@@ -731,6 +731,23 @@ def test_many_classes_of_few_examples_need_larger_parts(tmp_path):
     assert "larger than 0.2" in sniff.data.write(found, tmp_path, "automl")
 
 
+def test_folds_are_proposed_where_few_examples_would_validate(tmp_path):
+    def section(rows: int, labels: str = "ab") -> tuple[sniff.Found, str]:
+        found = sniff.look(csv(tmp_path / "t.csv", "abc", rows=rows, labels=labels))
+        return found, sniff.space.write(found, "automl").partition("evaluation:")[2]
+
+    found, written = section(600)
+    assert (found.sizes["val"], found.folds, written) == (120, None, "")
+    found, written = section(400)
+    assert (found.sizes["val"], found.facts["folds"]) == (80, 5)
+    assert "folds: 5" in written
+    assert "80 validation examples" in written
+    # A class of four examples stands in no five folds.
+    assert section(40, "abcdefghij")[0].folds == 3
+    found.strategy = "walk_forward"
+    assert "\n  strategy: walk_forward  " in sniff.space.write(found, "automl")
+
+
 def test_a_large_set_is_limited(tmp_path):
     def facts(count: int) -> tuple[dict[str, int], dict[str, int]]:
         for name, values in (("images", struct.pack(">HBB3I", 0, 8, 3, count, 1, 2)), ("labels", b"\0\0\x08\1")):

@@ -195,8 +195,10 @@ def _cut(document: DataDocument, splits: Splits, evaluation: Evaluation) -> tupl
 
 def _kept(document: DataDocument, splits: Splits, folder: Path, evaluation: Evaluation | None) -> DataSpec | None:
     """Returns what an earlier version prepared for a search that goes on, where its cuts would be others today."""
-    walks = evaluation is not None and evaluation.strategy == "walk_forward"
-    recut = walks or splits.train.groups is not None or document.limit is not None
+    recut = splits.train.groups is not None
+    if evaluation is not None and evaluation.folds is not None:
+        limited = document.limit is not None and document.limit.val is not None
+        recut = recut or limited or evaluation.strategy == "walk_forward"
     try:
         spec = load_spec(folder)
     except DataError:

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl import phases, pretrained, room
+from automl import model, phases, pretrained, room
 from automl.blocks.backbone import FEATURES, Backbone
 from automl.environment import FEATURES_VARIABLE
 from automl.feed import Feed
@@ -83,7 +83,9 @@ def cached(
     folder = Path(root) / _key(first, document, data)
     with room.held(folder):
         _computed(extractor, folder, feeds, size_mb, beat)
-        yield Cached(phases.behind(network, layer), folder)
+        with model.precision(document):  # by which a model that is compiled scales its loss
+            head = phases.behind(network, layer)
+        yield Cached(head, folder)
 
 
 def _key(backbone: Backbone, document: Mapping[str, Any], data: DataSpec) -> str:

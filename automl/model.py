@@ -72,7 +72,7 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     task = tasks.of(data)
     chain = _read(document["model"])
     changes = augmentation.of(document)
-    with _precision(document):
+    with precision(document):
         entrance, start = inputs.of(data).stem(data.shape, data.stem, changes)
         end = chain.connect(start, (task.takes,), before=f"the {data.input}", after="head")
         output = task.head(end, data)
@@ -84,7 +84,7 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
 
 
 @contextmanager
-def _precision(document: Mapping[str, Any]) -> Iterator[None]:
+def precision(document: Mapping[str, Any]) -> Iterator[None]:
     """Makes the layers of a document compute as its training section declares; what the process had comes back."""
     import keras
 

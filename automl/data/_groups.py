@@ -141,6 +141,8 @@ def _enough(codes: np.ndarray, labels: np.ndarray | None, parts: int, name: str)
 
 def _largest(groups: np.ndarray) -> str:
     names, counts = np.unique(named(groups)[named(groups) != ""], return_counts=True)
+    if not len(names):
+        return "no example names its group"
     return f"group {shorten(str(names[counts.argmax()]))} alone has {counts.max()} of {len(groups)} examples"
 
 

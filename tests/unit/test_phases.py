@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl import dataset, features, phases, room
+from automl import dataset, features, model, phases, room
 from automl.alive import Alive
 from automl.blocks.backbone import Backbone
 from automl.dataset import DataDocument
@@ -276,6 +276,19 @@ class TestFeatures:
 
         monkeypatch.setattr(features, "_write", again)
         run(request(data, tmp_path / "other", weights, batch_size=32))
+
+    def test_what_is_trained_behind_them_computes_as_the_document_says(
+        self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Keras scales the loss of a model by the model's own policy, whatever that of its layers."""
+        monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
+        document = request(data, tmp_path / "t", weights, precision="mixed_bfloat16").document
+        fitting = Fitting(document, data, 5, "val_accuracy", "max")
+        network = model.build(document, data)
+        fitting.freeze(network, fitting.training.stages()[0])
+        found = features.cached(network, document, data, fitting.task)
+        assert found is not None
+        assert found.head.dtype_policy.name == network.dtype_policy.name == "mixed_bfloat16"
 
     @pytest.mark.filterwarnings("ignore:.*fork:")  # of backends; the children use none
     @pytest.mark.parametrize("one_dies", [False, True])

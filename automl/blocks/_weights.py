@@ -12,7 +12,8 @@ from automl.blocks import Block, OnlyWith
 class Weighted(Block):
     """A block with a kernel.
 
-    The penalties are part of the loss that is trained and shown, of `val_loss` too; other metrics know nothing of them.
+    The penalties are part of the loss that is trained and shown; `val_loss`, `test_loss` and the other metrics know
+    nothing of them, so that models with different ones compare.
 
     Source: Glorot & Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html, equation 16; He et al. 2015,
     https://arxiv.org/abs/1502.01852, equation 10; Saxe et al. 2013, https://arxiv.org/abs/1312.6120 (orthogonal);

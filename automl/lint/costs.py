@@ -11,7 +11,6 @@ from automl.lint._case import Case, Finding
 from automl.schedulers import SCHEDULERS, Asha, Median, NoScheduler
 
 CUDNN_CELLS = ("lstm", "gru")
-LOSS_FIELDS = ("l1", "l2")
 
 
 def off_cudnn(case: Case) -> Iterator[Finding]:
@@ -51,8 +50,8 @@ def losses_that_differ(case: Case) -> Iterator[Finding]:
     if case.read.objective != "val_loss":
         return
     for param in case.params:
-        in_loss = param.path[:2] == ("training", "loss") or (param.path[0] == "model" and param.path[-1] in LOSS_FIELDS)
-        if in_loss and param.domain.size != 1:
+        # Penalties are no part of it: see `model.measure_plainly`.
+        if param.path[:2] == ("training", "loss") and param.domain.size != 1:
             what = f"{param.name} is searched while the objective is val_loss"
             why = "It is part of that loss, so the scores of two trials do not compare"
             hint = "Fix it, or score by another metric, as val_accuracy"

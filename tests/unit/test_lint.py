@@ -283,7 +283,6 @@ def test_losses_that_do_not_compare():
     """
     assert told(text.replace("METRIC", "val_accuracy")) == []
     assert told(text.replace("METRIC", "val_loss")) == [
-        "1:26: dense.l2 is searched while the objective is val_loss",
         "2:12: training.loss is searched while the objective is val_loss",
         "2:43: training.loss.crossentropy.label_smoothing is searched while the objective is val_loss",
     ]

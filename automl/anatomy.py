@@ -8,7 +8,7 @@ from typing import Any
 
 _KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 BYTES = 4
-"""Of a weight or an activation: float32."""
+"""Of a weight: float32."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Layer:
         macs: Multiply-accumulates for one example: the products of its kernels. Sums, norms and activations are left
             out, as in the figures that papers give.
         steps: Steps it must take one after the other; 0 unless it is recurrent.
+        width: Bytes of a number of its output.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Layer:
     parameters: int
     macs: int
     steps: int = 0
+    width: int = 4
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Anatomy:
 
     def memory_mb(self, batch_size: int) -> float:
         """Returns a lower bound of what training takes: weights, gradient, two moments, and all activations, in MB."""
-        activations = sum(math.prod(layer.output) for layer in self.layers)
-        return BYTES * (4 * self.trainable_parameters + activations * batch_size) / 1e6
+        activations = sum(layer.width * math.prod(layer.output) for layer in self.layers)
+        return (BYTES * 4 * self.trainable_parameters + activations * batch_size) / 1e6
 
 
 def anatomy(model: Any) -> Anatomy:
@@ -73,7 +75,8 @@ def anatomy(model: Any) -> Anatomy:
 def _layer(layer: Any) -> Layer:
     output = layer.output[0] if isinstance(layer.output, list) else layer.output
     shape = tuple(int(side) for side in output.shape[1:])
-    return Layer(layer.name, type(layer).__name__, shape, int(_count(layer)), _macs(layer), _steps(layer))
+    sizes = int(_count(layer)), _macs(layer), _steps(layer), 2 if "16" in layer.compute_dtype else 4
+    return Layer(layer.name, type(layer).__name__, shape, *sizes)
 
 
 def _count(layer: Any) -> int:

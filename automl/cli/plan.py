@@ -160,7 +160,7 @@ def _show(told: dict[str, Any]) -> None:
     """Prints a plan for people."""
     if "layers" in told:
         rows = [{**layer, "output": "x".join(map(str, layer["output"]))} for layer in told["layers"]]
-        _output.emit([{k: v for k, v in row.items() if k != "steps"} for row in rows], "table")
+        _output.emit([{k: v for k, v in row.items() if k not in ("steps", "width")} for row in rows], "table")
         _output.say(
             f"{told['space']} at its defaults: {told['parameters']:,} weights, "
             f"{told['trainable_parameters']:,} trained, {told['macs']:,} multiply-accumulates an example"

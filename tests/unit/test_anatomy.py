@@ -42,3 +42,8 @@ def test_a_model_is_the_sum_of_its_layers():
     assert found.trainable_parameters == 15 + 6 + 8
     assert [layer.output for layer in found.layers] == [(3,), (3,), (2,)]
     assert found.memory_mb(10) == 4 * (4 * 29 + 8 * 10) / 1e6
+
+
+def test_activations_of_half_precision_take_half_the_memory():
+    found = anatomy(model((4,), keras.layers.Dense(3, dtype="mixed_bfloat16"), keras.layers.Dense(2)))
+    assert found.memory_mb(10) == (4 * 4 * 23 + (2 * 3 + 4 * 2) * 10) / 1e6

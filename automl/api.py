@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl import command, document, environment, leaderboard, saved
 from automl.environment import MODEL, search_folder, trial_folder
-from automl.errors import ConfigError, SearchError
+from automl.errors import ConfigError, Problem, SearchError
 
 if TYPE_CHECKING:
     import keras
@@ -238,5 +238,9 @@ def _named(given: str | Path | Mapping[str, Any], draft: Path) -> str:
         given = here | dict(given)
     elif isinstance(given.get("data"), Mapping):
         given = {**given, "data": here | dict(given["data"])}
-    draft.write_text(document.dump(dict(given)))
+    try:
+        draft.write_text(document.dump(dict(given)), encoding="utf-8")
+    except UnicodeEncodeError as error:
+        received = ascii(error.object)[:60]
+        raise ConfigError(Problem(draft.name, "the text is not Unicode", "whole characters", received)) from None
     return str(draft)

@@ -37,7 +37,8 @@ def run(
         ConfigError: There is no such option, or something else that was given is wrong.
         SearchError: The search could not go on.
     """
-    words = [sys.executable, "-m", "automl", verb, *line, *_flags(verb, options), "--output", "json"]
+    given = [_word(verb, word) for word in line]
+    words = [sys.executable, "-m", "automl", verb, *given, *_flags(verb, options), "--output", "json"]
     variables = {**os.environ, HOME_VARIABLE: str(home)}
     if "keras" in sys.modules:
         variables.setdefault("KERAS_BACKEND", sys.modules["keras"].config.backend())
@@ -75,8 +76,23 @@ def _flags(verb: str, options: Mapping[str, Any]) -> list[str]:
             )
         if value is None or value is False:
             continue
-        line += [known[name].opts[0], *([] if value is True else [str(value)])]
+        line += [known[name].opts[0], *([] if value is True else [_word(f"{verb}({name}=...)", str(value))])]
     return line
+
+
+def _word(where: str, text: str) -> str:
+    """Returns an argument for a program.
+
+    Raises:
+        ConfigError: No program takes it.
+    """
+    try:
+        fits = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise ConfigError(Problem(where, "the text cannot be handed to a program", "Unicode text", ascii(text)[:60]))
+    return text
 
 
 def _shown(process: subprocess.Popen[str]) -> list[str]:

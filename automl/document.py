@@ -204,6 +204,7 @@ class _Plain:
             word = str(key)
             if key in places:
                 self._mark((*path, word), node.lc.key(key))
+            self._require_unicode(word, (*path, word))
             yield word, value
 
     def _scalar(self, node: Any, path: Path_) -> Any:
@@ -221,12 +222,20 @@ class _Plain:
             if type(node).__name__ == "ScalarBoolean":
                 return bool(node)
             if isinstance(node, kind):
-                return kind(node)
+                plain = kind(node)
+                self._require_unicode(plain, path)
+                return plain
         raise ConfigError(
             Problem(
                 self._where(path), "the value is no plain YAML value", "text or a number", shorten(node), "Quote it"
             )
         )
+
+    def _require_unicode(self, value: object, path: Path_) -> None:
+        """Refuses half a character, which YAML can spell and no journal, file or store can keep."""
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            received = shorten(ascii(value)[1:-1])
+            raise ConfigError(Problem(self._where(path), "the text is not Unicode", "whole characters", received))
 
     def _mark(self, path: Path_, position: tuple[int, int]) -> None:
         self.marks[path] = f"{self.name}:{position[0] + 1}:{position[1] + 1}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl import document, environment
+from automl import document, environment, names
 from automl import tuner_trials as trials
 from automl.journal import now_ms
 from automl.records import Outcome, TrialResult
@@ -44,7 +44,7 @@ class MlflowTuner:
     callback.
 
     Args:
-        experiment: Name of the MLflow experiment; None for the project's name.
+        experiment: Name of the MLflow experiment; None for `$MLFLOW_EXPERIMENT_NAME`, else the project's name.
         tracking_uri: MLflow's tracking server; None for `$MLFLOW_TRACKING_URI`, else the store in `./mlruns`.
         registered_name: Name in MLflow's registry of models for the best one, which is logged then; None for no model.
         kwargs: The tuner's own arguments.
@@ -63,8 +63,11 @@ class MlflowTuner:
         registered_name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        names.require(registered_name=registered_name, project_name=kwargs.get("project_name"))
         super().__init__(*args, **kwargs)
-        self._experiment, self._registered_name = experiment or self.project_name, registered_name
+        self._experiment, where = names.experiment(experiment, "experiment", self.project_name, "project_name")
+        names.require(**{where: self._experiment})
+        self._registered_name = registered_name
         self._store = store(environment.writable_home(), tracking_uri)
         self._tracker: Tracker | None = None
         self._searches = False

@@ -13,7 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automl import changes, control, dataset, environment, experiment, prediction, pretrained, relocation, typed, winner
+from automl import (
+    changes,
+    control,
+    dataset,
+    environment,
+    experiment,
+    names,
+    prediction,
+    pretrained,
+    relocation,
+    typed,
+    winner,
+)
 from automl.cluster import Share, crew
 from automl.control import Wish
 from automl.document import Document
@@ -49,7 +61,7 @@ class Options:
         workers_per_gpu: Trials at once on each GPU; None for one, or as many as `workers` asks for.
         backend: Keras backend; None for `$KERAS_BACKEND`, else tensorflow.
         tracking_uri: MLflow tracking server; None for `$MLFLOW_TRACKING_URI`, else the embedded store.
-        experiment: Name of the MLflow experiment; None for the data set's name.
+        experiment: Name of the MLflow experiment; None for `$MLFLOW_EXPERIMENT_NAME`, else the data set's name.
         name: Name of the parent run and the registered model; None for `SPACE-DATA`.
         data_root: Parent folder of the data sets; None for the usual places.
         inline: Run trials in this process, for debugging.
@@ -91,15 +103,16 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         SearchError: The search cannot go on.
         Interrupted: Ctrl-C twice, or `automl stop --now`.
         MissingExtra: The algorithm, the tracking store or the cluster needs what is not installed.
-        ConfigError: The tracking address is none; there is no such cluster; pretrained weights are missing, or are not
-            the network's; or the images are too small for it.
+        ConfigError: The tracking address is none, or a name one that MLflow refuses; there is no such cluster;
+            pretrained weights are missing, or are not the network's; or the images are too small for it.
     """
     began = time.monotonic(), now_ms()
+    assert read.data is not None
+    group, name = names.of_search(read.name, read.data.name, options.experiment, options.name)
     read.search.algorithm.require()
     where = store(options.home, options.tracking_uri)
     machine = _machine(options)
     environment.become_driver(machine.backend)
-    assert read.data is not None
     search_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     folder = search_folder(options.home, search_id)
     made = [path for path in (folder.parent, options.home) if not path.exists()]
@@ -130,8 +143,8 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         settings={
             "space": read.name,
             **machine.settings(),
-            "experiment": options.experiment or read.data.name,
-            "name": options.name or f"{read.name}-{read.data.name}",
+            "experiment": group,
+            "name": name,
             "home": str(options.home.absolute()),
             "tracking_uri": where.shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @_options.warm_start
 @_options.warm_start_points
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")
-@click.option("--experiment", help="MLflow experiment; else the data set's name.")
+@click.option("--experiment", help="MLflow experiment; else $MLFLOW_EXPERIMENT_NAME, else the data set's name.")
 @_options.tracking
 @_options.backend
 @_options.root

@@ -345,3 +345,10 @@ def test_a_key_with_an_anchor_is_plain_text():
     found = parse("{a: 1, &x b: 8, c: *x}", "f")
     assert [type(key) for key in found.data] == [str, str, str]
     assert parse(dump(found.data), "f").data == {"a": 1, "b": 8, "c": "b"}
+
+
+@pytest.mark.parametrize("text", ['a: "half \\ud800"', '"half \\ud800": 1', '[["\\udfff"]]'])
+def test_half_a_character_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^space.yaml:1:\d+: the text is not Unicode"):
+        parse(text, "space.yaml")
+    assert parse('a: "whole \\U0001F642"', "space.yaml").data == {"a": "whole 🙂"}

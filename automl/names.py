@@ -1,0 +1,80 @@
+"""The names under which a search stands in MLflow: checked before it begins, where the end of it would be too late."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+
+from automl.errors import ConfigError, Problem, shorten
+
+LONGEST = 250
+"""What every store of MLflow's takes; an SQLite file would take more."""
+EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+_BREAKS = {"Cc": "a control character, such as a line break", "Zl": "a line break", "Zp": "a line break"}
+
+
+def fault(name: str) -> str | None:
+    """Returns why MLflow cannot keep something under a name; None where it can."""
+    if not name.strip():
+        return "the name is empty"
+    kinds = {unicodedata.category(character) for character in name}
+    if "Cs" in kinds:
+        return "the name is not Unicode text"
+    if broken := next((what for kind, what in _BREAKS.items() if kind in kinds), None):
+        return f"the name holds {broken}"
+    if len(name) > LONGEST:
+        return f"the name has {len(name)} characters"
+    if name == "." or name.startswith(".."):
+        return "MLflow takes the name for a path"
+    return None
+
+
+def require(**given: str | None) -> None:
+    """Refuses names that MLflow would refuse; those that are None are not looked at.
+
+    Args:
+        given: Names by where they stand.
+
+    Raises:
+        ConfigError: One or more of them.
+    """
+    found = [
+        Problem(where, what, f"a line of at most {LONGEST} characters", shorten(ascii(name)[1:-1]))
+        for where, name in given.items()
+        if name is not None and (what := fault(name))
+    ]
+    if found:
+        raise ConfigError(found)
+
+
+def experiment(given: str | None, option: str, otherwise: str, place: str) -> tuple[str, str]:
+    """Returns the name of an experiment, and where it stands.
+
+    Args:
+        given: The user's own; else `$MLFLOW_EXPERIMENT_NAME`.
+        option: Where that stands.
+        otherwise: The name where there is neither.
+        place: Where this one stands.
+    """
+    if given:
+        return given, option
+    named = os.environ.get(EXPERIMENT_VARIABLE)
+    return (named, EXPERIMENT_VARIABLE) if named else (otherwise, place)
+
+
+def of_search(space: str, data: str, group: str | None, name: str | None) -> tuple[str, str]:
+    """Returns the names of a search's experiment, and of its run and its registered model.
+
+    Args:
+        space: The space's name.
+        data: The data set's.
+        group: `--experiment`.
+        name: `--name`; else `SPACE-DATA`.
+
+    Raises:
+        ConfigError: MLflow would refuse one of them.
+    """
+    found, where = experiment(group, "--experiment", data, "data.name")
+    own = name or f"{space}-{data}"
+    require(**{where: found, "--name" if name else "the name SPACE-DATA": own})
+    return found, own

@@ -210,7 +210,7 @@ def load_search(search_id: str | None = None, home: str | Path | None = None) ->
     """Returns an earlier search.
 
     Args:
-        search_id: Its id or the beginning of it; None for the last one.
+        search_id: Its id or a part of it that no other has; None for the last one.
         home: Where searches live; None for `$AUTOML_HOME`, else `./mlruns`.
 
     Raises:

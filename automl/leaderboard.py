@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl import environment, experiment
+from automl import environment, experiment, names
 from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
@@ -26,7 +26,7 @@ def find_search(home: Path, wanted: str | None) -> str:
 
     Args:
         home: Where searches live.
-        wanted: Its id or the beginning of it; None for the last one.
+        wanted: Its id or a part of it that no other has; None for the last one.
 
     Raises:
         ConfigError: There is none, or more than one.
@@ -37,9 +37,8 @@ def find_search(home: Path, wanted: str | None) -> str:
         raise ConfigError(Problem(str(environment.searches_folder(home)), "no search was made here yet", hint=hint))
     if wanted is None:
         return known[-1]
-    found = [name for name in known if name.startswith(wanted)]
+    found, what = names.meant(wanted, known)
     if len(found) != 1:
-        what = f"{len(found)} searches begin so" if found else "no search begins so"
         raise ConfigError(Problem(wanted, what, f"one of {', '.join(found or known[-5:])}"))
     return found[0]
 

@@ -1,9 +1,10 @@
-"""The names under which a search stands in MLflow: checked before it begins, where the end of it would be too late."""
+"""The names under which a search stands in MLflow, checked before it begins, and those by which it is found again."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterable
 
 from automl.errors import ConfigError, Problem, shorten
 
@@ -78,3 +79,21 @@ def of_search(space: str, data: str, group: str | None, name: str | None) -> tup
     own = name or f"{space}-{data}"
     require(**{where: found, "--name" if name else "the name SPACE-DATA": own})
     return found, own
+
+
+def meant(wanted: str, known: Iterable[str]) -> tuple[list[str], str]:
+    """Returns the searches that a user may mean, and how they match, for a message.
+
+    Args:
+        wanted: A whole id; else the beginning of some; else a part of some: `a1b2` of `20261123-010203-a1b2`.
+        known: The ids that there are.
+    """
+    ids = list(known)
+    for how, found in (
+        ("are called so", [each for each in ids if each == wanted]),
+        ("begin so", [each for each in ids if each.startswith(wanted)]),
+        ("hold this", [each for each in ids if wanted in each]),
+    ):
+        if found:
+            return found, f"{len(found)} searches {how}"
+    return [], "no search is called so"

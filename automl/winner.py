@@ -217,7 +217,7 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
 
     Args:
         home: Where searches live.
-        search: Its id or the beginning of it; None for the last one.
+        search: Its id or a part of it that no other has; None for the last one.
         form: Export format.
         to: File to write; None for `NAME` with the format's ending in the current folder.
         force: Overwrite it.

@@ -78,7 +78,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @_options.inline
 @_output.object_option
 def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
-    """Go on with the search SEARCH (an id or its beginning; else the last) from where it ended."""
+    """Go on with the search SEARCH (an id or a part of it; else the last) from where it ended."""
     from automl import environment, launch, leaderboard
 
     search_id = leaderboard.find_search(environment.home(), search)

@@ -11,7 +11,7 @@ from automl.cli import _output
 @click.argument("search", required=False)
 @click.option("--now", is_flag=True, help="Do not wait for the running trials; automl resume takes them up again.")
 def stop(search: str | None, now: bool) -> None:
-    """Stop SEARCH (an id or its beginning; else the last) once its running trials have ended."""
+    """Stop SEARCH (an id or a part of it; else the last) once its running trials have ended."""
     from automl import control, environment, leaderboard
     from automl.errors import ConfigError, Problem
     from automl.journal import holder
@@ -30,7 +30,7 @@ def stop(search: str | None, now: bool) -> None:
 @click.argument("search", required=False)
 @_output.object_option
 def status(search: str | None, output: str) -> None:
-    """Tell how SEARCH (an id or its beginning; else the last) stands, also while it runs."""
+    """Tell how SEARCH (an id or a part of it; else the last) stands, also while it runs."""
     from automl import environment, leaderboard
 
     home = environment.home()

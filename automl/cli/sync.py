@@ -12,7 +12,7 @@ from automl.cli import _options, _output
 @_options.tracking
 @_output.object_option
 def sync(search: str | None, tracking_uri: str | None, output: str) -> None:
-    """Tell MLflow again what the journal of SEARCH (an id or its beginning; else the last) holds.
+    """Tell MLflow again what the journal of SEARCH (an id or a part of it; else the last) holds.
 
     For a store that was lost, was away while the search ran, or is another one. What stands there already stays single.
     """

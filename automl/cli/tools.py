@@ -16,7 +16,7 @@ from automl.cli import EXIT_FAILED, _output
 @click.option("--to", type=click.Path(path_type=Path), help="File to write; else NAME.keras in this folder.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
-    """Write the best model of SEARCH (an id or its beginning; else the last) to a file."""
+    """Write the best model of SEARCH (an id or a part of it; else the last) to a file."""
     from automl import environment, winner
 
     _output.say(str(winner.export_best(environment.home(), search, form, to, force)))

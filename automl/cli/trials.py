@@ -13,7 +13,7 @@ from automl.cli import EXIT_NO_TRIAL, _board, _output
 @click.argument("search", required=False)
 @_output.option
 def trials(search: str | None, output: str) -> None:
-    """List the trials of SEARCH (an id or its beginning; else the last), the best first."""
+    """List the trials of SEARCH (an id or a part of it; else the last), the best first."""
     from automl import environment, leaderboard
 
     home = environment.home()

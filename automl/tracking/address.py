@@ -16,7 +16,7 @@ SQLITE = "sqlite:///"
 SQLITE_BEGINNINGS = (SQLITE, "sqlite+pysqlite:///")
 _TO_QUOTE = {"%", "?"}
 """What an address of a database takes for its own, in the path of a file."""
-_HOST_AND_PORT = re.compile(r"(//)?([\w.-]+|\[[\w:]+\]):\d+(/.*)?")
+_HOST_AND_PORT = re.compile(r"(?://)?((?:[\w.-]+|\[[\w:]+\]):\d+(?:/.*)?)")
 
 
 def redacted(text: object) -> str:
@@ -28,8 +28,8 @@ def redacted(text: object) -> str:
 
 def hint(uri: str) -> str | None:
     """Returns what may have been meant by an address that is none."""
-    if _HOST_AND_PORT.fullmatch(uri):
-        return f"Did you mean http://{redacted(uri)}?"
+    if found := _HOST_AND_PORT.fullmatch(uri):
+        return f"Did you mean http://{found[1]}?"
     if kind(uri) in ("", "file"):
         return "MLflow has given up file stores; `mlflow migrate-filestore` turns one into SQLite"
     return None

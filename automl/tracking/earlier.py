@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl import names
 from automl.errors import ConfigError, Problem, did_you_mean
 from automl.records import SCORED
 from automl.tracking.outbox import line
@@ -49,7 +50,7 @@ def earlier_runs(where: Store, wanted: str) -> list[EarlierRun]:
     Args:
         where: The store; only read, and never made.
         wanted: Name or id of an experiment, for all its runs; id of a run, for its children, or itself where it has
-            none; id of a search or the beginning of one, for its trials.
+            none; id of a search or a part of it, for its trials.
 
     Raises:
         ConfigError: There is no such thing, more than one search begins so, or the store cannot be read.
@@ -81,15 +82,14 @@ def _found(client: MlflowClient, wanted: str) -> list[Run]:
         if run is not None:
             return _children(client, within, wanted) or [run]
     elif _SEARCH_ID.fullmatch(wanted):
-        begun = _search(client, within, f"tags.`{SEARCH_TAG}` LIKE '{wanted}%'")
-        ids = {run.info.run_id: run.data.tags[SEARCH_TAG] for run in begun}
-        # In LIKE, an underscore stands for anything.
-        ids = {run_id: search for run_id, search in ids.items() if search.startswith(wanted)}
-        if len(ids) > 1:
-            found = f"one of {', '.join(sorted(ids.values()))}"
-            raise ConfigError(Problem(f"{OPTION} {wanted}", f"{len(ids)} searches begin so", found))
-        if ids:
-            return _children(client, within, next(iter(ids)))
+        # In LIKE, an underscore stands for anything: what it finds is looked at once more.
+        begun = _search(client, within, f"tags.`{SEARCH_TAG}` LIKE '%{wanted}%'")
+        ids = {run.data.tags[SEARCH_TAG]: run.info.run_id for run in begun}
+        found, what = names.meant(wanted, sorted(ids))
+        if len(found) > 1:
+            raise ConfigError(Problem(f"{OPTION} {wanted}", what, f"one of {', '.join(found)}"))
+        if found:
+            return _children(client, within, ids[found[0]])
     hint = did_you_mean(wanted, experiments.values())
     known = ", ".join(sorted(experiments.values())[:10])
     what = "no experiment, search or run is called so"

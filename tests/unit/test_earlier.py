@@ -44,7 +44,7 @@ def test_runs_are_found_by_experiment_search_and_run(where: Store, filled: tuple
     first, second = filled
     for wanted in ("digits", first.experiment_id):
         assert sorted(scores(where, wanted)) == [0.5, 0.5, 0.6, 0.6]
-    for wanted in (SECOND, "20260102", second.run_id):
+    for wanted in (SECOND, "20260102", SECOND.rpartition("-")[2], second.run_id):
         assert scores(where, wanted) == [0.6, 0.6]
     (single,) = earlier_runs(where, first.trial_run_ids[1])
     assert (single.name, single.failure) == ("t001", None)

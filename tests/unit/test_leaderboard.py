@@ -204,11 +204,16 @@ def test_searches_are_found_by_the_beginning_of_their_ids(home):
     assert leaderboard.find_search(home, None) == ids[-1]
     assert leaderboard.find_search(home, ids[0]) == ids[0]
     assert leaderboard.find_search(home, "20261102") == ids[2]
+    assert leaderboard.find_search(home, "abcd") == ids[0]
+    assert leaderboard.find_search(home, "101501-") == ids[1]
+    assert refusal(leaderboard.find_search, home, "0000") == (
+        f"0000: 2 searches hold this. Expected one of {ids[1]}, {ids[2]}."
+    )
     assert refusal(leaderboard.find_search, home, "20261101") == (
         f"20261101: 2 searches begin so. Expected one of {ids[0]}, {ids[1]}."
     )
     assert refusal(leaderboard.find_search, home, "2025") == (
-        f"2025: no search begins so. Expected one of {', '.join(ids)}."
+        f"2025: no search is called so. Expected one of {', '.join(ids)}."
     )
 
 

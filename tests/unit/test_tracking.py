@@ -98,6 +98,21 @@ class TestStore:
         with pytest.raises(ConfigError, match=r"^--tracking-uri: not a tracking store. Expected sqlite"):
             store(tmp_path, uri)
 
+    @pytest.mark.parametrize(
+        ("uri", "hint"),
+        [
+            ("127.0.0.1:5000", "Did you mean http://127.0.0.1:5000?"),
+            ("localhost:5000", "Did you mean http://localhost:5000?"),
+            ("mlflow.team.org:80/api", "Did you mean http://mlflow.team.org:80/api?"),
+            ("//[::1]:5000", "Did you mean http://[::1]:5000?"),
+            ("./mlruns", "migrate-filestore"),
+        ],
+    )
+    def test_says_what_may_have_been_meant(self, tmp_path: Path, uri: str, hint: str) -> None:
+        with pytest.raises(ConfigError) as told:
+            store(tmp_path, uri)
+        assert hint in str(told.value)
+
     def test_an_old_file_store_in_the_folder_does_not_disturb(
         self, home_with_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

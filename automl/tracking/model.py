@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import Model
     from mlflow.models.signature import ModelSignature
 
 _URI_TAG = "automl.model_uri"
+_LOADER = "automl_pyfunc"
+"""The module beside this one that goes along with every model, under the name it has there."""
 
 
 def log_best(
@@ -116,6 +120,19 @@ def _save(
     mlflow.keras.save_model(
         model, str(path), mlflow_model=described, signature=signature(model), pip_requirements=[*pins, *requirements]
     )
+    _read_leniently(described, path)
+
+
+def _read_leniently(described: Model, path: Path) -> None:
+    """Has pyfunc take float64, whole numbers and lists, which it refuses for a signature of float32 before it looks.
+
+    It leaves the check to a model that says that it reads its input itself, as one with type hints does.
+    """
+    (path / "code").mkdir()
+    shutil.copy(Path(__file__).with_name(f"{_LOADER}.py"), path / "code")
+    described.flavors["python_function"] |= {"loader_module": _LOADER, "code": "code"}
+    described.signature._is_signature_from_type_hint = True  # noqa: SLF001 - MLflow has no public word for it
+    described.save(str(path / "MLmodel"))
 
 
 def signature(model: Any) -> ModelSignature:

@@ -508,6 +508,17 @@ class TestModel:
         x = np.random.default_rng(0).normal(size=(5, 7, 3)).astype("float32")
         np.testing.assert_array_equal(loaded.predict(x), keras_model.predict(x, verbose=0))
         assert np.array_equal(mlflow.pyfunc.load_model(uri).predict(x), loaded.predict(x))
+        for given in (x.astype("float64"), x.tolist()):
+            np.testing.assert_array_equal(loaded.predict(given), loaded.predict(x))
+        whole = np.arange(42).reshape(2, 7, 3)
+        np.testing.assert_array_equal(loaded.predict(whole), loaded.predict(whole.astype("float32")))
+        for wrong, told in (
+            (x[..., :2], r"Expected \(any, any, 3\); received \(5, 7, 2\)"),
+            ([[[1, 2, 3]], [[1, 2, 3], [4, 5, 6]]], "pad shorter series on the right with NaN"),
+            ([["a"]], "cannot be read"),
+        ):
+            with pytest.raises(MlflowException, match=told):
+                loaded.predict(wrong)
         (output,) = client.get_run(parent).outputs.model_outputs
         assert f"models:/{output.model_id}" == uri
         assert steps(client, parent, "test_accuracy") == [0]

@@ -1,0 +1,61 @@
+"""How MLflow's pyfunc reads what a registered model is given: numbers of any type, in arrays or in lists.
+
+A copy of this file lies beside every registered model, and is imported from there where this package is not installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Predictor:
+    """A Keras model that takes what can be read as numbers of its shape.
+
+    Args:
+        wrapped: MLflow's own wrapper of the model.
+    """
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+
+    def get_raw_model(self) -> Any:
+        """Returns the Keras model."""
+        return self.wrapped.get_raw_model()
+
+    def predict(self, data: Any, **_: Any) -> Any:
+        """Returns the predictions for a batch.
+
+        Args:
+            data: An array, nested lists, or a table: with a column for each number, or one column of examples.
+
+        Raises:
+            MlflowException: It is not numbers, or not of the model's shape.
+        """
+        import numpy as np
+        from mlflow.exceptions import MlflowException
+
+        shape = self.get_raw_model().input_shape
+        if hasattr(data, "columns"):
+            data = list(data.iloc[:, 0]) if len(data.columns) == 1 else data.to_numpy()
+        try:
+            array = np.asarray(data, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            hint = "Numbers are wanted, and examples of one length: pad shorter series on the right with NaN"
+            raise MlflowException.invalid_parameter_value(f"The input cannot be read: {error}. {hint}.") from error
+        fits = len(array.shape) == len(shape) and all(
+            size in (None, found) for size, found in zip(shape, array.shape, strict=True)
+        )
+        if not fits:
+            expected = ", ".join("any" if size is None else str(size) for size in shape)
+            found = ", ".join(map(str, array.shape))
+            raise MlflowException.invalid_parameter_value(
+                f"The input has another shape than the model's. Expected ({expected}); received ({found})."
+            )
+        return self.wrapped.predict(array)
+
+
+def _load_pyfunc(path: str) -> Predictor:
+    """Loads the model; MLflow calls it by this name."""
+    from mlflow import keras as flavor
+
+    return Predictor(flavor.load._load_pyfunc(path))  # noqa: SLF001 - the flavour's own, which MLflow calls too

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl import document, experiment
+from automl import document, experiment, files
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import History
@@ -62,8 +62,8 @@ def _reread(named: Mapping[str, Any] | None) -> Experiment | None:
     """
     if named is None:
         return None
-    files = [name for name in (named["space"], named["data"]) if name and Path(name).is_absolute()]
-    if not all(Path(file).exists() for file in files):
+    paths = [Path(name) for name in (named["space"], named["data"]) if name and Path(name).is_absolute()]
+    if not all(map(files.exists, paths)):
         return None
     return experiment.load(named["space"], named["data"], named["options"], named["flags"], named.get("start", ()))
 
@@ -85,8 +85,5 @@ def _legal(space: Space, values: Values) -> bool:
 
 
 def _placed(name: str) -> str:
-    try:
-        is_file = Path(name).expanduser().is_file()
-    except OSError:
-        is_file = False
-    return str(Path(name).expanduser().absolute()) if is_file else name
+    path = files.expanded(name)
+    return name if files.unreadable(path) else str(path.absolute())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from automl import environment
+from automl import environment, files
 
 Row = dict[str, Any]
 
@@ -70,17 +69,19 @@ def _data() -> Row:
     folder = os.environ.get("AUTOML_DATA")
     if not folder:
         return _row("AUTOML_DATA", None, "not set", "")
-    there = Path(folder).is_dir()
-    return _row("AUTOML_DATA", there, folder, "The folder does not exist")
+    path = files.expanded(folder)
+    there = files.exists(path) and path.is_dir()
+    return _row("AUTOML_DATA", there, files.shown(folder), "The folder does not exist")
 
 
 def _home() -> Row:
     from automl.errors import ConfigError
 
-    home = environment.home()
-    found = f"{home}{'' if home.exists() else ' (made by the first search)'}"
+    found = os.environ.get(environment.HOME_VARIABLE, "")
     try:
+        home = environment.home()
+        found = f"{home}{'' if home.exists() else ' (made by the first search)'}"
         environment.writable_home()
     except ConfigError as error:
-        return _row("home", False, found, str(error))
+        return _row("home", False, files.shown(found), str(error))
     return _row("home", True, found, "")

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import devices, programs, typed
+from automl import devices, files, programs, typed
 from automl.cluster import Nodes, Share, crew
 from automl.errors import ConfigError, Problem
 
@@ -32,8 +32,17 @@ PACKAGES = ("automl", "keras", "keras-tuner", "mlflow", "tensorflow", "jax", "to
 
 
 def home() -> Path:
-    """Returns where searches and the tracking store live: `$AUTOML_HOME`, else `./mlruns`."""
-    return Path(os.environ.get(HOME_VARIABLE) or "mlruns").expanduser().absolute()
+    """Returns where searches and the tracking store live: `$AUTOML_HOME`, else `./mlruns`.
+
+    Raises:
+        ConfigError: It is no path that a folder can have.
+    """
+    folder = files.expanded(os.environ.get(HOME_VARIABLE) or "mlruns")
+    problem = files.absent(folder)
+    if problem not in (None, files.NOTHING):
+        where = files.shown(folder)
+        raise ConfigError(Problem(where, f"searches cannot be kept here: {problem}", hint=f"Set {HOME_VARIABLE}"))
+    return folder.absolute()
 
 
 def searches_folder(home: Path) -> Path:
@@ -58,10 +67,10 @@ def writable_home() -> Path:
         ConfigError: It cannot.
     """
     folder = home()
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    nearest = next(path for path in (folder, *folder.parents) if files.exists(path))
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         return folder
-    what = f"{nearest} is not writable" if nearest.is_dir() else f"{nearest} is a file"
+    what = f"{nearest} is not writable" if nearest.is_dir() else f"{nearest} {files.special(nearest) or 'is a file'}"
     hint = f"Set {HOME_VARIABLE} to another place"
     raise ConfigError(Problem(str(folder), f"searches cannot be kept here: {what}", "a folder", hint=hint))
 

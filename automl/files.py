@@ -19,6 +19,9 @@ SHOWN = 200
 NOTHING = "no such file or folder"
 """Why there is nothing at most paths that lead nowhere."""
 
+DANGLING = "leads nowhere"
+"""Why there is nothing at a link to what is not there."""
+
 
 def expanded(path: Path | str) -> Path:
     """Returns a path with `~` written out; one of a user whom the system does not know stays as it is."""
@@ -70,13 +73,25 @@ def unreadable(path: Path) -> str | None:
     return special(path) or "is a folder, no file"
 
 
+def unwritable(path: Path) -> str | None:
+    """Returns why no file can be put at a path, as the end of a sentence; None where one can, there or anew.
+
+    What is written beside a path and renamed to it would take the place of a device or a pipe.
+    """
+    missing = absent(path)
+    if missing is None:
+        return unreadable(path)
+    return None if missing in (NOTHING, DANGLING) else missing
+
+
 def _reason(path: Path, error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return "its links lead in a circle"
     if error.errno == errno.ENAMETOOLONG:
         return "its name is longer than the system takes"
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        # Written out it would not begin so.
         if str(path).startswith("~"):
             return f"there is no user {path.parts[0].removeprefix('~')!r}"
-        return "leads nowhere" if path.is_symlink() else NOTHING
+        return DANGLING if path.is_symlink() else NOTHING
     return f"cannot be reached: {error.strerror}"

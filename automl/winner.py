@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from automl import environment, export, leaderboard, pretrained, saved
+from automl import environment, export, files, leaderboard, pretrained, saved
 from automl.alive import Alive
 from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, did_you_mean
@@ -242,6 +242,8 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     folder, header = search_folder(home, search_id), told.header
     source = trial_folder(folder, number) / MODEL
     target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', header.settings['name'])}{source.suffix}")
+    if problem := files.unwritable(target):
+        raise ConfigError(Problem(files.shown(target), problem, "a regular file to write"))
     if target.exists() and not force:
         hint = "Name another with --to, or give --force"
         raise ConfigError(Problem(str(target), "the file exists already", hint=hint))

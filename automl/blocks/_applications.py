@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from automl import files
 from automl.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def load(family: str, weights: str, alpha: float | None) -> Weights:
     # To build a network draws from the generator that the trial's own weights are drawn from.
     drawn = random.getstate()
     try:
-        read = _imagenet(family, alpha) if weights == IMAGENET else _file(family, Path(weights).expanduser(), alpha)
+        read = _imagenet(family, alpha) if weights == IMAGENET else _file(family, files.expanded(weights), alpha)
     finally:
         random.setstate(drawn)
     values = tuple(read.get_weights())
@@ -187,9 +188,10 @@ def _patience() -> Iterator[None]:
 
 
 def _file(family: str, path: Path, alpha: float | None) -> Any:
-    if not path.is_file():
-        expected = "imagenet, null, or an .h5 file"
-        raise _bad(family, "there is no such file of weights", expected=expected, received=str(path.absolute()))
+    if problem := files.unreadable(path):
+        expected, received = "imagenet, null, or an .h5 file", files.shown(path.absolute())
+        what = "there is no such file of weights" if problem == files.NOTHING else f"its file of weights {problem}"
+        raise _bad(family, what, expected=expected, received=received)
     read = network(family, alpha)
     try:
         with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bo
     """  # noqa: D301 - click itself reads the \b
     from automl import sniff
 
+    to = _folder(to)
     found = sniff.look(data, target, wanted)
     paths = to / f"{found.name}.data.yaml", to / f"{found.name}.space.yaml"
     command = shlex.join(["automl", "search", str(paths[1]), "--data", str(paths[0])])
@@ -42,6 +44,24 @@ def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bo
         _output.say(f"{note}.")
     _output.say(f"Wrote {paths[0]} and {paths[1]}, with the reason for every choice. Next:")
     _output.say(f"  {command}")
+
+
+def _folder(given: Path) -> Path:
+    """Returns the folder to write into, which may yet have to be made.
+
+    Raises:
+        ConfigError: It is no folder, and none can be made there.
+    """
+    from automl import files
+    from automl.errors import ConfigError, Problem
+
+    path = files.expanded(given)
+    problem = files.absent(path)
+    if problem is None and not path.is_dir():
+        problem = files.special(path) or "is a file"
+    if problem in (None, files.NOTHING):
+        return path
+    raise ConfigError(Problem(files.shown(given), f"{problem}", "a folder to write into"))
 
 
 def _check(data: tuple[Path, str], space: tuple[Path, str]) -> None:
@@ -64,9 +84,12 @@ def _write(texts: Mapping[Path, str], force: bool) -> None:
     Raises:
         ConfigError: One is there already, or the folder cannot be written.
     """
+    from automl import files
     from automl.errors import ConfigError, Problem
 
     for path in texts:
+        if problem := files.special(path):
+            raise ConfigError(Problem(str(path), problem, "a regular file to write"))
         if path.is_dir() or (path.exists() and not force):
             hint = "Name another folder with --to, or give --force"
             raise ConfigError(Problem(str(path), "the file exists already", hint=hint))
@@ -81,4 +104,5 @@ def _write(texts: Mapping[Path, str], force: bool) -> None:
         raise ConfigError(Problem(str(error.filename), f"cannot be written: {error.strerror}")) from error
     finally:
         for written in fresh.values():
-            written.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                written.unlink(missing_ok=True)

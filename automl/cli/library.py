@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from automl import files
 from automl.cli import _output
 
 if TYPE_CHECKING:
@@ -106,11 +108,22 @@ def _fields(block: type[Block]) -> list[dict[str, Any]]:
     ]
 
 
+class _Regular(click.File):
+    """A file to write; nothing but a regular one, which it would take the place of: a device, a pipe."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Opens the file."""
+        problem = files.unwritable(Path(value)) if isinstance(value, str) and value != "-" else None
+        if problem:
+            self.fail(f"{files.shown(value)!r}: {problem}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command()
 @click.argument("kind", type=click.Choice(["space", "data"]), default="space")
 @click.option(
     "--to",
-    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
+    type=_Regular("w", encoding="utf-8", lazy=False, atomic=True),
     default="-",
     metavar="FILE",
     help="Write it to a file.",

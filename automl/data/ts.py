@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from automl import files
 from automl.data import Source, _layout
 from automl.data._places import fault, find
 from automl.data._ts_file import TsFile, read_ts
@@ -29,18 +30,20 @@ class Ts(Source):
     def load(self, root: Path | None) -> Splits:
         """Reads the files the folder holds; see `Source.load`."""
         name = self.name or Path(self.folder).name
-        folder = find(self.folder, root, f"the files {name}_TRAIN.ts and {name}_TEST.ts")
+        shown = files.shown(name)
+        folder = find(self.folder, root, f"the files {shown}_TRAIN.ts and {shown}_TEST.ts")
         if not folder.is_dir():
-            raise fault(folder, "is a file", expected=f"the folder that holds {name}_TRAIN.ts")
+            raise fault(folder, "is a file", expected=f"the folder that holds {shown}_TRAIN.ts")
         alone, train, test = (folder / f"{name}{suffix}.ts" for suffix in ("", "_TRAIN", "_TEST"))
-        if alone.is_file() and not train.exists() and not test.exists():
+        if not files.unreadable(alone) and not files.exists(train) and not files.exists(test):
             return Splits(self._part(read_ts(alone), alone))
         for path in (train, test):
-            if not path.is_file():
+            if problem := files.unreadable(path):
                 raise fault(
                     folder,
-                    f"the file {path.name} is missing",
-                    expected=f"{train.name} and {test.name}, or {alone.name} alone",
+                    f"the file {files.shown(path.name)} is missing"
+                    + (f": {problem}" if problem != files.NOTHING else ""),
+                    expected=f"{shown}_TRAIN.ts and {shown}_TEST.ts, or {shown}.ts alone",
                     received=", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder",
                 )
         first, second = read_ts(train), read_ts(test)

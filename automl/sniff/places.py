@@ -146,7 +146,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _no_input(path: Path, modality: str) -> DataError:
-    return fault(path, f"looks like {modality}, which is not supported yet", expected=_KNOWN)
+    return fault(path, f"{modality} is not supported yet", expected=_KNOWN)
 
 
 def _loose(path: Path) -> DataError:

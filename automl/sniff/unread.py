@@ -11,7 +11,7 @@ MODALITIES = {
     "video": ".mp4 .avi .mov .mkv .webm .mpg .mpeg .wmv .m4v",
     "text": ".txt .md .text .rst .htm .html .doc .docx .pdf .pos .neg .conll .conllu .bio .srt .eml",
     "medical imaging (DICOM, NIfTI)": ".dcm .dicom .nii .mha .mhd .nrrd",
-    "point clouds": ".ply .pcd .las .laz .xyz .off .stl .obj",
+    "point cloud data": ".ply .pcd .las .laz .xyz .off .stl .obj",
 }
 """What there is no input for yet, and what its files are called."""
 

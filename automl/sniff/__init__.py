@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl.data._places import fault
-from automl.sniff import arrays, data, places, plan, space, table
+from automl.sniff import arrays, data, pictures, places, plan, space, table
 from automl.sniff.found import Found
 
-__all__ = ["Found", "data", "look", "space"]
+__all__ = ["Found", "data", "look", "pictures", "space"]
 
 
 def look(path: Path, target: str | None = None, wanted: str | None = None) -> Found:

@@ -63,6 +63,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
     reader = inputs.registry.read(chosen)
     shape = tuple(int(side) for side in reader.check(first[:1]).shape[1:])
     found = Found(kind, path, fields, chosen, shape, why, notes=[*splits.notes, *notes])
+    found.photographs = kind == "image_folder" and pictures.are_photographs(path)
     for name in ("train", "val", "test"):
         part = getattr(splits, name)
         if part is not None:

@@ -74,7 +74,24 @@ model:
       units: {values: [$wider, $widest]}  # its outputs
 """
 
-_REST = """
+_PRETRAINED = """
+model:
+  - backbone:
+      family: MobileNetV2  # the smallest of keras.applications; EfficientNetB0 is slower and better
+      alpha: 0.35  # its width; 1.0 is slower and better
+      size: {values: [160, 128, 192]}  # pixels that it is shown
+      pooling: avg  # one number per feature
+      dropout: {min: 0.0, max: 0.6, step: 0.1, default: 0.3}  # against learning by heart
+training:
+  phases:
+    - {epochs: $head, unfreeze: none}  # a new head first, on features that are computed once
+    - {epochs: $deep, factor: {values: [0.1, 0.03, 0.3]}, unfreeze: {values: [0.6, 0.3]}}  # then its last layers too
+  batch_size: $batch  # $steps
+  optimizer:
+    adam: {learning_rate: {min: 3e-4, max: 3e-3, log: true, default: 1e-3}}  # matters most
+"""
+
+_TRAINING = """
 training:
   epochs: $epochs  # at most: early stopping ends most trials before
   batch_size: {values: [$batch, $batches]}  # $why_batch
@@ -82,10 +99,13 @@ training:
     adam: {learning_rate: {min: 3e-4, max: $rate, log: true, default: 1e-3}}  # matters most
 $clip
   early_stopping: {patience: $patience}  # epochs without a better $objective
+"""
+
+_SEARCH = """
 search:
   objective: $objective  # $why_objective
   algorithm: auto  # learns from trials; or random, grid, hyperband
-  trials: 20  # in all; or time: 30m
+  trials: $trials  # in all; or time: 30m
   seed: 0  # the same seed, the same proposals
 $evaluation
 """
@@ -116,10 +136,12 @@ def write(found: Found, command: str) -> str:
     template, name, because = _family(found)
     objective = "val_f1" if found.uneven else "val_accuracy"
     reason = f"{found.uneven}: accuracy would overlook the rare" if found.uneven else "no class is rare"
-    text = Template(template + _REST).substitute(
+    training, trials = ("", 6) if template is _PRETRAINED else (_TRAINING, 20)
+    text = Template(template + training + _SEARCH).substitute(
         _sizes(found),
         rate="1e-2" if found.input == "series" else "3e-3",
         clip="  clipnorm: {values: [1.0, null]}  # recurrent gradients explode" if template is _RNN else "",
+        trials=trials,
         objective=objective,
         why_objective=reason,
         evaluation=_evaluation(found),
@@ -139,6 +161,10 @@ def _evaluation(found: Found) -> str:
 
 def _family(found: Found) -> tuple[str, str, str]:
     """Chooses the family of models; returns its template, its name and the reason."""
+    if found.photographs:
+        reason = "a new head on a network that was trained on ImageNet, for photographs by the hundred"
+        more = "Keras downloads its weights once; without a network search the space `cnn` instead"
+        return _PRETRAINED, "pretrained_image", f"As the shipped `pretrained_image`: {reason}. {more}."
     if found.input == "image":
         return _IMAGE, "cnn", "A convolutional network, as the shipped `cnn`: convolutions, poolings, dense layers."
     steps = found.shape[0]
@@ -178,9 +204,13 @@ def _sizes(found: Found) -> dict[str, object]:
         else "global_pool  # flattened it would be too wide",
         "epochs": epochs,
         "patience": max(4, epochs // 5),
+        # Some 650 steps for the head, and fewer for the network, whose steps cost.
+        "head": min(60, max(8, math.ceil(650 * batch / examples))),
+        "deep": min(30, max(6, math.ceil(480 * batch / examples))),
         "batch": batch,
         "batches": 2 * batch,
         "why_batch": f"{math.ceil(examples / batch):,} or {math.ceil(examples / batch / 2):,} steps an epoch",
+        "steps": f"{math.ceil(examples / batch):,} steps an epoch",
     }
 
 

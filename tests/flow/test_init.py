@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from automl import data, dataset, document, experiment
 from automl.cli import main
@@ -141,6 +142,47 @@ def test_both_are_written_or_none(folder, monkeypatch):
     assert result.exit_code == 2
     assert "No space left on device" in result.stderr
     assert [path.name for path in folder.iterdir()] == ["sensors.csv"]
+
+
+def in_the_alpha_channel(kind: int, rng: np.random.Generator) -> np.ndarray:
+    """A disc or a square; its colours are black, as what is around it."""
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    y, x = rng.integers(2, 6, 2)
+    rows, columns = np.mgrid[:16, :16]
+    disc = (rows - y - 4) ** 2 + (columns - x - 4) ** 2 < 16
+    square = (abs(rows - y - 3.5) < 4) & (abs(columns - x - 3.5) < 4)
+    pixels[..., 3] = 255 * (disc, square)[kind]
+    return pixels
+
+
+def of_twelve_bits(kind: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise in files of 16 bits; the classes differ by 60 of 4,096 grey levels."""
+    return (rng.integers(600, 640, (16, 16)) + 60 * kind).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "told"),
+    [
+        (in_the_alpha_channel, "80 of 80 images are transparent in part, and lie on white (`background`)."),
+        (of_twelve_bits, "80 images hold numbers of 10 bits, brought to the range of bytes."),
+    ],
+)
+def test_pictures_are_read_so_that_their_classes_are_told_apart(drawn, told, tmp_path):
+    rng = np.random.default_rng(0)
+    for kind, name in enumerate(("one", "two")):
+        Path("set", name).mkdir(parents=True)
+        for number in range(40):
+            Image.fromarray(drawn(kind, rng)).save(Path("set", name, f"{number}.png"))
+    result = run("init", "set")
+    assert result.exit_code == 0, result.stderr
+    assert told in result.stdout.splitlines()
+    read = experiment.load("set.space.yaml", "set.data.yaml")
+    assert read.data is not None
+    spec = dataset.prepare(read.data, tmp_path / "prepared")
+    assert told.startswith(spec.notes[0])
+    x, y = (np.load(tmp_path / "prepared" / f"train_{axis}.npy") for axis in "xy")
+    means = [[example.mean() for example in x[y == label]] for label in (0, 1)]
+    assert max(min(means, key=min)) < min(max(means, key=max))
 
 
 MISTAKES = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import data, dataset, sniff
+from automl import data, dataset, experiment, sniff
 from automl.data import _table
 from automl.data.image_folder import ImageFolder
 from automl.dataset import DataDocument
@@ -601,6 +601,45 @@ def test_folders_of_pictures(tmp_path):
     document = parse(sniff.data.write(large, tmp_path, "automl"), "t").data
     assert document["source"] == {"image_folder": {"folder": "large", "size": [64, 128]}}
     assert DataDocument.model_validate({**document, "root": str(tmp_path)}).source.load(tmp_path).train.x.shape[0] == 12
+
+
+def photographs(folder: Path, count: int, side: int = 200, ending: str = "jpg", grey: bool = False) -> Path:
+    """Two classes of smooth noise in many colours."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            colours = Image.fromarray(rng.integers(0, 256, (12, 12, 3)).astype(np.uint8))
+            image = colours.resize((side, side), Image.Resampling.BICUBIC)
+            (image.convert("L") if grey else image).save(folder / name / f"{number}.{ending}")
+    return folder
+
+
+def test_photographs_by_the_hundred_get_a_pretrained_network(tmp_path):
+    found = sniff.look(photographs(tmp_path / "set", 20))
+    assert found.shape == (160, 160, 3)
+    text = sniff.space.write(found, "automl")
+    space = parse(text, "t").data
+    assert list(space["model"][0]) == ["backbone"]
+    assert space["search"]["trials"] == 6
+    assert "Keras downloads its weights once; without a network search the space `cnn` instead" in " ".join(
+        line.lstrip("# ") for line in text.splitlines()
+    )
+    (tmp_path / "space.yaml").write_text(text)
+    (tmp_path / "data.yaml").write_text(sniff.data.write(found, tmp_path, "automl"))
+    read = experiment.load(str(tmp_path / "space.yaml"), str(tmp_path / "data.yaml"))
+    assert experiment.epochs(read.space.resolve(read.space.defaults())) == 60 + 30
+
+
+@pytest.mark.parametrize("given", [{"side": 32}, {"ending": "png"}, {"grey": True}])
+def test_other_pictures_get_a_network_of_their_own(tmp_path, given):
+    assert blocks(photographs(tmp_path / "set", 20, **given))[0] == "conv"
+
+
+def test_photographs_by_the_thousand_get_a_network_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(sniff.pictures, "FEW", 30)
+    found = sniff.look(photographs(tmp_path / "set", 20))
+    assert (found.photographs, found.shape) == (False, (128, 128, 3))
 
 
 def test_white_pictures_on_nothing_are_seen_on_black(tmp_path):

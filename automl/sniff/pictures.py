@@ -66,7 +66,7 @@ def _sample(pictures: Files) -> Iterator[Path]:
 
 
 def _is_photograph(image: Image) -> bool:
-    if image.format != "JPEG" or min(image.size) < 48:
+    if image.format not in ("JPEG", "MPO") or min(image.size) < 48:
         return False
     small = image.convert("RGB").resize((32, 32))
     *_, saturation, _ = small.convert("HSV").split()

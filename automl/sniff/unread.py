@@ -16,13 +16,13 @@ MODALITIES = {
 """What there is no input for yet, and what its files are called."""
 
 _HINTS = {
+    ".zip .tar .tgz .gz .bz2 .xz .7z .rar .zst": "Unpack it, and give the file or the folder that comes out",
     ".parquet .feather .orc .xlsx .xls .ods .json .jsonl .arff .sav .dta .sas7bdat .db .sqlite": (
         "Save the table as .csv (pandas: to_csv)"
     ),
     ".npy .mat .h5 .hdf5 .pkl .pickle .joblib .pt .pth .tfrecord .tfrecords .bin .edf .safetensors": (
         "Save its arrays as .npz (numpy.savez with x= and y=)"
     ),
-    ".zip .tar .tgz .gz .bz2 .xz .7z .rar .zst": "Unpack it, and give the file or the folder that comes out",
     ".heic .heif .avif .svg .psd .raw .cr2 .nef .dng .jp2 .eps .ppm .pgm": "Convert the images to PNG or JPEG",
 }
 OTHER = "Save a table as .csv (pandas: to_csv), arrays as .npz (numpy.savez with x= and y=)"

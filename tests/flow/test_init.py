@@ -46,7 +46,7 @@ def sensors(path: Path) -> Path:
     return path
 
 
-SETS = ["csv", "npz", "idx", "ts", "sensors.csv", "long.npz"]
+SETS = ["csv", "npz", "idx", "ts", "image_folder", "photographs", "sensors.csv", "long.npz"]
 
 
 def made(kind: str) -> str:
@@ -58,6 +58,14 @@ def made(kind: str) -> str:
     if kind == "long.npz":
         np.savez(folder / kind, x=np.random.default_rng(0).normal(size=(40, 150, 2)), y=np.arange(40) % 2)
         return str(folder / kind)
+    if kind == "photographs":
+        rng = np.random.default_rng(0)
+        for place in range(40):
+            colours = Image.fromarray(rng.integers(0, 256, (12, 12, 3)).astype(np.uint8))
+            path = folder / "ab"[place % 2] / f"{place}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            colours.resize((64, 64), Image.Resampling.BICUBIC).save(path)
+        return str(folder)
     data.registry.get(kind).toy(folder)
     return str(folder)
 
@@ -84,9 +92,9 @@ def test_the_pair_is_valid_and_the_data_is_prepared_as_told(kind, tmp_path):
     assert len(folded.stems) == 5
 
 
-def test_every_choice_has_its_reason():
-    assert run("init", str(sensors(Path("sensors.csv")))).exit_code == 0
-    for name in ("sensors.data.yaml", "sensors.space.yaml"):
+@pytest.mark.parametrize("kind", ["sensors.csv", "photographs"])
+def test_every_choice_has_its_reason(kind):
+    for name in json.loads(run("init", made(kind), "-o", "json").stdout)["written"]:
         lines = Path(name).read_text().splitlines()
         assert all(len(line) <= 120 for line in lines)
         bare = [

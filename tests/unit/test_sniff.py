@@ -530,6 +530,7 @@ def test_paths_that_hold_nothing(tmp_path):
         (["clips/a.mp4"], "video is not supported yet"),
         (["SOURCE.txt", "README.md", "recordings.zip"], "Unpack it"),
         (["train.de.gz"], "Unpack it"),
+        (["meta.json", "recordings.zip"], "Unpack it"),
         (["scan.npy", "README.txt"], "Save its arrays as .npz"),
         (["SOURCE.txt"], "holds no data set"),
     ],

@@ -53,7 +53,7 @@ def find(given: Path) -> tuple[str, Path]:
     kind = _kind(path)
     if kind is None:
         if modality := unread.modality([path]):
-            raise _no_input(path, modality)
+            raise _no_input(*modality)
         what = f"no source reads {path.suffix or 'such'} files"
         raise fault(path, what, expected=_KNOWN, hint=unread.advice([path]) or unread.OTHER)
     return kind, path
@@ -121,7 +121,7 @@ def _nothing(folder: Path, inside: list[Path]) -> DataError:
         received, what = shorten([each.name for each in sets], 300), f"holds {len(sets)} data sets, each in a folder"
         return Several(str(fault(folder, what, expected="one", received=received, hint="Name one of them")))
     if modality := unread.modality(_files(folder)):
-        return _no_input(folder, modality)
+        return _no_input(*modality)
     for each in inside:
         _packed.check(each)
     received = ", ".join(each.name for each in inside[:8]) or "an empty folder"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,15 +33,15 @@ _WORDS_ABOUT = {
 """Files about a set, which lie in a set of any kind."""
 
 
-def modality(files: Iterable[Path]) -> str | None:
-    """Returns what the most of some files hold, where there is no input for it yet: `audio`."""
-    counts = Counter(
-        name
-        for path in files
-        for name, endings in MODALITIES.items()
-        if _ending(path) in endings.split() and path.stem.lower() not in _WORDS_ABOUT
-    )
-    return max(counts, key=counts.__getitem__, default=None)
+def modality(files: Iterable[Path]) -> tuple[Path, str] | None:
+    """Returns what the most of some files hold where there is no input for it yet, `audio`, and one that holds it."""
+    found: dict[str, list[Path]] = {}
+    for path in files:
+        for name, endings in MODALITIES.items():
+            if _ending(path) in endings.split() and path.stem.lower() not in _WORDS_ABOUT:
+                found.setdefault(name, []).append(path)
+    most = max(found, key=lambda name: len(found[name]), default=None)
+    return None if most is None else (min(found[most]), most)
 
 
 def advice(files: Iterable[Path]) -> str | None:

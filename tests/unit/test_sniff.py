@@ -310,8 +310,7 @@ def test_packed_tables_are_read_and_archives_told_how_to_unpack(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
-    [("a.txt", "looks like text, which is not supported"), ("a.wav", "looks like audio, which is not")],
+    ("name", "told"), [("a.txt", "text is not supported yet"), ("a.wav", "audio is not supported")]
 )
 def test_what_is_missing_is_named(tmp_path, name, told):
     (tmp_path / name).touch()

@@ -28,16 +28,16 @@ class Found:
         shape: Shape of one example.
         why: Reasons, by the key of the data document or of the source they are for.
         left_out: Columns that are no features.
+        offers: Fields of the source that the user may want, each with its value and what speaks for it.
         labels: Raw targets by part, as the files bring them.
         values: Values of all examples, padding aside.
         missing: How many of them are missing.
+        zeros: How many steps are zero at the start and at the end of each series, by piece.
         steps: Shortest and longest series, padding aside; None for images.
         classes: Examples of each class.
         split: The data document's `split`; empty for a set that brings all parts.
         limit: The data document's `limit`; empty for all examples.
         sizes: Examples of each part after both.
-        zeros: How many steps are zero at the start and at the end of each series, by piece.
-        offers: Fields of the source that the user may want, each with its value and what speaks for it.
         notes: What a user should know of how the set is read, a line each.
         folds: Folds that the space asks for; None where the validation part is large enough.
         strategy: How they are cut.
@@ -51,16 +51,16 @@ class Found:
     shape: tuple[int, ...]
     why: dict[str, str]
     left_out: list[str] = field(default_factory=list)
+    offers: dict[str, tuple[Any, str]] = field(default_factory=dict)
     labels: dict[str, np.ndarray] = field(default_factory=dict)
     values: int = 0
     missing: int = 0
+    zeros: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     steps: tuple[int, int] | None = None
     classes: dict[str, int] = field(default_factory=dict)
     split: dict[str, float] = field(default_factory=dict)
     limit: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
-    zeros: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-    offers: dict[str, tuple[Any, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     folds: int | None = None
     strategy: Strategy = "stratified"

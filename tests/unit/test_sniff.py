@@ -324,7 +324,7 @@ def test_text_is_named_whatever_else_is_wrong_with_it(tmp_path):
     (tmp_path / "texts" / "README.txt").touch()
     assert "holds no data set" in refusal(tmp_path / "texts")
     (tmp_path / "texts" / "pos" / "1.txt").touch()
-    assert "texts: looks like text, which is not supported yet" in refusal(tmp_path / "texts")
+    assert "1.txt: text is not supported yet" in refusal(tmp_path / "texts")
     rows = [f"2014-04-01 00:{i:02}:00,{i * 7 % 5 / 3}" for i in range(50)]
     message = refusal(written(tmp_path / "t.csv", "timestamp,value", rows))
     assert "There is no task for anomalies or forecasts yet" in message

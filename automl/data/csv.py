@@ -123,7 +123,8 @@ class Csv(_layout.Arrays):
         if isinstance(self.offset, float):
             return np.full(len(features), self.offset)
         by_name = dict(zip(tidy(self.offset), self.offset.values(), strict=True))
-        stray = next((name for name in by_name if name not in features), None)
+        there = set(features)
+        stray = next((name for name in by_name if name not in there), None)
         if stray is not None:
             hint = did_you_mean(stray, features)
             raise fault(path, f"`offset` names {stray!r}, which is no feature", expected=shorten(features), hint=hint)

@@ -60,8 +60,9 @@ class Columns:
         return len(set(self.head[column]))
 
     def whole(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Returns some columns of the whole file, as text."""
-        (found,) = self.table.pieces(self.path, list(self.kinds), (), columns, rows=0)
+        """Returns some columns of the whole file as text, or of as many of its rows as memory is meant to hold."""
+        rows = 2 * CELLS // max(1, len(columns))
+        found = next(self.table.pieces(self.path, list(self.kinds), (), columns, rows=rows))
         return pd.DataFrame({name: tidy(found[name]) for name in columns}, dtype=object)
 
 
@@ -145,7 +146,7 @@ def target(columns: Columns, named: str | None) -> tuple[str, str]:
             if name.lower() == word and not (word == "y" and space):
                 return name, "what is learned, by its name; another: --target"
     words = [name for name in header if columns.kinds[name] == "words"]
-    if words == header[-1:]:
+    if words == header[-1:] and 2 * columns.different(words[0]) <= len(columns.head[words[0]]):
         return header[-1], "the only column of words, and the last one; another: --target"
     return _only(columns), "the only column that can be classes; another: --target"
 
@@ -157,7 +158,7 @@ def _only(columns: Columns) -> str:
     # Of more columns the first rows must do.
     text = columns.whole(plain) if len(plain) <= 3 * FEW else pd.DataFrame({name: columns.head[name] for name in plain})
     could = [name for name in text if _classes(text[name].to_numpy(dtype=str))]
-    if columns.table.header and not could:
+    if columns.table.header and not could and columns.kinds[header[-1]] == "numbers":
         return header[-1]
     if columns.table.header and could == header[-1:]:
         return header[-1]
@@ -216,10 +217,11 @@ def leaks(columns: Columns, features: Sequence[str], target: str) -> list[str]:
     text = columns.whole([*few, target])
     told = []
     for name in few:
+        values = text[name].nunique()
         sure = _sure(text[name], text[target])
-        if len(sure) == text[name].nunique():
-            told.append(f"{name!r} determines {target!r}: each of its {len(sure)} values comes with one class alone")
-        elif text[name].nunique() == 2 and sure:
+        if sure and (text[target].groupby(text[name]).nunique() == 1).all():
+            told.append(f"{name!r} determines {target!r}: each of its {values} values comes with one class alone")
+        elif sure and values == 2:
             told.append(_told(text, name, target, sure[0]))
     return told
 

@@ -174,6 +174,8 @@ def test_a_target_is_not_taken_because_it_stands_last(tmp_path):
     # Accelerations, of which none is a label.
     rows = [f"{-i},{i % 2},{i % 3},{'uv'[i % 2]}" for i in range(30)]
     assert sniff.look(written(path, "x,y,z,activity", rows)).fields["target"] == "activity"
+    rows = [f"{-i},{i % 2},{i % 3},2024-01-{i + 1:02}" for i in range(30)]
+    assert "Expected one of a (2 values), b (3 values)" in refusal(written(path, "n,a,b,when", rows))
     # What no other column can be is more than a place.
     rows = [f"{-i / 7:.3f},{i / 3:.3f},{i % 3}" for i in range(30)]
     assert "the only column that can be classes" in sniff.look(written(path, "a,b,kind", rows)).why["target"]
@@ -234,6 +236,9 @@ def test_a_column_that_determines_the_target_is_named(tmp_path):
     assert told in found.notes
     assert told in " ".join(sniff.data.write(found, tmp_path, "automl").replace("#", "").split())
     assert found.facts["notes"] == found.notes
+    rows = [f"{-i},{i % 10},{i % 2},{int(i % 10 == 0)}" for i in range(60)]
+    found = sniff.look(written(tmp_path / "t.csv", "a,code,b,label", rows))
+    assert found.notes == ["'code' determines 'label': each of its 10 values comes with one class alone"]
     assert not sniff.look(csv(tmp_path / "u.csv", "ab")).notes
 
 

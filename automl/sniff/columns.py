@@ -33,7 +33,8 @@ FEW = 20
 FEWEST = 8
 """Rows that rise by chance so seldom that it means something."""
 
-ROW_NUMBERS = ("", "id", "index", "unnamed: 0")  # pandas writes its index under no name
+_ROW_NUMBERS = ("", "id", "index", "unnamed: 0")  # pandas writes its index under no name
+_NUMBERED = re.compile(r".*([ _.-](id|idx|index)|[a-z]I[dD])")
 _DECIMALS = re.compile(r"[+-]?\d+\.(\d+)")
 
 Kind = Literal["numbers", "dates", "words", "nothing"]
@@ -54,6 +55,12 @@ class Columns:
     table: Table
     head: dict[str, tuple[str, ...]]
     kinds: dict[str, Kind]
+
+    def counts(self, column: str) -> bool:
+        """Returns whether a column only counts rows, by its name: `id`, or `PassengerId` where it rises."""
+        if column.lower() in _ROW_NUMBERS:
+            return True
+        return _NUMBERED.fullmatch(column) is not None and _rises(self.head[column], self.table.decimal)
 
     def different(self, column: str) -> int:
         """Returns how many different values the first rows of a column hold."""
@@ -101,7 +108,7 @@ def order(columns: Columns, target: str) -> tuple[str | None, list[str], str]:
 
     That is a column of dates, or of numbers that rise from each row to the next.
     """
-    names = [name for name in columns.kinds if name != target and name.lower() not in ROW_NUMBERS]
+    names = [name for name in columns.kinds if name != target and not columns.counts(name)]
     dates = [name for name in names if columns.kinds[name] == "dates" and columns.different(name) > 1]
     likely = [
         name for name in names if columns.kinds[name] == "numbers" and _rises(columns.head[name], columns.table.decimal)

@@ -84,7 +84,7 @@ def _features(seen: Columns, target: str, when: Sequence[str]) -> list[str]:
     """Returns the columns that hold numbers, as far as the first rows tell, and are not the rows' own."""
     others = {target, *when}
     rest = [name for name in seen.kinds if name not in others]
-    named = [name for name in rest if name.lower() not in columns.ROW_NUMBERS]
+    named = [name for name in rest if not seen.counts(name)]
     features = [name for name in named if seen.kinds[name] in ("numbers", "nothing")]
     if not any(seen.kinds[name] == "numbers" for name in features):
         hint = "There is no input for text yet" if "words" in map(seen.kinds.get, named) else None

@@ -224,6 +224,11 @@ def test_a_date_or_a_rising_number_is_the_order_and_no_feature(tmp_path, when):
 def test_what_only_counts_rows_is_no_order(tmp_path):
     rows = [f"{i},{i % 5},{'ab'[i > 20]}" for i in range(40)]
     assert "order" not in sniff.look(written(tmp_path / "t.csv", "Id,a,label", rows)).fields
+    found = sniff.look(written(tmp_path / "t.csv", "PassengerId,a,label", rows))
+    assert ("order" in found.fields, found.left_out) == (False, ["PassengerId"])
+    rows_of_stations = [f"{i % 4},{i % 5},{'ab'[i > 20]}" for i in range(40)]
+    found = sniff.look(written(tmp_path / "t.csv", "station_id,a,label", rows_of_stations))
+    assert found.left_out == []
     message = refusal(written(tmp_path / "t.csv", "number,a,label", rows))
     assert "holds no example of class" in message
     assert "If 'number' is no time but counts rows, call it id" in message

@@ -78,10 +78,10 @@ class Npz(_layout.Arrays):
 
     def _splits(self, archive: np.lib.npyio.NpzFile, path: Path) -> Splits:
         keys = archive.files
-        parts = {name: key for name in PARTS if (key := self._key(keys, self.x, name, path)) is not None}
+        named = {name: key for name in PARTS if (key := self._key(keys, self.x, name, path)) is not None}
+        parts = {name: self._part(archive, path, key, name) for name, key in named.items()}
         if "train" in parts:
-            loaded = {name: self._part(archive, path, key, name) for name, key in parts.items()}
-            return Splits(loaded["train"], loaded.get("val"), loaded.get("test"))
+            return Splits(parts["train"], parts.get("val"), parts.get("test"))
         if parts or self.x not in keys:
             wanted = f"{self.x}_train"
             others = [key for key in keys if keyed(key)[0] != self.y]

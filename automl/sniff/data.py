@@ -24,7 +24,8 @@ def write(found: Found, folder: Path, command: str) -> str:
         key: "from the folder of this document on" if inside else "not below the folder of this document"
     } | found.why
     lines = [f"# {command}", "#", *notes.wrapped(f"{found.told}.")]
-    lines += [line for note in found.notes for line in notes.wrapped(f"{note}.")]
+    for note in found.notes:
+        lines += notes.wrapped(f"Note: {note}.")
     lines += notes.entry("name", found.name, "the name of the experiment in MLflow")
     lines += ["source:", f"  {found.kind}:"]
     for name, value in {key: found.path, **found.fields}.items():

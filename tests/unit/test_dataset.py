@@ -200,7 +200,7 @@ def test_folds_of_a_time_line_walk_forward(tmp_path):
     splits = Timeline(part(150))
     with pytest.raises(
         DataError,
-        match="stratified trains on what comes after the examples it validates. Expected strategy: walk_forward",
+        match=r"stratified trains on what comes after the examples it validates\. Expected strategy: walk_forward",
     ):
         dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3))
     dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3, strategy="walk_forward"))

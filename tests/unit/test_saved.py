@@ -17,7 +17,12 @@ from automl.errors import SearchError
 from automl.journal import Asked, Ended, Header, Journal
 
 SPEC = {"name": "d", "digest": "a", "input": "image", "task": "classification", "shape": [4, 4, 1], "sizes": {}}
-SETTINGS = {"space": "mine", "name": "mine-d", "data": {**SPEC, "classes": ["a", "b", "c"], "strategy": "stratified"}}
+SETTINGS = {
+    "space": "mine",
+    "tracking_uri": "sqlite:///elsewhere/mlflow.db",
+    "name": "mine-d",
+    "data": {**SPEC, "classes": ["a", "b", "c"], "strategy": "stratified"},
+}
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
 DOCUMENT = {"model": [{"dense": {"units": {"min": 8, "max": 64}}}], "data": DATA}
 WEIGHTS = 4 * 4 * 3 + 3

@@ -108,7 +108,8 @@ def check(x: np.ndarray, where: Path | str, names: Sequence[str] | None = None) 
         return
     place, pair = next(iter(pairs.items()))
     of = f" of column {names[place]!r}" if names is not None else f" of channel {place + 1}" if channels > 1 else ""
-    offsets = [float(np.floor(np.nanmin(values[:, at]))) if at in pairs else 0.0 for at in range(channels)]
+    # The least of those that become one, not the least of all, which may be a zero for what is missing.
+    offsets = [float(np.floor(pairs[at][0])) if at in pairs else 0.0 for at in range(channels)]
     problem = fault(
         where,
         f"numbers{of} that differ are one number in float32",

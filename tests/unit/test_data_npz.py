@@ -170,6 +170,8 @@ def test_numbers_that_float32_does_not_tell_apart_are_refused_or_taken_off(tmp_p
     assert "Take 1700000000 off them with the field `offset`, and off what the model is given" in message
     found = Npz(file="a.npz", offset=1.7e9).load(tmp_path).train.x
     np.testing.assert_array_equal(found.astype(np.float32), np.arange(60).reshape(6, 10))
+    np.savez(tmp_path / "a.npz", x=np.where(np.arange(10) < 7, seconds, 0), y=Y)
+    assert "Take 1700000000 off them" in failure(Npz(file="a.npz"), tmp_path)
     np.savez(tmp_path / "a.npz", x=-seconds / 3, y=Y)
     assert "numbers that differ are one number in float32" in failure(Npz(file="a.npz"), tmp_path)
     both = np.stack([seconds, seconds % 7], axis=-1)

@@ -192,7 +192,7 @@ class Table:
 
     def _no_number(self, column: pd.Series, row: int, path: Path) -> DataError:
         received = str(column.iloc[row])
-        hint = "Choose the numeric columns with `columns`"
+        hint = "Mend the row, or choose the numeric columns with `columns`"
         if self.decimal == "." and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?", received):
             hint = "Where the comma stands before decimals, write `decimal: ','`"
         return fault(

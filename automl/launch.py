@@ -41,8 +41,8 @@ from automl.leaderboard import backend
 from automl.loop import Loop
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
-from automl.retelling import Retelling, described, with_trials
-from automl.tracking import Tracker, store
+from automl.retelling import Retelling, described, with_data, with_trials
+from automl.tracking import Tracker, same_address, store
 from automl.trial import run_trial
 from automl.watcher import Watcher
 from automl.winner import Summary
@@ -194,7 +194,7 @@ def resume(
         return typed.built(Summary, finished.result, f"{folder}/journal.jsonl: the finish event: result")
     written, changed = changes.settled(history, watcher, accept_changes)
     now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
-    read = experiment.check(now, header.settings["space"], layers=False)
+    read = with_data(experiment.check(now, header.settings["space"], layers=False))
     machine = environment.same_machine(backend(header), header.threads, header.settings)
     if options.cluster is not None:
         if machine.cluster is None:

@@ -37,6 +37,19 @@ def data_of(header: Header) -> DataSpec:
     return typed.built(DataSpec, {**kept, "folder": ""}, f"{header.search}: settings: data")
 
 
+def with_data(read: Experiment) -> Experiment:
+    """Returns an experiment that a journal holds, once it is seen to have data: no search begins without.
+
+    Raises:
+        SearchError: It has none.
+    """
+    if read.data is None:
+        raise SearchError(
+            f"{read.document.name}: the document of the search has no data. Somebody changed its journal."
+        )
+    return read
+
+
 class Retelling:
     """Follows a journal and tells the tracker what its driver told, or would have told, of every event.
 
@@ -104,7 +117,8 @@ class Retelling:
     def _begin(self, known: Standings | None = None) -> None:
         """Begins the search's run, or goes on with it, perhaps under a changed document."""
         header, content = self._header, with_trials(self._document, self._total)
-        read = experiment.check(Document(content, header.search), header.settings["space"], layers=False)
+        checked = Document(content, header.search)
+        read = with_data(experiment.check(checked, header.settings["space"], layers=False))
         self._read, self._standings = read, Standings(read.objective, read.direction)
         if known is not None:
             for asked in known.asked.values():

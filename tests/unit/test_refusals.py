@@ -10,14 +10,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from click.testing import CliRunner
 
 from automl import environment, leaderboard
 from automl.cli import main
-from automl.errors import refused
+from automl.errors import SearchError, refused
 from automl.journal import FILE, Asked, Ended, Header, Journal, Lock, Resumed
+from automl.records import DataSpec
+from automl.retelling import Retelling
 
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
 DOCUMENT = {"model": [{"dense": {"units": {"min": 8, "max": 64}}}], "data": DATA}
@@ -178,3 +181,18 @@ def test_the_prediction_of_a_plan_that_is_damaged_is_none(home):
         assert recall(home, "a") is None
     path.write_text(json.dumps({"seconds": 2, "low_s": 1, "high_s": 3, "later": 1}))
     assert recall(home, "a") == Prediction(2, 1, 3)
+
+
+@pytest.mark.parametrize("data", [None, "GONE"])
+def test_a_search_whose_document_lost_its_data_is_a_line(home, data):
+    document = {**DOCUMENT, "data": data} if data is None else {"model": DOCUMENT["model"]}
+    settings = {"space": "mine", "name": "mine", "experiment": "d", "tracking_uri": "x", "workers": 1, "source": None}
+    header = Header("a", 1, document, "a" * 64, (), 0, 2, "tensorflow", {}, "here", settings)
+    spec = DataSpec("", "d", "a", "image", "classification", (8, 8, 1), {}, ("0", "1"))
+    with pytest.raises(SearchError, match="a: the document of the search has no data"):
+        Retelling(MagicMock(), spec).tell([header])
+    with Journal.create(home / "searches" / "a", header):
+        pass
+    done = run("resume")
+    assert done.exit_code == 1
+    assert "journal.jsonl: the document of the search has no data" in done.stderr

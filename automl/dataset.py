@@ -87,18 +87,22 @@ def registered_name(member: Member) -> str:
 
 
 def prepare(
-    document: DataDocument, folder: Path, root: Path | None = None, evaluation: Evaluation | None = None
+    document: DataDocument,
+    folder: Path,
+    root: Path | None = None,
+    evaluation: Evaluation | None = None,
+    version: int = VERSION,
 ) -> DataSpec:
     """Reads the set a document declares and stores it, ready for memory maps.
 
-    The result depends on the document and the data alone. Preprocessing is learned from the training part only. A
-    search that an earlier version began goes on with the parts it had, where today's would be cut otherwise.
+    The result depends on the document and the data alone. Preprocessing is learned from the training part only.
 
     Args:
         document: What to prepare.
         folder: Where to store it; the same preparation there is left as it is, another is replaced.
         root: The parent folder of data sets given by the user; None for the document's own, and then the usual places.
         evaluation: How trials are measured; with folds there is no `val` to cut, and preprocessing is learned for each.
+        version: Of the cuts; an earlier one for a search that began with it, which goes on with the parts it had.
 
     Returns:
         The description that `load_spec(folder)` reads.
@@ -125,13 +129,11 @@ def prepare(
         raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
     classes = task.classes(np.concatenate([part.y for part in given]))
 
-    parts, folds = _cut(document, splits, evaluation or Evaluation())
+    parts, folds = _cut(document, splits, evaluation or Evaluation(), version)
     parts = {part: Part(content.x, _targets(task, content.y, classes)) for part, content in parts.items()}
 
     digest = _store.digest(parts, classes, folds)
     if document.digest not in (None, digest):
-        if (kept := _kept(document, splits, folder, evaluation)) is not None:
-            return replace(kept, input_fields=_fields(document.input), task_fields=_fields(task))
         raise _bad(
             name,
             "the data is not what it was",
@@ -151,7 +153,7 @@ def prepare(
         stem=document.input.fit(parts["train"].x),
         input_fields=_fields(document.input),
         task_fields=_fields(task),
-        version=VERSION,
+        version=version,
         notes=(*splits.notes, *_constant(parts["train"].x, name, splits.notes)),
     )
     if folds is not None and evaluation is not None:
@@ -159,6 +161,12 @@ def prepare(
         stems = tuple(document.input.fit(parts["train"].x[rows]) for rows in trains)
         spec = replace(spec, stems=stems, strategy=evaluation.strategy)
     return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), folds)
+
+
+def is_recut(document: DataDocument, evaluation: Evaluation, version: int) -> bool:
+    """Tells whether a set that was cut by an earlier version would be cut otherwise today, for a good reason."""
+    grouped = getattr(document.source, "group", None) is not None
+    return version < VERSION and (grouped or evaluation.strategy == "walk_forward")
 
 
 def load_spec(folder: Path) -> DataSpec:
@@ -172,38 +180,33 @@ def load_spec(folder: Path) -> DataSpec:
     return _store.read(folder)
 
 
-def _cut(document: DataDocument, splits: Splits, evaluation: Evaluation) -> tuple[dict[str, Part], np.ndarray | None]:
+def _cut(
+    document: DataDocument, splits: Splits, evaluation: Evaluation, version: int
+) -> tuple[dict[str, Part], np.ndarray | None]:
     """Returns the parts, limited, and which fold each training example validates, where there are folds."""
-    from automl.data import _folds, _split
+    from automl.data import _earlier, _folds, _split
 
     split, strata, name, many = document.split, document.task.strata, document.name, evaluation.folds
-    val = split.val if many is None else None
-    walks = evaluation.strategy == "walk_forward"
-    parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name, walks=walks)
+    strategy, val = evaluation.strategy, split.val if many is None else None
+    if version < VERSION:
+        parts = _earlier.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name)
+    else:
+        walks = strategy == "walk_forward"
+        parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name, walks=walks)
     limits = document.limit.model_dump() if document.limit else {}
     parts = _split.limited(parts, limits, split.seed, strata)
     _split.check_classes(parts, strata, name)
     if many is None:
         return parts, None
+    train = parts["train"]
+    if version < VERSION:
+        return parts, _earlier.folds(train, many, strategy, split.seed, strata(train.y))
     if isinstance(splits, Timeline) and not walks:
-        what = f"strategy {evaluation.strategy} trains on what comes after the examples it validates"
+        what = f"strategy {strategy} trains on what comes after the examples it validates"
         hint = "The set says when its examples were; if that does not matter, leave `order` out of the source"
         raise _bad(name, what, expected="strategy: walk_forward", hint=hint)
-    found = _folds.assigned(parts["train"], many, evaluation.strategy, split.seed, strata, name)
-    return parts, _folds.limited(found, limits.get("val"), split.seed, strata(parts["train"].y))
-
-
-def _kept(document: DataDocument, splits: Splits, folder: Path, evaluation: Evaluation | None) -> DataSpec | None:
-    """Returns what an earlier version prepared for a search that goes on, where its cuts would be others today."""
-    recut = splits.train.groups is not None
-    if evaluation is not None and evaluation.folds is not None:
-        limited = document.limit is not None and document.limit.val is not None
-        recut = recut or limited or evaluation.strategy == "walk_forward"
-    try:
-        spec = load_spec(folder)
-    except DataError:
-        return None
-    return spec if recut and spec.version < VERSION and spec.digest == document.digest else None
+    found = _folds.assigned(train, many, strategy, split.seed, strata, name)
+    return parts, _folds.limited(found, limits.get("val"), split.seed, strata(train.y))
 
 
 def _fields(member: Member) -> dict[str, Any]:

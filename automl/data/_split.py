@@ -40,8 +40,8 @@ def cut(
     """
     left, parts = splits.train, {"val": splits.val, "test": splits.test}
     if val is None:
-        left = left if splits.val is None else _joined(left, splits.val)
-        parts["val"] = _take(left, np.arange(0))
+        left = left if splits.val is None else joined(left, splits.val)
+        parts["val"] = take(left, np.arange(0))
     wanted = (("test", test), ("val", val))
     fractions = {part: fraction for part, fraction in wanted if parts[part] is None and fraction is not None}
     labels = strata(left.y)
@@ -55,8 +55,8 @@ def cut(
     elif fractions:
         rows = _drawn(left.y, fractions, seed, strata, name)
     if rows:
-        parts |= {part: _take(left, chosen) for part, chosen in rows.items()}
-        left = _take(left, np.setdiff1d(np.arange(len(left.x)), np.concatenate([*rows.values()])))
+        parts |= {part: take(left, chosen) for part, chosen in rows.items()}
+        left = take(left, np.setdiff1d(np.arange(len(left.x)), np.concatenate([*rows.values()])))
     found = {"train": left, **{part: content for part, content in parts.items() if content is not None}}
     _groups.check_apart(found, name)
     return found
@@ -73,7 +73,7 @@ def limited(parts: Mapping[str, Part], limits: Mapping[str, int | None], seed: i
             rows = np.arange(len(part.x))
             # resample rather than train_test_split: that one wants an example of each class among the left-out too.
             chosen = resample(rows, replace=False, n_samples=limit, random_state=seed, stratify=strata(part.y))
-            result[name] = _take(part, np.sort(chosen))
+            result[name] = take(part, np.sort(chosen))
     return result
 
 
@@ -148,7 +148,8 @@ def _choose(y: np.ndarray, count: int, seed: int, strata: Strata, where: str) ->
     return np.sort(chosen)
 
 
-def _joined(one: Part, other: Part) -> Part:
+def joined(one: Part, other: Part) -> Part:
+    """Returns both, one after the other."""
     groups = None
     if one.groups is not None or other.groups is not None:
         # Examples of a part that names no groups belong to none.
@@ -157,5 +158,6 @@ def _joined(one: Part, other: Part) -> Part:
     return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), groups)
 
 
-def _take(part: Part, rows: np.ndarray) -> Part:
+def take(part: Part, rows: np.ndarray) -> Part:
+    """Returns some examples of a part."""
     return Part(part.x[rows], part.y[rows], None if part.groups is None else part.groups[rows])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,13 @@ def prepare(
     evaluation: Any = None,
     source: Any = None,
     digest: str | None = None,
-    task: Any = "classification",
+    version: int = dataset.VERSION,
     **split: Any,
 ) -> DataSpec:
     csv = {"file": str(folder / "t.csv"), "target": "kind", "group": "patient", "shape": [2, 1], **(source or {})}
-    written = {"name": "t", "source": {"csv": csv}, "input": "series", "task": task, "split": split}
+    written = {"name": "t", "source": {"csv": csv}, "input": "series", "task": "classification", "split": split}
     written["digest"] = digest
-    return dataset.prepare(DataDocument.model_validate(written), folder / "d", None, evaluation)
+    return dataset.prepare(DataDocument.model_validate(written), folder / "d", None, evaluation, version)
 
 
 def rows(spec: DataSpec, part: str) -> list[int]:
@@ -124,19 +123,40 @@ def test_folds_count_examples_too(tmp_path: Path) -> None:
     assert folds.max() - folds.min() <= 4
 
 
-def test_a_search_of_an_earlier_version_goes_on_with_the_parts_it_had(tmp_path: Path) -> None:
-    """Its groups were cut otherwise, and the digest in its journal is of that cut. Any other digest is refused."""
-    table(tmp_path / "t.csv", [f"p{row // 5}" for row in range(60)])
-    earlier = prepare(tmp_path, seed=5)
-    had = rows(earlier, "test")
+@pytest.mark.parametrize(
+    ("group", "evaluation", "digest"),
+    [
+        ("patient", {}, "e593137266887962b4db48c8738d55241dcdbc01e06ea7ac0a43ac1d358cc155"),
+        ("patient", {"folds": 3}, "0590569b68e881b3dcb02f619124ae363a1e81b366319cfbd45e0692d1a55df1"),
+        (
+            "patient",
+            {"folds": 3, "strategy": "group"},
+            "74a2f4ea401602f20568f36cf1ed75e3a0e369447521a4627832f790ed679a24",
+        ),
+        (
+            None,
+            {"folds": 3, "strategy": "walk_forward"},
+            "4360cc37ea5a0bffd6947dcf3b37aff46adb8c379f3358231475612d93dbf92a",
+        ),
+    ],
+)
+def test_a_search_of_the_first_version_goes_on_with_the_parts_it_had(
+    tmp_path: Path, group: str | None, evaluation: dict[str, Any], digest: str
+) -> None:
+    """The digests were written by it: those of its journals."""
+    table(tmp_path / "t.csv", [f"p{row // 5}" for row in range(120)], kinds="aaab")
+    source, measured = {"group": group, "columns": ["row", "b"]}, Evaluation(**evaluation)
+    spec = prepare(tmp_path, measured, source, digest=digest, version=1)
+    assert (spec.digest, spec.version) == (digest, 1)
     with pytest.raises(DataError, match="the data is not what it was"):
-        prepare(tmp_path, digest=earlier.digest)
-    written = json.loads((tmp_path / "d/spec.json").read_text())
-    for name in ("version", "input_fields", "task_fields"):
-        del written[name]
-    (tmp_path / "d/spec.json").write_text(json.dumps(written))
-    again = prepare(tmp_path, digest=earlier.digest, task={"classification": {"class_weights": "balanced"}})
-    assert rows(again, "test") == had
-    assert again.task_fields == {"class_weights": "balanced"}
-    with pytest.raises(DataError, match="the data is not what it was"):
-        prepare(tmp_path, digest="0" * 64)
+        prepare(tmp_path, measured, source, digest=digest)
+
+
+def test_what_the_first_version_cut_alike_is_the_same_today(tmp_path: Path) -> None:
+    table(tmp_path / "t.csv", [f"p{row // 5}" for row in range(120)], kinds="aaab")
+    source = {"group": None, "columns": ["row", "b"]}
+    for folds, digest in (
+        (None, "44ca5306461f3192a01fa63295a38c60372bd9a2f504141e7425781114057326"),
+        (3, "81c01659933350b758635794178a518d6b702c1a482aea48937e8c9eb43e7fae"),
+    ):
+        assert prepare(tmp_path, Evaluation(folds=folds), source, digest=digest).version == 2

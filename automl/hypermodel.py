@@ -28,11 +28,11 @@ class SpaceModel(keras_tuner.HyperModel):
         tuner = keras_tuner.Hyperband(space.hypermodel(), objective="val_accuracy", max_epochs=20)
         tuner.search()
 
-    `tuner.search()` trains on the space's data, prepared once, through its phases and with its callbacks, for its
-    epochs; `tuner.search(x, y, validation_data=(x_val, y_val))` on arrays of the same shape and the same classes,
-    counted from 0. Parameters have the names that they have elsewhere; those that are no plain ranges are codes, which
-    `values` reads: Keras Tuner's choices know no null, no list and no mixture. A point that breaks a constraint, or
-    whose layers do not fit each other, is a failed trial.
+    `tuner.search()` trains on the space's data, prepared once, with folds on the last of them, through its phases and
+    with its callbacks, for its epochs; `tuner.search(x, y, validation_data=(x_val, y_val))` on arrays of the same shape
+    and the same classes, counted from 0. Parameters have the names that they have elsewhere; those that are no plain
+    ranges are codes, which `values` reads: Keras Tuner's choices know no null, no list and no mixture. A point that
+    breaks a constraint, or whose layers do not fit each other, is a failed trial.
 
     Args:
         read: The space with its data.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from PIL import Image
 
 from automl import dataset, environment, experiment, launch, pretrained
 from automl.cli import plan
-from automl.errors import ConfigError, SearchError
+from automl.errors import ConfigError, DataError, SearchError
 from automl.experiment import Experiment
 from automl.journal import Asked, Ended, Finished, Header, Journal
 from automl.launch import Options
@@ -38,6 +40,33 @@ class Listener(Watcher):
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+
+def test_a_resume_cuts_the_data_as_the_version_that_began_the_search(tmp_path, monkeypatch):
+    rows = [f"{row},{row % 7},p{row // 5},{'ab'[row % 2]}" for row in range(90)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,patient,kind", *rows]))
+    csv = {"file": str(tmp_path / "t.csv"), "target": "kind", "group": "patient", "shape": [2, 1]}
+    data = {"name": "t", "source": {"csv": csv}, "input": "series", "task": "classification"}
+    read = dataset.DataDocument.model_validate(data)
+    old, new = (dataset.prepare(read, tmp_path / "d", None, None, version) for version in (1, 2))
+    assert old.digest != new.digest
+    machine = SimpleNamespace(backend="tensorflow", cluster=None)
+    monkeypatch.setattr(launch.environment, "same_machine", lambda *_: machine)
+    monkeypatch.setattr(launch.environment, "become_driver", lambda _: None)
+    monkeypatch.setattr(launch, "_drive", lambda _, prepared, *__: prepared)
+    document = {"model": ["flatten"], "data": data}
+    for name, spec, kept in (("old", old, {}), ("new", new, {"data": {"version": 2}}), ("odd", new, {})):
+        settings = {"space": "s", "name": "s-t", "tracking_uri": "sqlite:///x", "data_root": None, **kept}
+        header = Header(name, 1, document, spec.digest, (), 0, 1, "tensorflow", {}, "here", settings)
+        Journal.create(tmp_path / "searches" / name, header).close()
+    said, options = Listener(), launch.Options(home=tmp_path)
+    assert replace(launch.resume("old", options, said), folder="") == replace(old, folder="")
+    assert len(said.said) == 1
+    assert "stays cut as it was" in said.said[0]
+    assert launch.resume("new", options, said).digest == new.digest
+    assert len(said.said) == 1
+    with pytest.raises(DataError, match="the data is not what it was"):
+        launch.resume("odd", options, said)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import devices, files, programs, typed
+from automl.checkout import git_commit as git_commit  # noqa: PLC0414 - of the surroundings too
 from automl.cluster import Nodes, Share, crew
 from automl.errors import ConfigError, Problem
 
@@ -104,21 +104,6 @@ def versions() -> dict[str, str]:
     """Returns the versions that a result depends on."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES if installed(name)}
     return {"python": platform.python_version(), **found}
-
-
-def git_commit(folder: Path) -> str | None:
-    """Returns the commit of the git checkout around `folder`, or None where there is none."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def cores() -> int:

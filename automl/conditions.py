@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from automl.errors import did_you_mean, shorten
-from automl.nodes import Condition, Param
+from automl.nodes import Condition, Param, Tail
 from automl.problems import Problems
+
+MAX_CONDITIONS = 100
+"""Conditions of one parameter, those of all that it depends on among them."""
+LISTED = 20
+"""Values of a range that a message lists; of more it tells the ends."""
+
+Parents = Mapping[str, list[tuple[Condition, Param]]]
+"""For each parameter what it depends on: the condition, and the parameter that it speaks of."""
 
 
 def ordered(params: Mapping[str, Param], failed: Collection[str], problems: Problems) -> tuple[Param, ...]:
@@ -18,34 +26,53 @@ def ordered(params: Mapping[str, Param], failed: Collection[str], problems: Prob
         failed: Names of parameters whose domains are wrong, and told.
         problems: Where to note conditions that cannot hold.
     """
-    done: dict[str, Param] = {}
-    open_: set[str] = set()
-    dead: set[str] = set()
-
-    def visit(param: Param) -> tuple[Condition, ...]:
-        if param.name in done:
-            return done[param.name].conditions
-        if param.name in open_:
-            problems.add((*param.path, "when"), f"{param.name} depends on itself through when")
-            return ()
-        open_.add(param.name)
-        chain: list[Condition] = []
-        for condition in param.conditions:
-            parent = _parent(condition, param, params, failed, problems)
-            if parent is not None:
-                chain += [c for c in (*visit(parent), condition) if c not in chain]
-        open_.discard(param.name)
-        if any(c.name in dead for c in chain) or not _can_hold(chain):
-            if not any(c.name in dead for c in chain):
-                what = f"{param.name} can never exist: no value of what it depends on allows it"
-                problems.add(param.path, what, hint="Remove it, or widen its conditions")
-            dead.add(param.name)
-        done[param.name] = replace(param, conditions=tuple(chain))
-        return done[param.name].conditions
-
+    parents: dict[str, list[tuple[Condition, Param]]] = {}
     for param in params.values():
-        visit(param)
+        found = [(each, _parent(each, param, params, failed, problems)) for each in param.conditions]
+        parents[param.name] = [(condition, parent) for condition, parent in found if parent is not None]
+    done: dict[str, Param] = {}
+    dead: set[str] = set()
+    for param in params.values():
+        # A loop: a chain may be as long as the document.
+        path = {param.name: param} if param.name not in done else {}
+        while path:
+            last = path[next(reversed(path))]
+            parent = next((each for _, each in parents[last.name] if each.name not in done), None)
+            if parent is None:
+                chain = _chain(parents[last.name], done)
+                # What hangs on a dead one is not wrong as well.
+                if any(each.name in dead for _, each in parents[last.name]) or not _can_exist(last, chain, problems):
+                    dead.add(last.name)
+                done[last.name] = replace(path.pop(last.name), conditions=tuple(chain))
+            elif parent.name in path:
+                problems.add((*parent.path, "when"), f"{parent.name} depends on itself through when")
+                parents[last.name] = [(c, each) for c, each in parents[last.name] if each.name != parent.name]
+            else:
+                path[parent.name] = parent
     return tuple(done.values())
+
+
+def _chain(parents: Sequence[tuple[Condition, Param]], done: Mapping[str, Param]) -> list[Condition]:
+    """Returns all that a parameter depends on, once each; cut off where that is too much."""
+    chain: list[Condition] = []
+    for condition, parent in parents:
+        chain += [each for each in (*done[parent.name].conditions, condition) if each not in chain]
+        if len(chain) > MAX_CONDITIONS:
+            break
+    return chain[: MAX_CONDITIONS + 1]
+
+
+def _can_exist(param: Param, chain: Sequence[Condition], problems: Problems) -> bool:
+    """Tells whether a parameter can ever exist; notes where it cannot, or depends on too much."""
+    if len(chain) > MAX_CONDITIONS:
+        what = f"{param.name} depends on too many others"
+        problems.add(param.path, what, f"at most {MAX_CONDITIONS}, theirs among them")
+        return False
+    if not _can_hold(chain):
+        what = f"{param.name} can never exist: no value of what it depends on allows it"
+        problems.add(param.path, what, hint="Remove it, or widen its conditions")
+        return False
+    return True
 
 
 def _parent(
@@ -66,17 +93,21 @@ def _parent(
         return None
     for value in condition.values:
         if not parent.domain.holds(value):
-            legal = f"one of {shorten(list(parent.domain.points()))}"
+            few = parent.domain.size <= LISTED
+            legal = f"one of {shorten(list(parent.domain.points()))}" if few else parent.domain.described()
             problems.add(path, f"{condition.name} is never {shorten(value)}", legal, shorten(value))
             return None
     return parent
 
 
-def _can_hold(chain: list[Condition]) -> bool:
+def _can_hold(chain: Sequence[Condition]) -> bool:
     """Tells whether all conditions can hold at once: those on one parameter must share a value."""
-    left: dict[str, set[str]] = {}
+    on: dict[str, list[Condition]] = {}
     for condition in chain:
-        # By text, which tells 1, 1.0 and true apart as `same` does.
-        values = {repr(value) for value in condition.values}
-        left[condition.name] = left.get(condition.name, values) & values
-    return all(left.values())
+        on.setdefault(condition.name, []).append(condition)
+    for name, conditions in on.items():
+        # The tails of one repeat all end with its last count.
+        values = next((c.values for c in conditions if not isinstance(c.values, Tail)), conditions[0].values[-1:])
+        if not any(all(condition.holds({name: value}) for condition in conditions) for value in values):
+            return False
+    return True

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from automl.errors import shorten
 
@@ -18,11 +19,22 @@ GRID_POINTS = 10
 """How many points a grid search takes from a range without a step, as Keras Tuner does."""
 
 
+MAX_STEPS = 2**53
+"""Values of a range with a step, or of whole numbers: each has a number of its own as a float, too."""
+
+
 def same(a: Any, b: Any) -> bool:
     """Tells whether two plain values are equal and of one kind: 1, 1.0 and true are three different values."""
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and bool(a == b)
+    return bool(identity(a) == identity(b))
+
+
+def identity(value: Any) -> Any:
+    """Returns what is equal for two plain values that are the same, and only for them, and can be looked up."""
+    if isinstance(value, list):
+        return list, tuple(map(identity, value))
+    if isinstance(value, dict):
+        return dict, tuple((key, identity(item)) for key, item in sorted(value.items()))
+    return type(value), value
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Choice:
 
     def holds(self, value: Any) -> bool:
         """Tells whether `value` is one of them."""
-        return any(same(value, known) for known in self.values)
+        return identity(value) in self._codes
 
     def grid(self) -> Sequence[Any]:
         """Returns every value."""
@@ -64,7 +76,7 @@ class Choice:
 
     def encode(self, value: Any) -> int:
         """Returns the position of `value`."""
-        return next(i for i, known in enumerate(self.values) if same(value, known))
+        return self._codes[identity(value)]
 
     def decode(self, code: int) -> Any:
         """Returns the value at position `code`."""
@@ -77,6 +89,10 @@ class Choice:
         return hp_types.Choice(
             name, list(range(len(self.values))), ordered=False, default=self.encode(self.default), conditions=conditions
         )
+
+    @cached_property
+    def _codes(self) -> dict[Any, int]:
+        return {identity(value): code for code, value in enumerate(self.values)}
 
 
 @dataclass(frozen=True)
@@ -105,8 +121,9 @@ class Range:
         if self.min == self.max:
             return 1
         if self.step is not None:
-            # The small number keeps 0.0 .. 0.5 by 0.1 at six values in floating point.
-            return math.floor((self.max - self.min) / self.step + 1e-9) + 1
+            steps = (self.max - self.min) / self.step
+            # The small numbers keep 0.0 .. 0.5 by 0.1 at six values in floating point, and by 1e-9 at all of them.
+            return math.floor(steps + 1e-9 + 1e-15 * steps) + 1
         return int(self.max - self.min) + 1 if self.whole else None
 
     def holds(self, value: Any) -> bool:
@@ -117,12 +134,12 @@ class Range:
             return False
         if not self.min <= value <= self.max:
             return False
-        return self.step is None or math.isclose(value, self._step(self.encode(value)), abs_tol=1e-12)
+        return self.step is None or math.isclose(value, self.at_step(self.encode(value)), abs_tol=1e-12)
 
     def grid(self) -> Sequence[Any]:
         """Returns what a grid search tries: every step, else up to ten points, evenly on the range's own scale."""
         if self.step is not None:
-            return self._steps()
+            return self.points()
         if self.size is not None and self.size <= GRID_POINTS:
             return [int(self.min) + i if self.whole else self.min for i in range(self.size)]
         fractions = [i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
@@ -130,11 +147,11 @@ class Range:
         return list(dict.fromkeys(round(p) for p in points)) if self.whole else points
 
     def points(self) -> Sequence[Any]:
-        """Returns every value of a finite range; none of a continuous one, which has too many."""
-        if self.step is not None:
-            return self._steps()
+        """Returns every value of a finite range, none of them made before it is asked for; of a continuous one none."""
         if self.whole:
-            return range(int(self.min), int(self.max) + 1)
+            return range(int(self.min), int(self.max) + 1, int(self.step or 1))
+        if self.step is not None:
+            return _Steps(self)
         return [self.min] if self.min == self.max else []
 
     def draw(self, generator: Random) -> int | float:
@@ -161,7 +178,7 @@ class Range:
     def decode(self, code: float) -> int | float:
         """Returns the value of `code`; the other way of `encode`."""
         if self.step is not None:
-            return self._step(int(code))
+            return self.at_step(int(code))
         return int(code) if self.whole else float(code)
 
     def declare(self, name: str, conditions: Sequence[Condition]) -> HyperParameter:
@@ -184,10 +201,8 @@ class Range:
             self, min=float(self.min), max=float(self.max), default=float(self.default), whole=False, step=self.step
         )
 
-    def _steps(self) -> list[Any]:
-        return [self._step(index) for index in range(self.size or 1)]
-
-    def _step(self, index: float) -> int | float:
+    def at_step(self, index: float) -> int | float:
+        """Returns the value at a position on the step grid."""
         assert self.step is not None
         # Not past the end: the last step may lie below `max`.
         point = self.min + min(max(int(index), 0), (self.size or 1) - 1) * self.step
@@ -206,6 +221,24 @@ class Range:
             point = self.min + fraction * (self.max - self.min)
         # 0.1, not 0.09999999999999999; a range narrower than twelve digits stays what it is.
         return min(max(float(f"{point:.12g}"), self.min), self.max)
+
+
+class _Steps(Sequence[Any]):
+    """The values of a range with a step, each made when it is asked for: a fine step has billions."""
+
+    def __init__(self, domain: Range) -> None:
+        self.domain = domain
+
+    def __len__(self) -> int:
+        return self.domain.size or 0
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        place = range(len(self))[index]
+        return self.domain.at_step(place) if isinstance(place, int) else [self.domain.at_step(each) for each in place]
 
 
 def _exponent(number: float) -> int:

@@ -19,9 +19,13 @@ from __future__ import annotations
 
 import difflib
 import errno
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+MAX_GUESSED, MOST_KNOWN = 100, 1_000
+"""Characters of a word that a known one is looked for, and words that are looked at: each takes some 20 us."""
 
 
 class AutomlError(Exception):
@@ -140,7 +144,9 @@ def printable(text: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Returns `did you mean 'x'?` for the known word nearest to `word`, or None when nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    if len(word) > MAX_GUESSED:
+        return None
+    near = difflib.get_close_matches(word, itertools.islice(known, MOST_KNOWN), n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else None
 
 

@@ -6,6 +6,7 @@ fields there are: that is `schema.py`. Domains stand under `model` and `training
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from automl.conditions import ordered
 from automl.document import Document, Path_
 from automl.domains import Range
 from automl.errors import shorten
-from automl.nodes import Condition, Each, Fork, Leaf, Param, Spread, Variant
+from automl.nodes import Condition, Each, Fork, Leaf, Param, Spread, Tail, Variant
 from automl.points import with_points
 from automl.problems import Problems
 from automl.ranges import is_domain, only, read_choice, read_domain
@@ -23,6 +24,10 @@ from automl.space import Space
 SEARCHED = ("model", "training")
 MAX_REPEAT = 1000
 """As `Block.repeat` has it; checked here too, before a parameter is made for every repeat."""
+MAX_NAME = 100
+"""Characters of a block's name: it stands in those of all its parameters and layers."""
+MAX_PARAMS = 10_000
+"""Parameters of a space: a document of few lines can ask for a million, with `each`."""
 RESERVED = (*SEARCHED, "search", "evaluation", "data")
 """Names of sections: a block of such a name would share its parameters' names with the section."""
 VARIANT_KEYS = ("one_of", "default", "when", "name")
@@ -82,12 +87,17 @@ class _Reader:
         """Reads a list of blocks; a block's own name stands behind those of the blocks around it."""
         if not isinstance(items, list):
             return items
-        names = structure.names(items)
-        read = []
-        for index, (item, name) in enumerate(zip(items, names, strict=True)):
+        read, known = [], set[str]()
+        for index, (item, name) in enumerate(zip(items, structure.names(items), strict=True)):
             path = (*scope.path, index)
-            if name in names[:index]:
+            if len(name) > MAX_NAME:
+                what, legal = "a block's name is too long", f"at most {MAX_NAME} characters"
+                self.problems.add(path, what, legal, f"{len(name)} of them")
+                self.problems.unread.append(path)
+                continue
+            if name in known:
                 self.problems.add(path, f"two blocks are named {name!r}", hint="Give one a `name` of its own")
+            known.add(name)
             if name in RESERVED and not scope.name:
                 what = f"a block cannot be named {name!r}, as a section of the document is"
                 self.problems.add(path, what, hint="Give it another `name`")
@@ -135,12 +145,12 @@ class _Reader:
             param = self.params.get(f"{scope.name}.repeat")
             if param is None:
                 return self.unread(fields, scope)  # the repeat itself is wrong and told
-            if isinstance(param.domain, Range) and param.domain.max > MAX_REPEAT:
-                where = (*scope.path, "repeat", "max")
-                self.problems.add(where, "too many repeats", f"at most {MAX_REPEAT}", shorten(param.domain.max))
+            counts = _counts(param)
+            low, high = (counts[0], counts[-1]) if counts else (1, 1)
+            if high > MAX_REPEAT:
+                where = (*scope.path, "repeat", *(["max"] if isinstance(param.domain, Range) else []))
+                self.problems.add(where, "too many repeats", f"at most {MAX_REPEAT}", shorten(high))
                 return self.unread(fields, scope)
-            counts = [v for v in param.domain.points() if isinstance(v, int) and not isinstance(v, bool)]
-            low, high = (min(counts), max(counts)) if counts else (1, 1)
             inner = replace(scope, repeat=(param.name, low, high))
             if low < 1:
                 inner = replace(inner, conditions=(*scope.conditions, self.at_least(param, 1)))
@@ -273,13 +283,23 @@ class _Reader:
 
     def add(self, param: Param) -> None:
         """Notes a parameter; a name that stands twice is told."""
+        if len(self.params) >= MAX_PARAMS:
+            self.problems.add(param.path, "the space has too many parameters", f"at most {MAX_PARAMS:,}")
+            self.problems.stop()
         if param.name in self.params:
             self.problems.add(param.path, f"two parameters are named {param.name!r}", hint="Name one of the blocks")
         self.params[param.name] = param
 
     def at_least(self, counter: Param, count: int) -> Condition:
         """Returns the condition that a repeat is `count` or more."""
-        return Condition(counter.name, tuple(v for v in counter.domain.points() if isinstance(v, int) and v >= count))
+        return Condition(counter.name, Tail(each for each in _counts(counter) if each >= count))
+
+
+def _counts(counter: Param) -> Sequence[int]:
+    """Returns what a repeat may be, in order; nothing where it is no whole number, of which the schema tells."""
+    if isinstance(counter.domain, Range):
+        return counter.domain.points() if counter.domain.whole else ()
+    return sorted(value for value in counter.domain.values if type(value) is int)
 
 
 def _put(read: dict[str, Any], path: Path_, items: Any, fields: dict[str, Any]) -> None:

@@ -96,6 +96,14 @@ def precision(document: Mapping[str, Any]) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def data_of(shape: Sequence[int], classes: int) -> DataSpec:
+    """Returns a description of data that has examples of a shape, for models that are built where no data is."""
+    zeros, ones = [0.0] * shape[-1], [1.0] * shape[-1]
+    stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False, "low": 0.0, "high": 1.0}
+    kind = "image" if len(shape) == 3 else "series"
+    return DataSpec("", "input", "", kind, "classification", tuple(shape), {}, tuple(map(str, range(classes))), stem)
+
+
 def compile_model(model: Any, training: Training, task: Task, data: DataSpec) -> None:
     """Gives a model its optimizer, loss and metrics.
 

@@ -16,6 +16,12 @@ Values = Mapping[str, Any]
 """The searched, active values of a trial by parameter name, as plain data."""
 
 
+class Tail(tuple[int, ...]):
+    """The counts of a repeat from one of them on: a thousand repeats have as many, which are never looked through."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Condition:
     """A parameter exists only while parameter `name` exists and has one of `values`."""
@@ -25,7 +31,12 @@ class Condition:
 
     def holds(self, values: Values) -> bool:
         """Tells whether it is met by the values fixed so far."""
-        return self.name in values and repr(values[self.name]) in self._texts
+        if self.name not in values:
+            return False
+        value = values[self.name]
+        if isinstance(self.values, Tail):
+            return type(value) is int and bool(self.values) and value >= self.values[0]
+        return repr(value) in self._texts
 
     @cached_property
     def _texts(self) -> frozenset[str]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from automl.document import Path_
 from automl.domains import Choice, Range
 from automl.errors import did_you_mean, shorten
 from automl.problems import Problems
-from automl.rules import FUNCTIONS, NotARule, Rule, parse
+from automl.rules import FUNCTIONS, NOT_COMPUTED, NotARule, Rule, parse
 from automl.space import Space
 
 CONSTRAINTS: Path_ = ("search", "constraints")
 START: Path_ = ("search", "start")
+MAX_CONSTRAINTS, MAX_START = 100, 1_000
+TRIED = 100
+"""Points drawn to try a constraint on that could be computed at none of those before."""
 
 
 def with_points(
@@ -30,6 +34,11 @@ def with_points(
     """
     search = problems.document.data.get("search")
     search = search if isinstance(search, dict) else {}
+    for place, most in ((CONSTRAINTS, MAX_CONSTRAINTS), (START, MAX_START)):
+        count = len(_list(search.get(place[-1])))
+        if count > most:
+            problems.add(place, f"{place[-1]} holds too many", f"at most {most:,}", str(count))
+            return space
     rules = []
     for index, text in enumerate(_list(search.get("constraints"))):
         rule = _rule(text, (*CONSTRAINTS, index), space, lists, literals, problems)
@@ -81,10 +90,14 @@ def _rule(
         problems.add(path, f"the constraint names {name!r}, which is no parameter", hint=hint)
     if unknown:
         return None
+    if not names:
+        problems.add(path, "the constraint names no parameter", received=shorten(text))
+        return None
     rule = Rule(text, tree, names, lists, literals)
     clash = _clash(rule, space)
     if clash is not None:
-        problems.add(path, f"the constraint cannot be computed: {clash}", "numbers with numbers, text with text", text)
+        legal = "numbers with numbers, text with text, no division by zero"
+        problems.add(path, f"the constraint cannot be computed: {clash}", legal, shorten(text))
         return None
     if not rule.searched() and not rule.holds({}):
         problems.add(path, "the constraint never holds: nothing in it is searched", received=text)
@@ -93,22 +106,48 @@ def _rule(
 
 
 def _clash(rule: Rule, space: Space) -> str | None:
-    """Returns why the expression cannot be computed for some value of its parameters; None when it always can."""
-    names = rule.searched()
-    middle = {name: _some(space, name) for name in names}
-    for name in names:
-        domain = space.by_name[name].domain
-        for value in domain.values if isinstance(domain, Choice) else (domain.min, domain.max):
-            point = {**middle, name: value}
-            if None in point.values():
-                continue
-            try:
-                rule.compute(point)
-            except TypeError as error:
-                return str(error)
-            except (LookupError, ValueError, ZeroDivisionError):
-                continue
-    return None
+    """Returns why the expression cannot be computed for some kind of its values, or for none; None when it can."""
+    middle = {name: _some(space, name) for name in rule.searched()}
+    reason, is_computed = None, False
+    for point in _kinds(rule, space, middle):
+        if None in point.values():
+            continue  # null is compared with nothing, and no mistake
+        try:
+            rule.compute(point)
+            is_computed = True
+        except TypeError as error:
+            return str(error)
+        except NOT_COMPUTED as error:
+            reason = str(error)
+    return None if is_computed or reason is None or _is_computed(rule, space, middle) else reason
+
+
+def _is_computed(rule: Rule, space: Space, names: Collection[str]) -> bool:
+    """Tells whether the expression can be computed at one of the points drawn."""
+    generator = Random(0)  # noqa: S311 - no secret
+    for _ in range(TRIED):
+        try:
+            rule.compute({name: space.by_name[name].domain.draw(generator) for name in names})
+        except NOT_COMPUTED:
+            continue
+        return True
+    return False
+
+
+def _kinds(rule: Rule, space: Space, middle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yields points in which each parameter has a value of each kind that it may have: text, a number, a list."""
+    yield middle
+    # Those of one `each` are alike.
+    for name in dict.fromkeys(each for named in rule.names.values() for each in rule.lists.get(named, (named,))[:1]):
+        if name in middle:
+            domain = space.by_name[name].domain
+            values = domain.values if isinstance(domain, Choice) else (domain.min, domain.max)
+            for value in {_kind(value): value for value in values}.values():
+                yield {**middle, name: value}
+
+
+def _kind(value: Any) -> Any:
+    return (list, *map(_kind, value)) if isinstance(value, list) else type(value)
 
 
 def _some(space: Space, name: str) -> Any:

@@ -7,6 +7,8 @@ import re
 from automl.document import Document, Path_
 from automl.errors import ConfigError, Problem
 
+MOST = 50
+"""Mistakes that are told of one document."""
 _PLACE = re.compile(r"(.*):(\d+):(\d+)")
 
 
@@ -20,6 +22,8 @@ class Problems:
         self.document = document
         self.found: list[Problem] = []
         self.unread: list[Path_] = []
+        self._told: set[Path_] = set()
+        self._told_of = 0
 
     def add(
         self,
@@ -31,8 +35,25 @@ class Problems:
     ) -> None:
         """Notes one problem with the value at `path`."""
         problem = Problem(self.document.where(path), what, expected, received, hint)
-        if problem not in self.found:
-            self.found.append(problem)
+        if problem in self.found:
+            return
+        self.found.append(problem)
+        if len(self.found) == MOST:
+            self.found.append(Problem(self.document.name, f"there may be more: the check ended at {MOST} mistakes"))
+            self.stop()
+
+    def told(self, path: Path_) -> bool:
+        """Tells whether a problem at or below `path` was noted already, or one above that kept it from being read."""
+        if any(path[: len(above)] == above for above in self.unread):
+            return True
+        if not self.found:
+            return False
+        if self._told_of != len(self.found):
+            self._told_of = len(self.found)
+            wheres = {problem.where for problem in self.found}
+            told = (at for at, mark in self.document.marks.items() if mark in wheres)
+            self._told = {at[:end] for at in told for end in range(len(at) + 1)}
+        return path in self._told
 
     def stop(self) -> None:
         """Raises a `ConfigError` with all that was found, if anything was."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from automl.document import Path_
-from automl.domains import Choice, Domain, Range, same
+from automl.domains import MAX_STEPS, Choice, Domain, Range, identity
 from automl.errors import did_you_mean, shorten
 from automl.problems import Problems
 
@@ -33,13 +34,15 @@ def read_choice(value: dict[str, Any], path: Path_, problems: Problems) -> Choic
     if not isinstance(values, list) or not values:
         problems.add(at, "values must be a list with at least one value", "a list", shorten(values))
         return None
+    known = set()
     for index, item in enumerate(values):
         if isinstance(item, dict):
             problems.add((*at, index), "a value cannot be a mapping", hint="Use one_of for variants")
             return None
-        if any(same(item, other) for other in values[:index]):
+        if identity(item) in known:
             problems.add((*at, index), f"the value {shorten(item)} stands twice")
             return None
+        known.add(identity(item))
     domain = Choice(tuple(values), values[0])
     if "default" not in value:
         return domain
@@ -75,6 +78,11 @@ def _read_range(value: dict[str, Any], path: Path_, problems: Problems) -> Range
         problems.add((*path, "step"), "step and log exclude each other", hint="Use values for a list of powers")
     if step is not None and step <= 0:
         problems.add((*path, "step"), "the step must be above 0", "a number above 0", str(step))
+    if step is not None and step > 0 and low < high and _too_fine(low, high, step):
+        what = "the step is too small for its range"
+        problems.add((*path, "step"), what, f"at most {MAX_STEPS} steps, of numbers that differ", str(step))
+    if (log and low > 0 and math.isinf(high / low)) or math.isinf(float(high) - float(low)):
+        problems.add((*path, "min"), "the range is too wide to draw from", "ends closer to each other", str(low))
     if len(problems.found) > before:
         return None
     whole = all(isinstance(number, int) for number in numbers.values())
@@ -94,6 +102,13 @@ def only(value: dict[str, Any], keys: tuple[str, ...], path: Path_, problems: Pr
         hint = did_you_mean(key, keys)
         problems.add((*path, key), f"unknown key {key!r} in a domain", ", ".join(keys), hint=hint)
     return not unknown
+
+
+def _too_fine(low: float, high: float, step: float) -> bool:
+    """Tells whether a step leaves more values than can be numbered, or such as are one and the same number."""
+    widest = max(abs(low), abs(high))
+    is_lost = isinstance(widest, float) and widest + step == widest
+    return is_lost or (high - low) / step > MAX_STEPS
 
 
 def _is_number(value: Any) -> bool:

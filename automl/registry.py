@@ -11,6 +11,7 @@ import pkgutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -104,6 +105,11 @@ class Registry(Names[T]):
 
     def names(self) -> list[str]:
         """Returns every registered name, sorted. Imports no member."""
+        return list(self._found)
+
+    @cached_property
+    def _found(self) -> list[str]:
+        # Once: a document asks for every block that it holds.
         folder = importlib.import_module(self.package).__path__
         return sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
 

@@ -38,7 +38,11 @@ _COMPARISONS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.In: lambda one, many: one in many,
     ast.NotIn: lambda one, many: one not in many,
 }
+NOT_COMPUTED = (LookupError, ValueError, TypeError, ArithmeticError)
+"""What keeps an expression from having a value at a point."""
 MAX_LENGTH = 1_000
+MAX_DEPTH = 200
+"""Operations inside of each other: a sum of as many parts."""
 _TOKEN = re.compile(
     r"(?P<text>'[^']*'|\"[^\"]*\")|(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?)"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)"
@@ -75,7 +79,7 @@ class Rule:
         """
         try:
             return bool(self.compute(values))
-        except (LookupError, ValueError, TypeError, ZeroDivisionError):
+        except NOT_COMPUTED:
             return True
 
     def compute(self, values: Mapping[str, Any]) -> Any:
@@ -85,7 +89,7 @@ class Rule:
             LookupError: The point lacks a parameter.
             TypeError: The values cannot be computed with, such as null with a number.
             ValueError: The largest of an empty list.
-            ZeroDivisionError: A division by zero.
+            ArithmeticError: A division by zero, or a number that is too large.
         """
         return _value(self.tree, {placeholder: self._known(name, values) for placeholder, name in self.names.items()})
 
@@ -130,6 +134,8 @@ def parse(text: str) -> tuple[ast.expr, dict[str, str]]:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise NotARule("the constraint is no expression") from error
     _refuse(tree, names)
+    if _depth(tree) > MAX_DEPTH:
+        raise NotARule(f"the constraint has more than {MAX_DEPTH} operations inside of each other")
     if not isinstance(tree, ast.Compare | ast.BoolOp | ast.Name) and not (
         isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)
     ):
@@ -141,6 +147,14 @@ def _new(names: dict[str, str], word: str) -> str:
     placeholder = f"_{len(names)}"
     names[placeholder] = word
     return placeholder
+
+
+def _depth(tree: ast.expr) -> int:
+    depth, level = 0, [tree]
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    return depth
 
 
 def _refuse(tree: ast.expr, names: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ against the member it names. Pydantic says what is wrong, this file says where.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ class Checker:
             for name, branch in item.branches.items():
                 self.blocks(branch, (*path, "one_of", name))
             return
-        if self.told(path) and is_fork(item):
+        if self.problems.told(path) and is_fork(item):
             return
         kind, fields = split(item)
         if kind == "block":
@@ -90,7 +91,7 @@ class Checker:
         own = {key: value for key, value in fields.items() if key in Block.model_fields}
         self.member(Block, own, path)
         arguments = {key: value for key, value in fields.items() if key not in own}
-        if any(self.told((*path, argument)) for argument in arguments):
+        if any(self.problems.told((*path, argument)) for argument in arguments):
             return  # a domain that is wrong stands for no value
         fixed = {key: defaults(value, self.space) for key, value in arguments.items()}
         found = check(kind, fixed)
@@ -145,7 +146,7 @@ class Checker:
                 self.value(annotation, item, (*path, "each", index))
         elif is_domain(node) or (isinstance(node, dict) and "one_of" in node):
             # A domain here was either refused by the grammar already, or stands where nothing is searched.
-            if not self.told(path):
+            if not self.problems.told(path):
                 self.problems.add(path, f"{last(path)} cannot be searched", "a literal", shorten(node))
         elif family is not None and not is_null(annotation, node):
             self.declaration(family, node, path)
@@ -206,7 +207,7 @@ class Checker:
     def literal(self, annotation: Any, value: Any, path: Path_) -> None:
         """Checks a literal: strictly, as JSON, so that "3" is no number and 1 is no switch."""
         try:
-            TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
+            _adapter(annotation).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
             wanted, hint = explain(error, value)
             self.problems.add(path, f"{last(path)} does not fit", wanted, self.quoted(value, path), hint)
@@ -225,12 +226,18 @@ class Checker:
             node = node[part] if is_there else None
         return node
 
-    def told(self, path: Path_) -> bool:
-        """Tells whether a problem at or below `path` was noted already, or one above that kept it from being read."""
-        if any(path[: len(above)] == above for above in self.problems.unread):
-            return True
-        marks = {self.problems.document.where(p) for p in self.problems.document.marks if p[: len(path)] == path}
-        return any(problem.where in marks for problem in self.problems.found)
+
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    """Returns what checks values of a type: made once, and asked for every value of a domain."""
+    try:
+        return _kept(annotation)
+    except TypeError:  # a mark in it that cannot be looked up
+        return TypeAdapter(annotation)
+
+
+@functools.cache
+def _kept(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
 
 
 def _one_of(names: Iterable[str], what: str) -> str:

@@ -24,9 +24,10 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from automl.counting import count, own_conditions
 from automl.domains import Range
 from automl.errors import SearchError, shorten
-from automl.nodes import Param, Values, resolve
+from automl.nodes import Condition, Param, Values, resolve
 from automl.rules import Rule
 
 if TYPE_CHECKING:
@@ -54,11 +55,16 @@ class Space:
         """The parameters by name."""
         return {param.name: param for param in self.params}
 
+    @cached_property
+    def gates(self) -> list[tuple[Param, list[Condition]]]:
+        """The parameters, each with its own conditions: where they hold, those of its parents did."""
+        return [(param, own_conditions(param, self.by_name)) for param in self.params]
+
     def fill(self, pick: Callable[[Param], Any]) -> dict[str, Any]:
         """Fixes parameter after parameter, asking `pick` for those that exist beside the values fixed so far."""
         values: dict[str, Any] = {}
-        for param in self.params:
-            if all(condition.holds(values) for condition in param.conditions):
+        for param, gates in self.gates:
+            if all(condition.holds(values) for condition in gates):
                 values[param.name] = pick(param)
         return values
 
@@ -118,74 +124,64 @@ class Space:
         return self.fill(lambda param: param.domain.decode(coded[param.name]))
 
     def size(self) -> int | None:
-        """Returns the number of distinct trials, or None when a continuous range makes them endless."""
+        """Returns the number of distinct trials; None where a continuous range makes them endless, or nearly so.
+
+        Nearly so are parameters that hang on so many others that nobody could count their trials.
+        """
         if any(param.domain.size is None for param in self.params):
             return None
-        return _count(self.params)
+        return count(self.gates)
 
     def as_floats(self, names: Sequence[str]) -> Space:
         """Returns the space with these parameters drawn as floats, for fields that take any number."""
-        domains = {name: self.by_name[name].domain for name in names}
-        params = tuple(
-            replace(p, domain=p.domain.as_float()) if p.name in domains and isinstance(p.domain, Range) else p
-            for p in self.params
-        )
-        return replace(self, params=params)
+        ranges = {name for name in names if isinstance(self.by_name[name].domain, Range)}
 
+        conditions = {id(c): c for param in self.params for c in param.conditions if c.name in ranges}
+        # What was one condition stays one, which tells a parameter's own from its parents'.
+        floats = {key: replace(c, values=tuple(map(float, c.values))) for key, c in conditions.items()}
 
-def _count(params: Sequence[Param]) -> int:
-    """Counts the distinct trials, parameter after parameter; what a later condition asks for is told apart, no more."""
-    # The parents' values that matter from here on -> the number of ways to reach them.
-    ways: dict[str, tuple[dict[str, Any], int]] = {"": ({}, 1)}
-    for index, param in enumerate(params):
-        asked = {condition.name for later in params[index + 1 :] for condition in later.conditions}
-        reached: dict[str, tuple[dict[str, Any], int]] = {}
-        for values, count in ways.values():
-            if not all(condition.holds(values) for condition in param.conditions):
-                branches = [(values, count)]
-            elif param.name in asked:
-                branches = [({**values, param.name: value}, count) for value in param.domain.points()]
-            else:
-                branches = [(values, count * (param.domain.size or 0))]
-            for branch, more in branches:
-                kept = {name: value for name, value in branch.items() if name in asked}
-                known = reached.get(json.dumps(kept), (kept, 0))
-                reached[json.dumps(kept)] = (kept, known[1] + more)
-        ways = reached
-    return sum(count for _, count in ways.values())
+        def as_float(param: Param) -> Param:
+            own = tuple(floats.get(id(condition), condition) for condition in param.conditions)
+            if isinstance(param.domain, Range) and param.name in ranges:
+                return replace(param, conditions=own, domain=param.domain.as_float())
+            return replace(param, conditions=own)
+
+        return replace(self, params=tuple(map(as_float, self.params))) if ranges else self
 
 
 def grid(space: Space) -> Iterator[dict[str, Any]]:
     """Yields every point of the space once, the last parameter fastest; ranges without steps at up to ten points."""
-    return _walk(space.params, lambda param: param.domain.grid())
+    return _walk(space, lambda param: param.domain.grid())
 
 
 def points(space: Space) -> Iterator[dict[str, Any]]:
     """Yields every point of a finite space once, the last parameter fastest."""
-    return _walk(space.params, lambda param: param.domain.points())
+    return _walk(space, lambda param: param.domain.points())
 
 
-def _walk(params: Sequence[Param], options: Callable[[Param], Sequence[Any]]) -> Iterator[dict[str, Any]]:
+def _walk(space: Space, options: Callable[[Param], Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """Yields every combination of the active parameters' options. A loop: spaces may hold thousands of parameters."""
+    params = space.gates
     values: dict[str, Any] = {}
     # One entry per parameter fixed so far: its position, and its options still to come.
     open_: list[tuple[int, Iterator[Any]]] = []
     index = 0
     while True:
         while index < len(params):
-            if all(condition.holds(values) for condition in params[index].conditions):
-                rest = iter(options(params[index]))
-                values[params[index].name] = next(rest)
+            param, gates = params[index]
+            if all(condition.holds(values) for condition in gates):
+                rest = iter(options(param))
+                values[param.name] = next(rest)
                 open_.append((index, rest))
             index += 1
         yield dict(values)
         while open_:
             index, rest = open_[-1]
             # Later parameters hang on this one: they are fixed anew.
-            for param in params[index:]:
+            for param, _ in params[index:]:
                 values.pop(param.name, None)
             try:
-                values[params[index].name] = next(rest)
+                values[params[index][0].name] = next(rest)
             except StopIteration:
                 open_.pop()
                 continue

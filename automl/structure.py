@@ -167,6 +167,16 @@ def locate(items: Any, parts: list[str]) -> tuple[Path_, list[str]] | None:
     return (index,), rest
 
 
+def count(items: Any) -> int:
+    """Returns how many single blocks a resolved list is, those inside of others too, repeats written out."""
+    total = 0
+    for item in items if isinstance(items, list) else ():
+        _, fields = split(item)
+        repeat = fields.get("repeat", 1) if isinstance(fields, dict) else 1
+        total += (repeat if isinstance(repeat, int) else 1) * (1 + sum(count(each) for *_, each in inner_lists(fields)))
+    return total
+
+
 def written_out(items: list[Any]) -> list[Entry]:
     """Returns the single blocks of a resolved list, repeats written out.
 

@@ -26,6 +26,9 @@ from automl.shapes import Shape, Unknown
 Passing = TypeVar("Passing", Flow, Shape)
 """What runs through a chain: the flow itself, or its shape alone."""
 
+MAX_BLOCKS = 10_000
+"""Blocks of a model, repeats written out: a thousand repeats of a thousand are soon asked for."""
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -45,7 +48,10 @@ class Chain:
 
         Raises:
             ValueError: An entry is no block; the message begins with its place.
+            Infeasible: They are more than a model can have.
         """
+        if (count := structure.count(items)) > MAX_BLOCKS:
+            raise Infeasible(f"the model has {count:,} blocks. Expected at most {MAX_BLOCKS:,}, repeats among them")
         places, found = [], []
         for entry in structure.written_out(items):
             place = f"{root}{entry.place}"

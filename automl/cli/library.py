@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def spaces(output: str) -> None:
     """List the search spaces that are shipped."""
     from automl import experiment, shelf
+    from automl.counting import told
 
     rows = []
     for name in shelf.names(shelf.SPACES):
         read = experiment.load(name)
-        size = read.space.size()
         rows.append({
             "space": name,
             "description": read.document.data.get("description", ""),
             "parameters": len(read.space.params),
-            "configurations": "endless" if size is None else size,
+            "configurations": told(read.space.size()),
         })  # fmt: skip
     _output.emit(rows, output)
 

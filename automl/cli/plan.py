@@ -65,8 +65,7 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
 
 def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
     """Prepares the data, or makes up a description of some that has the shape asked for."""
-    from automl import dataset, shapes
-    from automl.records import DataSpec
+    from automl import dataset, model, shapes
 
     if not given["shape"]:
         assert read.data is not None
@@ -74,12 +73,7 @@ def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
         for note in prepared.notes:
             _output.say(note, err=True)
         return prepared
-    shape = shapes.read(given["shape"]).sides
-    image, zeros, ones = len(shape) == 3, [0.0] * shape[-1], [1.0] * shape[-1]
-    stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False}
-    stem |= {"low": 0.0, "high": 1.0}
-    classes = tuple(map(str, range(given["classes"])))
-    return DataSpec("", "input", "", "image" if image else "series", "classification", shape, {}, classes, stem)
+    return model.data_of(shapes.read(given["shape"]).sides, given["classes"])
 
 
 def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
@@ -119,7 +113,7 @@ def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backen
 
 
 def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
-    from automl import dataset
+    from automl import counting, dataset
 
     able = [sample for sample in survey.samples if sample.anatomy]
     sizes = [sample.anatomy.trainable_parameters for sample in able if sample.anatomy]
@@ -130,7 +124,7 @@ def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
         "space": read.name,
         "data": data.name,
         "parameters_searched": len(read.space.params),
-        "configurations": survey.configurations,
+        "configurations": survey.configurations and counting.told(survey.configurations),
         "legal_share": round(survey.legal, 4),
         "samples": len(survey.samples),
         "infeasible_share": round(survey.infeasible, 4),
@@ -166,10 +160,9 @@ def _show(told: dict[str, Any]) -> None:
             f"{told['trainable_parameters']:,} trained, {told['macs']:,} multiply-accumulates an example"
         )
         return
-    endless = "endless" if told["configurations"] is None else f"{told['configurations']:,}"
-    _output.say(
-        f"{told['space']} on {told['data']}: {told['parameters_searched']} parameters, {endless} configurations"
-    )
+    count = "endless" if told["configurations"] is None else told["configurations"]
+    count = f"{count:,}" if isinstance(count, int) else count
+    _output.say(f"{told['space']} on {told['data']}: {told['parameters_searched']} parameters, {count} configurations")
     _output.say(f"constraints let {told['legal_share']:.0%} of them pass")
     _output.say(f"{told['infeasible_share']:.0%} of {told['samples']} drawn models cannot be built")
     for entry in told["infeasible_reasons"]:

@@ -31,16 +31,16 @@ def validate(
     shape, of trials that cannot be built. `automl plan` checks against the real data.
     """
     from automl import experiment, lint
+    from automl.counting import told
     from automl.errors import ConfigError
 
     read = experiment.load(space, data, options)
     found = lint.findings(read, _shape(read, shape))
-    size = read.space.size()
     facts = {
         "space": read.name,
         "file": str(Path(read.document.name)),
         "parameters": len(read.space.params),
-        "configurations": "endless" if size is None else size,
+        "configurations": told(read.space.size()),
         "objective": f"{read.objective} ({read.direction})",
         "data": read.data.name if read.data else None,
     }

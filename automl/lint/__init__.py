@@ -1,4 +1,6 @@
-"""Looks at a document that is right for what is unwise in it: `automl validate`. Neither Keras nor data is read.
+"""Looks at a document that is right for what is unwise in it: `automl validate`.
+
+No data is read, and Keras asked only where a shape is given and nobody else knows what fits.
 
 A check is a function of a `Case` that yields findings; its docstring says in a line what it finds. Each tells only what
 is certain: a finding about a sensible document is a bug of the check.
@@ -27,6 +29,7 @@ CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     costs.batch_of_one,
     costs.losses_that_differ,
     costs.rungs_too_short,
+    fit.too_many_blocks,
     fit.does_not_fit,
 )
 

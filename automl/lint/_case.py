@@ -25,6 +25,10 @@ DRAWS = 1000
 """Points that constraints are tried on."""
 TRIALS = 200
 """Legal points that are looked at as trials."""
+WORK, LEAST = 200_000, 20
+"""Parameters and parts of constraints that are looked at in all, and points at least: a huge space has fewer drawn."""
+BLOCKS = 10_000
+"""Blocks of trials that are looked at in all."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,10 @@ class Case:
     def draws(self) -> list[dict[str, Any]]:
         """Points drawn evenly, legal or not; the same ones every time."""
         generator = Random(0)  # noqa: S311 - no secret
-        count = DRAWS if self.read.space.rules else TRIALS
-        return [self.read.space.draw(generator) for _ in range(count)]
+        space = self.read.space
+        parts = len(space.params) + sum(len(rule.text) // 5 + len(rule.searched()) for rule in space.rules)
+        count = min(DRAWS if space.rules else TRIALS, max(WORK // max(parts, 1), LEAST))
+        return [space.draw(generator) for _ in range(count)]
 
     @cached_property
     def trials(self) -> list[dict[str, Any]]:

@@ -4,55 +4,114 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from automl.blocks._chain import Chain
+from automl import environment, model, structure
+from automl.blocks._chain import MAX_BLOCKS, Chain
 from automl.document import Path_
 from automl.errors import Infeasible
-from automl.lint._case import Case, Finding
+from automl.lint._case import BLOCKS, Case, Finding
 from automl.nodes import Fork, Values, resolve
+from automl.pretrained import BACKBONE
 from automl.shapes import Shape, Unknown
 from automl.structure import inner_lists, split
 
+MOST_BUILT = 10
+"""Models that are built where only Keras knows whether one can be."""
+Verdict = tuple[Values, str | None]
+"""A trial, and why it cannot be built; None where it can."""
+
 _STEP = re.compile(r"(?:model)?\[(\d+)\] \w+: (?:branch (\d+): )?")
 _END = re.compile(r"^(head|end|sum|merge): ")
+
+
+def too_many_blocks(case: Case) -> Iterator[Finding]:
+    """Trials with more blocks than a model can have."""
+    tree = case.read.space.tree["model"]
+    trials = [case.read.space.defaults(), *case.trials[: BLOCKS // len(case.blocks)]]
+    counts = [structure.count(resolve(tree, values)) for values in trials]
+    beyond = [count for count in counts if count > MAX_BLOCKS]
+    if beyond:
+        what = f"{len(beyond) / len(counts):.0%} of the trials have more than {MAX_BLOCKS:,} blocks"
+        why = f"One has {max(beyond):,}, repeats of repeats among them, and fails before it trains"
+        yield case.finding(("model",), what, why, "Repeat less")
 
 
 def does_not_fit(case: Case) -> Iterator[Finding]:
     """Blocks larger than what is left of the input, or behind what they cannot read."""
     if case.shape is None:
         return
+    default, known, untold = case.read.space.defaults(), list[Verdict](), list[Values]()
+    for values in (default, *_few(case)):
+        try:
+            known.append((values, infeasible(case, values, case.shape)))
+        except Unknown:
+            untold.append(values)
+    if all(message for _, message in known):
+        known += _built(case, untold, case.shape)
     reasons: defaultdict[Path_, Counter[str]] = defaultdict(Counter)
     broken: Path_ | None = None
-    default = case.read.space.defaults()
-    for values in (default, *case.trials):
-        message = infeasible(case, values, case.shape)
+    for values, message in known:
         if message is None:
             continue
         path, reason = place(message, case.read.space.tree["model"], values)
         reasons[path][reason] += values is not default
         if values is default:
             broken = path
+    drawn = sum(values is not default for values, _ in known)
     for path, counts in reasons.items():
         count = sum(counts.values())
-        told = ["the default trial"] * (path == broken) + [f"{count} of {len(case.trials)} drawn trials"] * (count > 0)
+        told = ["the default trial"] * (path == broken) + [f"{count} of {drawn} drawn trials"] * (count > 0)
         reason, _, hint = counts.most_common(1)[0][0].partition(". ")
         what = f"{' and '.join(told)} cannot be built for an input of {case.shape}"
         yield case.finding(path, what, f"It fails here: {reason}", hint or "Change one of the two")
 
 
+def _few(case: Case) -> Iterator[Values]:
+    """Yields the trials, until they have more blocks than there is time for."""
+    blocks = 0
+    for values in case.trials:
+        blocks += structure.count(resolve(case.read.space.tree["model"], values))
+        if blocks > BLOCKS:
+            return
+        yield values
+
+
 def infeasible(case: Case, values: Values, shape: Shape) -> str | None:
-    """Returns why a trial's model cannot be built; None where it can, as far as that is known without Keras."""
+    """Returns why a trial's model cannot be built; None where it can.
+
+    Raises:
+        Unknown: That is known to Keras alone.
+    """
     try:
         chain = Chain.read(resolve(case.read.space.tree["model"], values), "model")
         before = "the image" if shape.kind == "feature_map" else "the series"
         chain.shape(shape, ("vector",), before, "head")
     except (Infeasible, ValueError) as error:
         return str(error)
-    except Unknown:
-        return None
     return None
+
+
+def _built(case: Case, trials: Sequence[Values], shape: Shape) -> Iterator[Verdict]:
+    """Builds models, which imports Keras, until one can be: no space may pass of which none can."""
+    for values in trials[:MOST_BUILT]:
+        document = case.read.space.resolve(values)
+        # Of what a backbone has learned nothing depends.
+        document["model"] = [_unlearned(item) for item in document["model"]]
+        environment.import_keras()
+        try:
+            model.build(document, model.data_of(shape.sides, 2))
+        except Infeasible as error:
+            yield values, str(error)
+        else:
+            yield values, None
+            return
+
+
+def _unlearned(item: Any) -> Any:
+    kind, fields = structure.split(item)
+    return {kind: {**fields, "weights": None}} if kind == BACKBONE and isinstance(fields, dict) else item
 
 
 def place(message: str, items: Any, values: Values) -> tuple[Path_, str]:

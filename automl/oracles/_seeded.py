@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from automl.counting import told
 from automl.oracles import Brief
 from automl.space import points
 
@@ -91,7 +92,8 @@ class Seeded(_Base):
             if self.is_new(coded):
                 return coded
         if self.size is None or self.size > MAX_ENUMERATED:
-            of = f" of {self.size:,}" if self.size else ""
+            size = told(self.size)
+            of = "" if self.size is None else f" of {size:,}" if isinstance(size, int) else f" of {size}"
             self.reason = f"{MAX_DRAWS:,} draws in a row gave nothing new; {len(self.seen):,}{of} points were tried"
             return None
         left = [coded for coded in map(self.space.encode, points(self.space)) if self.is_new(coded)]

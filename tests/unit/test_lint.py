@@ -346,9 +346,22 @@ def test_an_order_of_blocks_that_cannot_be():
     ]
 
 
-def test_nothing_is_said_behind_a_keras_layer():
-    text = "model: [{SpatialDropout2D: {rate: 0.2}}, {conv: {padding: valid, kernel_size: 5}}]"
-    assert told(text, "4x4x1") == []
+def test_behind_a_keras_layer_models_are_built_until_one_can_be():
+    text = "model: [{SpatialDropout2D: {rate: 0.2}}, {conv: {padding: valid, kernel_size: KERNEL}}]"
+    said = told(text.replace("KERNEL", "{values: [5, 6]}"), "4x4x1")
+    assert len(said) == 1
+    assert said[0].startswith("1:66: the default trial and 9 of 9 drawn trials cannot be built for an input of 4x4x1")
+    said = told(text.replace("KERNEL", "{values: [5, 3]}"), "4x4x1")
+    assert said == ["1:66: the default trial cannot be built for an input of 4x4x1"]
+    assert told(text.replace("KERNEL", "{values: [3, 5]}"), "4x4x1") == []
+    assert told("model: [dense, {Dropout: {rate: 0.2}}, conv]", "28x28x1") != []
+    backbone = "model: [{backbone: {family: MobileNetV2, alpha: 0.35, pooling: avg}}, {Dropout: {rate: 0.1}}, BLOCK]"
+    assert told(backbone.replace("BLOCK", "dense"), "32x32x3") == []
+    assert "cannot be built" in told(backbone.replace("BLOCK", "conv"), "32x32x3")[0]
+
+
+def test_a_block_named_as_a_joint_is_valid_and_can_be_built():
+    assert told("model: [dense, flatten]", "8x2") == []
 
 
 # --- the command

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from automl import command, document, environment, leaderboard, saved
 from automl.environment import MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, Problem, SearchError
+from automl.plain import plain
 
 if TYPE_CHECKING:
     import keras
@@ -226,20 +227,22 @@ def _names(space: Any, data: Any, drafts: Path) -> tuple[str, str | None]:
 
 
 def _options(settings: Mapping[str, Any] | None) -> list[str]:
-    return [f"{path}={json.dumps(value)}" for path, value in (settings or {}).items()]
+    written = plain(dict(settings or {}), "settings")
+    return [f"{path}={json.dumps(value)}" for path, value in written.items()]
 
 
 def _named(given: str | Path | Mapping[str, Any], draft: Path) -> str:
     """Returns a name or a path as it was given; writes a document down first, whose files are then found from here."""
     if not isinstance(given, Mapping):
         return str(given)
+    content: dict[str, Any] = plain(given, draft.name)
     here = {"root": str(Path.cwd())}
-    if "source" in given:
-        given = here | dict(given)
-    elif isinstance(given.get("data"), Mapping):
-        given = {**given, "data": here | dict(given["data"])}
+    if "source" in content:
+        content = here | content
+    elif isinstance(content.get("data"), dict):
+        content = {**content, "data": here | content["data"]}
     try:
-        draft.write_text(document.dump(dict(given)), encoding="utf-8")
+        draft.write_text(document.dump(content), encoding="utf-8")
     except UnicodeEncodeError as error:
         received = ascii(error.object)[:60]
         raise ConfigError(Problem(draft.name, "the text is not Unicode", "whole characters", received)) from None

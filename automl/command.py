@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from automl import cli
 from automl.environment import HOME_VARIABLE
 from automl.errors import ConfigError, Problem, SearchError, did_you_mean
+from automl.plain import plain
 
 OWN = {"space", "data", "options", "search", "output"}
 """What Python takes of the command line's arguments by another name."""
@@ -74,6 +75,7 @@ def _flags(verb: str, options: Mapping[str, Any]) -> list[str]:
             raise ConfigError(
                 Problem(f"{verb}({name}=...)", "no such option", hint=hint or f"See automl {verb} --help")
             )
+        value = plain(value, f"{verb}({name}=...)")
         if value is None or value is False:
             continue
         line += [known[name].opts[0], *([] if value is True else [_word(f"{verb}({name}=...)", str(value))])]

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from automl import oracles
 from automl.augmentation import Augmentation
+from automl.errors import shorten
 from automl.losses import LOSSES, Loss
 from automl.optimizers import OPTIMIZERS, Optimizer
 from automl.oracles import Algorithm
@@ -199,17 +200,19 @@ class Search(Member):
         return seconds(self.silence)
 
 
-_TIME = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+_TIME = re.compile(r"(?=\d)(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})(s?))?", re.ASCII)
 
 
 def seconds(text: str | int) -> float:
-    """Reads a duration: `90s`, `30m`, `1h30m`, or a number of seconds.
+    """Reads a duration: `90s`, `30m`, `1h30m`, `1h30` (minutes, as people say it), or a number of seconds.
 
     Raises:
         ValueError: It is no duration above 0.
     """
     match = _TIME.fullmatch(str(text).replace(" ", ""))
-    total = sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    hours, minutes, rest, unit = match.groups() if match else (None, None, None, None)
+    last = 60 if hours and not minutes and not unit else 1
+    total = 3600 * int(hours or 0) + 60 * int(minutes or 0) + last * int(rest or 0)
     if total <= 0:
-        raise ValueError(f"{text!r} is no duration. Expected 90s, 30m or 1h30m")
+        raise ValueError(f"{shorten(text)} is no duration. Expected 90s, 30m or 1h30m")
     return float(total)

@@ -249,7 +249,10 @@ def test_the_digest_is_written_where_there_is_data(folder):
         ("1h", 3600),
         ("1h30m", 5400),
         ("1h 30m 5s", 5405),
-        ("1h5", 3605),
+        ("1h5", 3900),
+        ("1h30", 5400),
+        ("1h30s", 3630),
+        ("2m30", 150),
         ("0h1s", 1),
     ],
 )
@@ -258,7 +261,9 @@ def test_durations(text, expected):
     assert type(seconds(text)) is float
 
 
-@pytest.mark.parametrize("text", ["", "soon", "0", 0, "0s", "-5", -5, "1d", "30m1h", "1.5h", "m", "1hh", "1e3", "٣x"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "0", 0, "0s", "-5", -5, "1d", "30m1h", "1.5h", "m", "1hh", "1e3", "٣x", "٣s", "9" * 5000 + "s"]
+)
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match=r"is no duration\. Expected 90s, 30m or 1h30m"):
         seconds(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from automl.domains import Choice, Range
 from automl.errors import did_you_mean, shorten
 from automl.nodes import Condition, Param, Tail
 from automl.problems import Problems
@@ -29,7 +30,7 @@ def ordered(params: Mapping[str, Param], failed: Collection[str], problems: Prob
     parents: dict[str, list[tuple[Condition, Param]]] = {}
     for param in params.values():
         found = [(each, _parent(each, param, params, failed, problems)) for each in param.conditions]
-        parents[param.name] = [(condition, parent) for condition, parent in found if parent is not None]
+        parents[param.name] = [(_spelled(each, parent), parent) for each, parent in found if parent is not None]
     done: dict[str, Param] = {}
     dead: set[str] = set()
     for param in params.values():
@@ -75,6 +76,22 @@ def _can_exist(param: Param, chain: Sequence[Condition], problems: Problems) -> 
     return True
 
 
+def check_continuous(params: Sequence[Param], floats: Collection[str], problems: Problems) -> None:
+    """Notes conditions on whole numbers that turned out to stand for any number, of which none is ever met.
+
+    Args:
+        params: All parameters.
+        floats: Names of those whose fields take any number.
+        problems: Where to note them.
+    """
+    continuous = {p.name for p in params if p.name in floats and isinstance(p.domain, Range)}
+    continuous -= {p.name for p in params if isinstance(p.domain, Range) and p.domain.as_float().size is not None}
+    for param in params:
+        for name in {condition.name for condition in param.conditions} & continuous:
+            what = f"when cannot test {name}, which may be any number"
+            problems.add((*param.path, "when", name), what, "values, or a range with a step")
+
+
 def _parent(
     condition: Condition, param: Param, params: Mapping[str, Param], failed: Collection[str], problems: Problems
 ) -> Param | None:
@@ -98,6 +115,14 @@ def _parent(
             problems.add(path, f"{condition.name} is never {shorten(value)}", legal, shorten(value))
             return None
     return parent
+
+
+def _spelled(condition: Condition, parent: Param) -> Condition:
+    """Returns a condition with its values as its parameter has them: 1 is 1.0 in a range of floats."""
+    if isinstance(parent.domain, Choice) or parent.domain.whole:
+        return condition
+    domain = parent.domain
+    return replace(condition, values=tuple(domain.decode(domain.encode(value)) for value in condition.values))
 
 
 def _can_hold(chain: Sequence[Condition]) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from automl import document, grammar, inputs, overrides, shelf, structure, tasks
 from automl.augmentation import Augmentation, is_off
+from automl.conditions import check_continuous
 from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible, did_you_mean
@@ -170,6 +171,8 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     data = _build(DataDocument, read.data["data"], problems, ("data",)) if read.data.get("data") else None
     # The default trial is built once: checks between fields stand in the members themselves.
     _build(Training, space.resolve(space.defaults()).get("training"), problems, ("training",))
+    problems.stop()
+    check_continuous(space.params, checker.floats, problems)
     problems.stop()
     space = space.as_floats(checker.floats)
     check_start(space, problems)

@@ -109,6 +109,10 @@ def test_a_fine_step_costs_nothing():
     assert domain.size == 10**12 + 1
     assert domain.holds(0.5)
     assert domain.decode(domain.encode(0.25)) == 0.25
+    assert (domain.points()[0], domain.points()[-1], len(domain.grid())) == (0.0, 1.0, 10**12 + 1)
+    assert Range(0.0, 0.5, 1e-9, False, 0.0, False).points()[-1] == 0.5
+    assert list(Range(0, 10, 3, False, 0, True).points()) == [0, 3, 6, 9]
+    assert len(Range(1, 10**12, None, False, 1, True).points()) == 10**12
 
 
 def test_sizes():

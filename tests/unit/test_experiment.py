@@ -236,6 +236,19 @@ def test_the_digest_is_written_where_there_is_data(folder):
     assert "data" not in experiment.load("s.yaml").trial({}, digest=digest)
 
 
+def test_when_on_whole_numbers_for_a_field_of_any_number_is_refused():
+    text = """
+model: [{dense: {units: {values: [1, 2], when: {training.clipnorm: 2}}}}]
+training: {clipnorm: {min: 1, max: 3STEP}}
+"""
+    read = experiment.check(parse(text.replace("STEP", ", step: 1"), "s.yaml"), "s")
+    assert read.space.size() == 4
+    with pytest.raises(
+        ConfigError, match=r"s\.yaml:2:49: when cannot test training\.clipnorm, which may be any number"
+    ):
+        experiment.check(parse(text.replace("STEP", ""), "s.yaml"), "s")
+
+
 # --- search
 
 

@@ -127,6 +127,12 @@ def test_points_are_legal_or_not():
         ("constraints: [dense.units + 3]", "the constraint compares nothing."),
         ("constraints: [dense.activation < 3]", "the constraint cannot be computed: '<' not supported"),
         ("constraints: [conv.filters < 3]", "the constraint cannot be computed: '<' not supported"),
+        ("constraints: ['1 < 2']", "the constraint names no parameter"),
+        ("constraints: ['1 / 0 > 2']", "names no parameter"),
+        ("constraints: ['dense.units / 0 > 1']", "the constraint cannot be computed: division by zero"),
+        ("constraints: ['1 / (dense.dropout - dense.dropout) > 1']", "the constraint cannot be computed: "),
+        ("constraints: ['training.batch_size / 0 > 1']", "the constraint cannot be computed: division by zero"),
+        ("constraints: ['len(training.batch_size) > 1']", "the constraint cannot be computed: object of type 'int'"),
         ("constraints: [training.batch_size < 3]", "the constraint never holds: nothing in it is searched."),
         ("start: [{dense.unit: 3}]", "f.yaml:9:12: start names 'dense.unit', which is no searched parameter. Did you"),
         ("start: [{dense.units: 3}]", "f.yaml:9:12: dense.units is never 3. Expected one of [1, 2, null]; received 3"),
@@ -142,6 +148,15 @@ def test_mistakes_are_told_where_they_stand(search, expected):
     _, found = problems_of(search)
     assert len(found) == 1, found
     assert expected in found[0]
+
+
+def test_a_constraint_that_can_be_computed_somewhere_is_one():
+    # At the defaults it divides by zero, and with either parameter at its other end.
+    assert len(space_of("constraints: ['1 / conv.repeat / (dense.units - 1) > 0']").rules) == 1
+
+
+def test_what_is_too_large_to_compute_rules_nothing_out():
+    assert rule("a / 3 > 1").holds({"a": 10**400})
 
 
 def test_a_starting_point_is_filled_with_defaults():

@@ -250,6 +250,16 @@ def test_integers_may_be_drawn_as_floats(rich):
     assert rich.defaults()["training.sizes.1"] == 1
 
 
+def test_conditions_on_numbers_hold_however_they_are_written():
+    space = space_of("training: {a: {min: 0.0, max: 2.0, step: 1.0}, b: {values: [1, 2], when: {training.a: 1}}}")
+    assert space.defaults({"training.a": 1.0}) == {"training.a": 1.0, "training.b": 1}
+    assert space.size() == 2 + 2
+    floats = space_of("training: {a: {min: 0, max: 4, step: 2}, b: {values: [1, 2], when: {training.a: [2]}}}")
+    floats = floats.as_floats(["training.a"])
+    assert floats.defaults({"training.a": 2.0}) == {"training.a": 2.0, "training.b": 1}
+    assert floats.size() == len(list(points(floats))) == 2 + 2
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(1, 3), min_size=1, max_size=3, unique=True)), max_size=6)

@@ -24,3 +24,8 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Lists what is public, imported or not: for completion in a notebook."""
+    return sorted(__all__)

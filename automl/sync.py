@@ -11,7 +11,7 @@ from automl.errors import SearchError
 from automl.journal import FILE, Finished, Header, Lock, read
 from automl.journal.history import build
 from automl.retelling import Retelling, data_of
-from automl.tracking import Tracker, store
+from automl.tracking import Tracker, line, store
 from automl.watcher import Watcher
 
 
@@ -47,6 +47,11 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
         header, settings = history.header, history.header.settings
         data = data_of(header)
         where = store(home, relocation.tracking_uri(header, tracking_uri))
+        try:
+            where.prepare()
+        except Exception as error:
+            hint = "Mend that, or name another store with --tracking-uri"
+            raise SearchError(f"the store at {where.shown} cannot be opened: {line(error)}. {hint}.") from error
         tracker = Tracker(where, settings["experiment"], search_id)
         retelling = Retelling(tracker, data)
         retelling.tell(events)
@@ -64,6 +69,8 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             uri = winner.register(tracker, data, folder, header, best, retelling.resolved(best), watcher, known)
         tracker.close()
         if tracker.behind:
-            raise SearchError(f"MLflow at {where.shown} lacks a part of the search {search_id}. Sync it again.")
+            again = "It would be refused again: mend that first, or" if tracker.is_refused else "Sync it again, or"
+            lacks = f"MLflow at {where.shown} lacks a part of the search {search_id}: {tracker.trouble}"
+            raise SearchError(f"{lacks}. {again} name another store with --tracking-uri.")
     trials = len(history.trials)
     return Mirrored(search_id, trials, where.shown, tracker.experiment_id, tracker.run_id, uri)

@@ -12,6 +12,7 @@ from automl.tracking.address import redacted, same_address
 from automl.tracking.earlier import EarlierRun, earlier_runs
 from automl.tracking.family import DatasetInput
 from automl.tracking.mirror import Tracker
+from automl.tracking.outbox import line
 from automl.tracking.serve import end_server, serve, while_wanted
 from automl.tracking.store import Store, store
 from automl.tracking.text import key_text, value_text
@@ -25,6 +26,7 @@ __all__ = [
     "earlier_runs",
     "end_server",
     "key_text",
+    "line",
     "redacted",
     "same_address",
     "serve",

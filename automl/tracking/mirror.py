@@ -10,7 +10,7 @@ from typing import Any, Literal
 from automl.records import CANCELLED, TrialResult, spread
 from automl.tracking import model as models
 from automl.tracking.family import DatasetInput, Family
-from automl.tracking.outbox import Outbox, Page, line
+from automl.tracking.outbox import Outbox, Page
 from automl.tracking.runs import Point
 from automl.tracking.store import Store
 
@@ -47,6 +47,16 @@ class Tracker:
     def behind(self) -> bool:
         """Whether the mirror lacks something that was told; it can be told again from the journal."""
         return bool(self._outbox.queue) or self._outbox.dropped > 0
+
+    @property
+    def trouble(self) -> str:
+        """What the store, or the way to it, said last where it did not take something."""
+        return self._outbox.trouble
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether something of what is missing would be refused again, whenever it is told."""
+        return self._outbox.has_refused
 
     @property
     def experiment_id(self) -> str | None:
@@ -234,8 +244,8 @@ class Tracker:
         try:
             return self._outbox.attempt(call)
         except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
-            self._outbox.dropped += 1
-            log.warning("MLflow did not take the model: %s", line(error))
+            self._outbox.drop(error)
+            log.warning("MLflow did not take the model: %s", self._outbox.trouble)
             return None
 
     def model_uri(self, trial: int) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -23,6 +25,12 @@ QUICK_S = 2.0
 """A failure that took no longer may pass at once; one that took its time would take it again."""
 # Not signed in, too slow, too many: these may pass. The other client errors are refusals.
 _PASSING = (401, 403, 408, 429)
+
+# What SQLAlchemy adds to a driver's own words: the class before them, and the statement with its values behind.
+_STATEMENT = re.compile(
+    r"\((?:\w+\.)+\w*(?:Error|Exception)\)\s*|\s*(?:\[SQL: |\(Background on this error at: ).*", re.DOTALL
+)
+_LOCKED = re.compile(r"^database (table )?is locked$")
 
 T = TypeVar("T")
 
@@ -83,6 +91,9 @@ class Outbox:
         self.aside = aside
         self.queue: deque[Page] = deque()
         self.dropped = 0
+        self.trouble = ""
+        """What the store, or the way to it, said last where it did not take something."""
+        self.has_refused = False
         self.has_failed = False
         self._lock = threading.Lock()
         self._sender: threading.Thread | None = None
@@ -141,6 +152,11 @@ class Outbox:
                 raise
             return call()
 
+    def drop(self, error: Exception) -> None:
+        """Notes that the store will not have something, or that nobody is going to try it again."""
+        self.dropped += 1
+        self.trouble, self.has_refused = line(error), self.has_refused or _is_refusal(error)
+
     def _send(self) -> None:
         while self.queue:
             with self._lock:
@@ -153,8 +169,8 @@ class Outbox:
                     page.is_going = False
                     self._pause(error)
                     return
-                self.dropped += 1
-                log.warning("MLflow refused a part of the search; the rest goes on: %s", line(error))
+                self.drop(error)
+                log.warning("MLflow refused a part of the search; the rest goes on: %s", self.trouble)
             with self._lock:
                 self.queue.popleft()
             if self._pause_s:
@@ -163,22 +179,27 @@ class Outbox:
         self._flushed_at = time.monotonic()
 
     def _pause(self, error: Exception) -> None:
+        self.trouble = line(error)
         if not self._pause_s:
-            log.warning("MLflow at %s fails; the search goes on, the rest is told later: %s", self.shown, line(error))
+            log.warning("MLflow at %s fails; the search goes on, the rest is told later: %s", self.shown, self.trouble)
         self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 or FIRST_PAUSE_S)
         self._retry_at = time.monotonic() + self._pause_s
 
 
 def line(error: Exception) -> str:
-    """Returns an error as one line that holds no secret."""
-    return redacted(" ".join(str(error).split()))[:300] or type(error).__name__
+    """Returns an error as one line that holds no secret, and none of the statement that a database was sent."""
+    text = " ".join(_STATEMENT.sub("", str(error)).split())
+    text = _LOCKED.sub("the database is locked: another program writes to it", text)
+    return redacted(text)[:300] or type(error).__name__
 
 
 def _is_refusal(error: Exception) -> bool:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import InterfaceError, OperationalError
 
-    if isinstance(error, OperationalError | InterfaceError) or isinstance(error.__cause__, InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError) or isinstance(
+        error.__cause__, InterfaceError
+    ):
         return False  # the way to a database; MLflow takes some of them for a mistake of its caller's
     if isinstance(error, MlflowException):
         status = error.get_http_status_code()

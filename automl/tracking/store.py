@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SEARCH_TAG = "automl.search"
 TRIAL_TAG = "automl.trial"
 
+LOCKED_S = 20.0
+"""How long a locked SQLite file is waited for, here as in MLflow."""
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
 _POSTGRESQL = "postgresql://"
 _POSTGRESQL_LOCK = int.from_bytes(b"automl")
@@ -95,6 +97,7 @@ class Store:
 
         Raises:
             sqlalchemy.exc.OperationalError: A PostgreSQL server cannot be reached, or lets nobody in.
+            sqlite3.DatabaseError: The file is no database, or another program does not let go of it.
         """
         _configure()
         if kind(self.uri) == "postgresql":
@@ -105,6 +108,8 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         with room.locked(file.with_name(file.name + ".lock")):
             is_new = self.is_missing
+            if not is_new:
+                _look_into(file)
             _migrate(self.uri, is_new=is_new)
             if is_new and _is_local(file):
                 _write_ahead(file)
@@ -201,6 +206,12 @@ def _configure() -> None:
         "urllib3.connectionpool": logging.ERROR,
     }.items():
         logging.getLogger(name).setLevel(level)
+
+
+def _look_into(file: Path) -> None:
+    """Reads an SQLite file, or raises at once what is wrong with it: MLflow would try again for a hundred seconds."""
+    with contextlib.closing(sqlite3.connect(file, timeout=LOCKED_S)) as database:
+        database.execute("PRAGMA schema_version").fetchone()
 
 
 def _migrate(uri: str, *, is_new: bool) -> None:

@@ -151,3 +151,14 @@ def test_a_search_without_a_score_has_no_best(home: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(leaderboard, "best_trial", lambda *_: None)
     with pytest.raises(SearchError, match="has no scored trial yet"):
         automl.Search(home, "20261124-000000-abcd").model()
+
+
+def test_the_public_names_are_those_that_are_listed() -> None:
+    # In a process that has imported nothing else; listing them imports nothing heavy.
+    code = "import sys, automl; print(*dir(automl)); print('keras' in sys.modules, 'mlflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    listed, heavy = done.stdout.splitlines()
+    assert listed.split() == ["MlflowTuner", "Search", "Space", "__version__", "load_search", "load_space", "search"]
+    assert heavy == "False False"
+    for name in listed.split():
+        assert getattr(automl, name)

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from searches import Search, client_of, make, mirrored, program
 from spaces import QUICK
 
 from automl import launch, prediction
+from automl.errors import SearchError
 from automl.journal import Lock, read, replay
 from automl.launch import Interrupted, Options
 from automl.prediction import Prediction
 from automl.records import Report
+from automl.sync import sync
 from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow
@@ -92,6 +96,24 @@ def test_every_point_has_the_time_of_the_journal(continued: Search) -> None:
         (4, last.test["test_accuracy"], last.time),
     ]
     assert told["parent"]["info"][2:] == (history.header.created, last.time)
+
+
+def test_a_store_that_will_never_take_it_is_told_as_such(
+    continued: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, search_id = continued.home, continued.summary.search_id
+    broken = tmp_path / "broken.db"
+    broken.write_text("no database at all, and long enough to be none")
+    with pytest.raises(SearchError, match=r"cannot be opened: file is not a database. Mend that, or name another"):
+        sync(home, search_id, Watcher(), f"sqlite:///{broken}")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MlflowException("too long", INVALID_PARAMETER_VALUE)
+
+    shutil.copy(home / "mlflow.db", tmp_path / "other.db")
+    monkeypatch.setattr(MlflowClient, "log_batch", refuse)
+    with pytest.raises(SearchError, match=r"lacks a part of the search .*: too long. It would be refused again: mend"):
+        sync(home, search_id, Watcher(), f"sqlite:///{tmp_path}/other.db")
 
 
 class Impatient(Watcher):

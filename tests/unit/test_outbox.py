@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE, T
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from automl.tracking import Tracker, outbox, store
-from automl.tracking.outbox import Outbox, Page
+from automl.tracking.outbox import Outbox, Page, line
 
 LOST = InterfaceError("SELECT 1", {}, Exception("connection already closed"))
 GONE = OperationalError("SELECT 1", {}, Exception("the database system is starting up"))
@@ -129,3 +130,46 @@ def test_a_server_that_never_answers_holds_nobody_up(
     assert tracker.behind
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            OperationalError("SELECT name FROM runs", {"a": 1}, sqlite3.OperationalError("database is locked")),
+            "the database is locked: another program writes to it",
+        ),
+        (
+            wrapped(OperationalError("INSERT INTO x", (), sqlite3.OperationalError("disk is full")), BAD_REQUEST),
+            "disk is full",
+        ),
+        (sqlite3.DatabaseError("file is not a database"), "file is not a database"),
+        (ValueError("two\n  lines (of text)"), "two lines (of text)"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_an_error_is_told_in_a_line_without_the_statement(error: Exception, text: str) -> None:
+    assert line(error) == text
+
+
+class TestRefused:
+    def box(self, *raised: Exception | None) -> Outbox:
+        answers = iter(raised)
+
+        def write(_: Page) -> None:
+            if (error := next(answers)) is not None:
+                raise error
+
+        found = Outbox(write, "here")
+        found.put(Page(1, 0))
+        found.put(Page(2, 0))
+        found.flush(now=True)
+        return found
+
+    def test_what_is_refused_would_be_refused_again(self) -> None:
+        box = self.box(ValueError("never"), None)
+        assert (box.dropped, box.has_refused, box.trouble) == (1, True, "never")
+
+    def test_what_passes_may_be_told_again(self) -> None:
+        box = self.box(*[GONE] * 9)
+        assert (len(box.queue), box.has_refused, box.trouble) == (2, False, "the database system is starting up")

@@ -123,6 +123,13 @@ class TestStore:
         assert begin(tracker)
         assert not tracker.behind
 
+    def test_what_is_no_database_is_told_at_once(self, tmp_path: Path) -> None:
+        (tmp_path / "mlflow.db").write_text("no database at all, and long enough to be none")
+        began = time.monotonic()
+        with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+            store(tmp_path).prepare()
+        assert time.monotonic() - began < 10
+
     @pytest.mark.slow
     def test_four_processes_may_open_a_new_one_at_once(self, tmp_path: Path) -> None:
         code = (

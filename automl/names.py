@@ -11,6 +11,8 @@ from automl.errors import ConfigError, Problem, shorten
 LONGEST = 250
 """What every store of MLflow's takes; an SQLite file would take more."""
 EXPERIMENT_VARIABLE = "MLFLOW_EXPERIMENT_NAME"
+_OF_DATA, _OF_BOTH = "data.name", "the name SPACE-DATA"
+_HINTS = {_OF_DATA: "Give another with --experiment", _OF_BOTH: "Give another with --name"}
 _BREAKS = {"Cc": "a control character, such as a line break", "Zl": "a line break", "Zp": "a line break"}
 
 
@@ -40,7 +42,7 @@ def require(**given: str | None) -> None:
         ConfigError: One or more of them.
     """
     found = [
-        Problem(where, what, f"a line of at most {LONGEST} characters", shorten(ascii(name)[1:-1]))
+        Problem(where, what, f"a line of at most {LONGEST} characters", shorten(ascii(name)[1:-1]), _HINTS.get(where))
         for where, name in given.items()
         if name is not None and (what := fault(name))
     ]
@@ -75,9 +77,9 @@ def of_search(space: str, data: str, group: str | None, name: str | None) -> tup
     Raises:
         ConfigError: MLflow would refuse one of them.
     """
-    found, where = experiment(group, "--experiment", data, "data.name")
+    found, where = experiment(group, "--experiment", data, _OF_DATA)
     own = name or f"{space}-{data}"
-    require(**{where: found, "--name" if name else "the name SPACE-DATA": own})
+    require(**{where: found, "--name" if name else _OF_BOTH: own})
     return found, own
 
 

@@ -95,6 +95,7 @@ class MlflowTuner:
             raise
         finally:
             self._searches = False
+            self._began.clear()
         ranks = self._finish()
         if ranks and self._registered_name:
             self._register(min(ranks, key=ranks.__getitem__))

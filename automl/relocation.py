@@ -33,12 +33,15 @@ def followed(history: History, home: Path) -> History:
     settings = {**header.settings, "home": str(now), "data_root": path(header.settings.get("data_root"))}
     if named := settings.get("source"):
         settings["source"] = {**named, "space": path(named["space"]), "data": path(named["data"])}
-    if (file := address.sqlite_file(settings["tracking_uri"])) and file.is_relative_to(before):
-        settings["tracking_uri"] = address.of_file(now / file.relative_to(before))
+    settings["tracking_uri"] = _address(settings["tracking_uri"], before, now)
     data, content = header.document.get("data"), dict(header.document)
     if isinstance(data, Mapping) and "root" in data:
         content["data"] = {**data, "root": path(data["root"])}
-    return replace(history, header=replace(header, settings=settings, document=content))
+    finished = history.finished
+    if finished and "tracking_uri" in finished.result:
+        told = {**finished.result, "tracking_uri": _address(finished.result["tracking_uri"], before, now)}
+        finished = replace(finished, result=told)
+    return replace(history, header=replace(header, settings=settings, document=content), finished=finished)
 
 
 def tracking_uri(header: Header, given: str | None) -> str | None:
@@ -64,6 +67,12 @@ def _home(settings: Mapping[str, Any]) -> Path | None:
     # A journal of an earlier version. Of a store that is still there nobody knows whether it was the home's own.
     file = address.sqlite_file(settings["tracking_uri"])
     return file.parent if file and file.name == address.FILE and not file.exists() else None
+
+
+def _address(uri: str, before: Path, now: Path) -> str:
+    """Returns the address of a store: of one in the home, where that is now."""
+    file = address.sqlite_file(uri)
+    return address.of_file(now / file.relative_to(before)) if file and file.is_relative_to(before) else uri
 
 
 def _moved(path: Path, before: Path, now: Path) -> str:

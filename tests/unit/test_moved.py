@@ -10,7 +10,7 @@ import pytest
 
 from automl import relocation
 from automl.errors import ConfigError
-from automl.journal import Header, History
+from automl.journal import Finished, Header, History
 from automl.tracking import Store, Tracker, store
 
 SEARCH = "20261123-010203-abcd"
@@ -136,7 +136,11 @@ class TestJournal:
         (new.parent / "space.yaml").touch()
         named = {"space": str(old.parent / "space.yaml"), "data": str(old.parent / "gone.yaml"), "options": []}
         history = self.history(old, f"sqlite:///{old}/mlflow.db", source=named, data_root="/gone")
-        header = relocation.followed(history, new).header
+        history.finished = Finished("completed", "done", T0, 1, {}, {"tracking_uri": f"sqlite:///{old}/mlflow.db"})
+        found = relocation.followed(history, new)
+        assert found.finished
+        assert found.finished.result == {"tracking_uri": store(new).shown}
+        header = found.header
         assert header.settings["source"] == named | {"space": str(new.parent / "space.yaml")}
         assert header.settings["data_root"] == "/gone"
         assert header.document["data"]["root"] == str(new.parent)

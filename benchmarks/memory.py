@@ -66,11 +66,12 @@ class Gauge(Watcher):
 def search(trials: int) -> dict[str, Any]:
     """Runs the search in this folder."""
     from automl import experiment, launch
+    from automl.options import Options
 
     Path("tiny.yaml").write_text(SPACE)
     gauge = Gauge()
     read = experiment.load("tiny.yaml", flags={"trials": trials})
-    summary = launch.start(read, launch.Options(Path.cwd() / "mlruns"), gauge)
+    summary = launch.start(read, Options(Path.cwd() / "mlruns"), gauge)
     served = [list(sizes.values()) for sizes in gauge.workers.values()]
     return {
         "trials": dict(summary.trials),

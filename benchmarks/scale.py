@@ -91,6 +91,7 @@ def search(algorithm: str, trials: int, workers: int) -> dict[str, Any]:
     import _models
 
     from automl import experiment, launch
+    from automl.options import Options
     from automl.oracles import Proposer
     from automl.sections import Search
 
@@ -112,7 +113,7 @@ def search(algorithm: str, trials: int, workers: int) -> dict[str, Any]:
     read = experiment.load(str(_models.CNN12), "digits", flags={"trials": trials, "algorithm": algorithm})
     is_default = Search().algorithm == read.search.algorithm
     gauge = Gauge()
-    summary = launch.start(read, launch.Options(home, workers=workers), gauge, do_nothing)
+    summary = launch.start(read, Options(home, workers=workers), gauge, do_nothing)
     folder = searches_folder(home) / summary.search_id
     return gauge.figures(asks) | {
         "algorithm": f"{algorithm}, the default" if is_default else algorithm,

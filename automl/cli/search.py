@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from automl.experiment import Experiment
-    from automl.launch import Options
     from automl.nodes import Values
+    from automl.options import Options
     from automl.watcher import Watcher
     from automl.winner import Summary
 
@@ -118,9 +118,10 @@ def _earlier(
 
 
 def _launch_options(**given: Any) -> Options:
-    from automl import environment, launch
+    from automl import environment
+    from automl.options import Options
 
-    return launch.Options(home=environment.writable_home(), **given)
+    return Options(home=environment.writable_home(), **given)
 
 
 def _run(call: Any, output: str) -> None:

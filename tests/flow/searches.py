@@ -20,7 +20,7 @@ from automl.cli import main
 from automl.environment import MODEL, trial_folder
 from automl.experiment import Experiment
 from automl.journal import History, replay
-from automl.launch import Options
+from automl.options import Options
 from automl.trial import run_trial
 from automl.watcher import Watcher
 from automl.winner import Summary

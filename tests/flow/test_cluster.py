@@ -28,7 +28,7 @@ from automl.executors import Event
 from automl.executors import ray as executor
 from automl.executors.ray import Cluster
 from automl.journal import FILE, replay
-from automl.launch import Options
+from automl.options import Options
 from automl.records import Begun, DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
 from automl.watcher import Watcher
 

@@ -13,7 +13,7 @@ from spaces import QUICK
 from automl import devices, environment, launch
 from automl.devices import Card
 from automl.errors import ConfigError
-from automl.launch import Options
+from automl.options import Options
 from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow

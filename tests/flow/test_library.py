@@ -17,7 +17,7 @@ from automl.blocks.backbone import Backbone
 from automl.dataset import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible
-from automl.launch import Options
+from automl.options import Options
 from automl.records import DataSpec, Report, TrialRequest
 from automl.shapes import Unknown
 from automl.trial import run_trial

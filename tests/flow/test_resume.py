@@ -34,7 +34,8 @@ from spaces import DOCUMENTS
 
 from automl import launch
 from automl.journal import History, Lock, replay
-from automl.launch import Interrupted, Options
+from automl.launch import Interrupted
+from automl.options import Options
 from automl.records import Report
 from automl.watcher import Watcher
 

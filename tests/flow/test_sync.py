@@ -19,7 +19,8 @@ from spaces import QUICK
 from automl import launch, prediction
 from automl.errors import SearchError
 from automl.journal import Lock, read, replay
-from automl.launch import Interrupted, Options
+from automl.launch import Interrupted
+from automl.options import Options
 from automl.prediction import Prediction
 from automl.records import Report
 from automl.sync import sync

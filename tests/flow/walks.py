@@ -15,7 +15,7 @@ from pathlib import Path
 from automl import experiment, launch
 from automl.environment import MODEL
 from automl.executors import Tell
-from automl.launch import Options
+from automl.options import Options
 from automl.records import Report, TrialRequest, TrialResult
 from automl.watcher import Watcher
 

@@ -13,7 +13,7 @@ from automl.cli import plan
 from automl.errors import ConfigError, DataError, SearchError
 from automl.experiment import Experiment
 from automl.journal import Asked, Ended, Finished, Header, Journal
-from automl.launch import Options
+from automl.options import Options
 from automl.tracking import same_address
 from automl.watcher import Watcher
 from automl.winner import Summary
@@ -59,7 +59,7 @@ def test_a_resume_cuts_the_data_as_the_version_that_began_the_search(tmp_path, m
         settings = {"space": "s", "name": "s-t", "tracking_uri": "sqlite:///x", "data_root": None, **kept}
         header = Header(name, 1, document, spec.digest, (), 0, 1, "tensorflow", {}, "here", settings)
         Journal.create(tmp_path / "searches" / name, header).close()
-    said, options = Listener(), launch.Options(home=tmp_path)
+    said, options = Listener(), Options(home=tmp_path)
     assert replace(launch.resume("old", options, said), folder="") == replace(old, folder="")
     assert len(said.said) == 1
     assert "stays cut as it was" in said.said[0]
@@ -92,7 +92,7 @@ def test_a_search_says_how_its_data_was_read(deep, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "become_driver", lambda name: None)
     watcher = Listener()
     with pytest.raises(SearchError, match="enough"):
-        launch.start(deep, launch.Options(home=tmp_path / "home"), watcher)
+        launch.start(deep, Options(home=tmp_path / "home"), watcher)
     assert watcher.said == [NOTE]
 
 

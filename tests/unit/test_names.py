@@ -10,7 +10,7 @@ import pytest
 import automl
 from automl import launch, names
 from automl.errors import ConfigError
-from automl.launch import Options
+from automl.options import Options
 from automl.tracking import Tracker, store
 from automl.watcher import Watcher
 

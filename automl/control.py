@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from automl import files
+
 FILE = "control"
 
 Wish = Literal["drain", "now"]
@@ -22,6 +24,8 @@ def ask(folder: Path, wish: Wish) -> None:
 
 def asked(folder: Path) -> Wish | None:
     """Returns what was asked for, if anything was."""
+    if files.special(folder / FILE):
+        return None
     try:
         text = (folder / FILE).read_text()
     except FileNotFoundError:

@@ -228,17 +228,12 @@ def _constant(x: np.ndarray, name: str, notes: Sequence[str]) -> list[str]:
     """
     from automl.data import _arrays
 
-    found, channels = _arrays.constant_channels(x) if x.ndim > 2 else [], x.shape[-1]
-    if not found:
-        return []
-    if len(found) == channels:
-        received = ", ".join(f"{value:g}" for value in x.reshape(-1, channels)[0][:5])
-        what = "every value of every training example is the same" + (", channel by channel" if channels > 1 else "")
+    constant = _arrays.constant_channels(x)
+    if constant and len(constant) == x.shape[-1]:
+        received = ", ".join(f"{value:g}" for value in x.reshape(-1, x.shape[-1])[0][:5])
         hint = ". ".join(["There is nothing to learn from: look at how the source reads the files", *notes])
-        raise _bad(name, what, received=received, hint=hint)
-    named = ", ".join(map(str, found[:10])) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
-    which = f"channels {named} of {channels} carry" if len(found) > 1 else f"channel {named} of {channels} carries"
-    return [f"{name}: {which} a single value in all training examples (counted from 0)"]
+        raise _bad(name, _arrays.said_of(constant, x.shape[-1]), received=received, hint=hint)
+    return [f"{name}: {_arrays.said_of(constant, x.shape[-1])}"] if constant else []
 
 
 def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

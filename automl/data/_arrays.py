@@ -40,10 +40,12 @@ def as_stored(x: np.ndarray, where: Path | str) -> np.ndarray:
 
 
 def constant_channels(x: np.ndarray) -> list[int]:
-    """Returns the channels (last axis) that carry one value in all examples, NaN aside.
+    """Returns the channels (last axis) of images and series that carry one value in all examples, NaN aside.
 
     Most sets are told by their first example, so this takes no time to speak of.
     """
+    if x.ndim < 3:
+        return []
     channels = x.shape[-1]
     left = dict.fromkeys(range(channels), np.nan)
     for example in x:
@@ -59,6 +61,15 @@ def constant_channels(x: np.ndarray) -> list[int]:
         if not left:
             break
     return list(left)
+
+
+def said_of(constant: Sequence[int], channels: int) -> str:
+    """Returns what is said of channels that carry one value, in words."""
+    if len(constant) == channels:
+        return "every value of every training example is the same" + (", channel by channel" if channels > 1 else "")
+    named = ", ".join(map(str, constant[:10])) + (f" and {len(constant) - 10} more" if len(constant) > 10 else "")
+    which = f"channels {named} of {channels} carry" if len(constant) > 1 else f"channel {named} of {channels} carries"
+    return f"{which} a single value in all training examples (counted from 0)"
 
 
 def named(codes: np.ndarray, classes: Sequence[str], where: Path | str) -> np.ndarray:

@@ -16,16 +16,21 @@ PARTS = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-"""The names that people give to the folders of parts, in any case."""
+"""The names that people give to the folders of parts, in any case; `training_set` and `train_images` too."""
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 _PART = rf"({'|'.join(word for words in PARTS.values() for word in words)})"
-_ANSWERS = r"(masks|labels|annot(ation)?s?|gts?|ground[ _.-]?truths?|segmentations?|bbox(es)?)"
+_OF_PART = r"(data)?sets?|data|splits?|images?|imgs?|pictures?|photos?|samples?"
+_ANSWERS = r"(masks|labels|annot(ation)?s?|gts?|gt(fine|coarse)|ground[ _.-]?truths?|segmentation\w*|bbox(es)?)"
 _NO_CLASS = re.compile(
-    rf"(val|valid|validation|test|testing)|{_PART}[ _.-]?\d{{2,4}}|"  # COCO's val2017
-    rf"({_PART}[ _.-]?)?{_ANSWERS}|{_PART}[ _.-]?(mask|label)|{_ANSWERS}[ _.-]?{_PART}"
+    rf"(val|valid|validation|test|testing)|{_PART}[ _.-]?(\d{{1,4}}|[ab]|{_OF_PART})|"  # COCO's val2017, a GAN's trainA
+    rf"(images?|imgs?)[ _.-]?{_PART}|{_PART}[ _.-]?(mask|label)|"
+    rf"({_PART}[ _.-]?)?{_ANSWERS}([ _.-]\w+)?|{_ANSWERS}[ _.-]?{_PART}"
 )
+_NAMED_PARTS = {
+    part: re.compile(rf"({'|'.join(words)})([ _.-]?({_OF_PART}))?", re.IGNORECASE) for part, words in PARTS.items()
+}
 """What no class is called, whatever stands beside it."""
 
 _MAYBE = re.compile(r"train|training|masks?|labels?|images?|imgs?|img|pictures?|photos?|jpegimages|data")
@@ -110,7 +115,7 @@ def parts(folder: Path) -> dict[str, Path]:
 
 def part_of(name: str) -> str | None:
     """Returns the part that a folder's name stands for, if any."""
-    return next((part for part, words in PARTS.items() if name.lower() in words), None)
+    return next((part for part, names in _NAMED_PARTS.items() if names.fullmatch(name)), None)
 
 
 def folders(folder: Path) -> list[Path]:

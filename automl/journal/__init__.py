@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from automl import files
 from automl.errors import SearchError
 from automl.journal import results
 from automl.journal.events import (
@@ -136,6 +137,8 @@ def read(folder: Path) -> Iterator[Event]:
         SearchError: There is no journal, or a line before the last is broken; names file and line.
     """
     path = folder / FILE
+    if problem := files.special(path):
+        raise SearchError(f"{path}: {problem}. Put the journal back from a copy.")
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

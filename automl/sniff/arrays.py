@@ -67,7 +67,10 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
     for name in ("train", "val", "test"):
         part = getattr(splits, name)
         if part is not None:
-            found.count(reader.check(part.x))
+            x = reader.check(part.x)
+            found.count(x)
+            if name == "train" and (constant := _arrays.constant_channels(x)):
+                found.notes.append(_arrays.said_of(constant, x.shape[-1]))
             found.labels[name] = _arrays.plain_targets(part.y, path)
     found.offer_padding()
     return found

@@ -125,7 +125,13 @@ def _nothing(folder: Path, inside: list[Path]) -> DataError:
     for each in inside:
         _packed.check(each)
     received = ", ".join(each.name for each in inside[:8]) or "an empty folder"
-    return fault(folder, "holds no data set", expected=_KNOWN, received=received, hint=unread.advice(inside))
+    return fault(
+        folder,
+        "holds no data set",
+        expected=_KNOWN,
+        received=received,
+        hint=unread.advice(inside) or unread.advice(_files(folder)),
+    )
 
 
 def _is_set(folder: Path) -> bool:

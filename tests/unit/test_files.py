@@ -10,7 +10,20 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from automl import changes, checkup, data, document, environment, files, leaderboard, shelf, sniff, winner
+from automl import (
+    changes,
+    checkup,
+    control,
+    data,
+    document,
+    environment,
+    files,
+    journal,
+    leaderboard,
+    shelf,
+    sniff,
+    winner,
+)
 from automl.blocks import _applications
 from automl.cli import main
 from automl.errors import AutomlError
@@ -154,6 +167,14 @@ def test_a_model_takes_the_place_of_nothing_but_files(kind, place, monkeypatch):
     model.touch()
     assert TOLD[kind] in said(lambda: winner.export_best(Path("home"), None, "keras", Path(path), force=True))
     assert kind != "pipe" or Path(path).is_fifo()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_journals_and_wishes(kind, place):
+    Path(place(kind, "")).rename(journal.FILE)
+    assert TOLD[kind] in said(lambda: journal.replay(Path.cwd()))
+    Path(journal.FILE).rename(control.FILE)
+    assert control.asked(Path.cwd()) is None
 
 
 @pytest.mark.parametrize("kind", TOLD)

@@ -542,6 +542,7 @@ def test_paths_that_hold_nothing(tmp_path):
         (["meta.json", "recordings.zip"], "Unpack it"),
         (["scan.npy", "README.txt"], "Save its arrays as .npz"),
         (["SOURCE.txt"], "holds no data set"),
+        (["cat/0.heic", "dog/0.heic"], "Convert the images to PNG or JPEG"),
     ],
 )
 def test_folders_of_what_cannot_be_read_yet(tmp_path, names, told):
@@ -603,6 +604,7 @@ def test_folders_of_pictures(tmp_path):
     assert (found.kind, found.name, found.shape, found.fields) == ("image_folder", "same.d", (6, 12, 3), {})
     assert found.classes == {"cat": 10, "dog": 10}
     assert found.told == "20 images of 6 by 12 pixels, 3 channels; 2 classes: cat (10), dog (10)"
+    assert found.notes == ["every value of every training example is the same, channel by channel"]
     mixed = sniff.look(pictures(tmp_path / "mixed", (6, 6, 8, 8, 8, 8, 8, 10, 10)))
     assert mixed.fields == {"size": [8, 16]}
     assert "3 sizes, 8 by 16 in the middle" in sniff.data.write(mixed, tmp_path, "automl")
@@ -698,6 +700,13 @@ def test_links_are_followed_where_the_document_says_so(tmp_path, link):
     assert found.fields == ({} if link == "inside" else {"links": True})
 
 
+def test_folders_called_sets_are_parts(tmp_path):
+    folders(tmp_path, "training_set/cat", "training_set/dog", "test_set/cat", "test_set/dog")
+    found = sniff.look(tmp_path)
+    assert found.classes == {"cat": 20, "dog": 20}
+    assert set(found.labels) == {"train", "test"}
+
+
 def test_two_folders_of_one_part_are_not_chosen_between(tmp_path):
     folders(tmp_path, "train/cat", "train/dog", "val/cat", "val/dog", "valid/cat", "valid/dog")
     assert "holds two folders of the part val. Expected one; received val and valid" in refusal(tmp_path)
@@ -708,6 +717,12 @@ def test_two_folders_of_one_part_are_not_chosen_between(tmp_path):
     [
         (("train", "test"), "its folders are called like parts of a set, and not like classes"),
         (("Train", "Val", "Test"), "its folders are called like parts of a set, and not like classes"),
+        (("train", "test1"), "its folders are called like parts of a set, and not like classes"),
+        (("train_images", "test_images"), "its folders are called like parts of a set, and not like classes"),
+        (("trainA", "trainB", "testA", "testB"), "its folders are called like parts of a set, and not like classes"),
+        (("leftImg8bit", "gtFine"), "looks like segmentation, which is not supported yet"),
+        (("JPEGImages", "SegmentationClass"), "looks like segmentation, which is not supported yet"),
+        (("images", "masks_png"), "looks like segmentation, which is not supported yet"),
         (("train2017", "val2017"), "its folders are called like parts of a set, and not like classes"),
         (("cat", "dog", "test"), "its folders are called like parts of a set, and not like classes"),
         (("train", "trainannot", "test", "testannot"), "looks like segmentation, which is not supported yet"),

@@ -118,6 +118,11 @@ class Range:
             return cls(0.0, 2.0 ** (bits - 8), f"numbers of {bits} bits", is_whole=True)
         return cls(low, (high - low) / 255 or 1.0, f"numbers from {low:g} to {high:g}", is_whole=False)
 
+    @property
+    def rule(self) -> str:
+        """What is done to the numbers, in words: whoever uses a model does it too."""
+        return (f"less {self.low:g} and " if self.low else "") + f"divided by {self.step:g}"
+
     def applied(self, image: Image) -> Image:
         """Returns an image of floats."""
         from PIL import Image as Images

@@ -163,7 +163,7 @@ def _depths(folder: Path, parts: Mapping[str, Files]) -> tuple[Range | None, typ
         what = f"{len(deep)} of its images hold {scale.told}, the others bytes: no range fits both"
         raise fault(folder, what, hint="Convert all images to one depth")
     beside = f", {others:,} have 8" if others else ""
-    return scale, np.float32, [f"{len(deep):,} images hold {scale.told}, brought to the range of bytes{beside}"]
+    return scale, np.float32, [f"{len(deep):,} images hold {scale.told}, {scale.rule} for the range of bytes{beside}"]
 
 
 def _shared_size(folder: Path, parts: Mapping[str, Files]) -> tuple[int, int]:

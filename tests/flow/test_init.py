@@ -172,7 +172,7 @@ def of_twelve_bits(kind: int, rng: np.random.Generator) -> np.ndarray:
     ("drawn", "told"),
     [
         (in_the_alpha_channel, "80 of 80 images are transparent in part, and lie on white (`background`)."),
-        (of_twelve_bits, "80 images hold numbers of 10 bits, brought to the range of bytes."),
+        (of_twelve_bits, "80 images hold numbers of 10 bits, divided by 4 for the range of bytes."),
     ],
 )
 def test_pictures_are_read_so_that_their_classes_are_told_apart(drawn, told, tmp_path):

@@ -242,7 +242,7 @@ def test_numbers_have_the_bits_that_the_training_part_uses(tmp_path, high, bits)
     assert splits.train.x.dtype == np.float32
     assert splits.train.x[0, -1, -1].tolist() == [high / step] * 3
     assert splits.test.x[0, -1, -1, 0] == (high // 2) / step  # by the same rule: half as bright
-    assert splits.notes == (f"2 images hold numbers of {bits} bits, brought to the range of bytes",)
+    assert splits.notes == (f"2 images hold numbers of {bits} bits, divided by {step} for the range of bytes",)
 
 
 def test_no_grey_level_of_twelve_bits_is_lost(tmp_path):
@@ -273,6 +273,9 @@ def test_floats_and_numbers_of_32_bits(tmp_path, pixels, least, most):
     x = load(numbers(tmp_path, {"a/0.tif": pixels}), color="grey").train.x
     assert (x.min(), x.max()) == (least, pytest.approx(most))
     assert len(np.unique(x)) == 16
+    if least_number := float(pixels.min()):
+        (note,) = load(tmp_path).notes
+        assert note.endswith(f"less {least_number:g} and divided by {4000 / 255:g} for the range of bytes")
     half = load(tmp_path, size=(2, 2)).train.x
     assert half.shape == (1, 2, 2, 3)
     assert len(np.unique(half)) == 4
@@ -283,7 +286,7 @@ def test_depths_that_do_not_go_together(tmp_path):
     numbers(tmp_path, {"train/a/0.png": grey(0, 255, "uint8"), "test/a/0.png": grey(0, 4095)})
     assert "has numbers of more than 8 bits, and the images of the training part have none" in failure(tmp_path)
     numbers(tmp_path, {"train/a/1.png": grey(0, 4095)})
-    assert load(tmp_path).notes == ("2 images hold numbers of 12 bits, brought to the range of bytes, 1 have 8",)
+    assert load(tmp_path).notes == ("2 images hold numbers of 12 bits, divided by 16 for the range of bytes, 1 have 8",)
     numbers(tmp_path, {"train/a/1.tif": grey(0, 1, "float32")})
     assert "the others bytes: no range fits both" in failure(tmp_path)
 

@@ -81,7 +81,7 @@ def deep(tmp_path) -> Experiment:
     return experiment.load("lenet", str(tmp_path / "d.yaml"))
 
 
-NOTE = "10 images hold numbers of 12 bits, brought to the range of bytes"
+NOTE = "10 images hold numbers of 12 bits, divided by 16 for the range of bytes"
 
 
 def test_a_search_says_how_its_data_was_read(deep, tmp_path, monkeypatch):

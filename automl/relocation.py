@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def _home(settings: Mapping[str, Any]) -> Path | None:
         return Path(settings["home"])
     # A journal of an earlier version. Of a store that is still there nobody knows whether it was the home's own.
     file = address.sqlite_file(settings["tracking_uri"])
-    return file.parent if file and file.name == address.FILE and not file.exists() else None
+    return file.parent if file and file.name == address.FILE and not _is_there(file) else None
 
 
 def _address(uri: str, before: Path, now: Path) -> str:
@@ -77,7 +78,14 @@ def _address(uri: str, before: Path, now: Path) -> str:
 
 def _moved(path: Path, before: Path, now: Path) -> str:
     project = before.parent
-    if path.exists() or not path.is_relative_to(project):
+    if _is_there(path) or not path.is_relative_to(project):
         return str(path)
     found = now.parent / path.relative_to(project)
-    return str(found if found.exists() else path)
+    return str(found if _is_there(found) else path)
+
+
+def _is_there(path: Path) -> bool:
+    """Tells whether a path leads to something that may be read; one into another user's folder does not."""
+    with contextlib.suppress(PermissionError):
+        return path.exists()
+    return False

@@ -54,10 +54,11 @@ def _path(address: str | None) -> Path | None:
 def _was_here(database: sqlite3.Connection, old: Path, home: Path) -> bool:
     """Tells whether the artifacts of a home are those of this one by now."""
     before, now = old / ARTIFACTS, home / ARTIFACTS
-    if not before.exists():
-        return True
-    if not now.exists() or before.samefile(now):  # another way to the same folder
-        return False
+    with contextlib.suppress(PermissionError):  # another user's by now: what lies here decides
+        if not before.exists():
+            return True
+        if now.exists() and before.samefile(now):  # another way to the same folder
+            return False
     begins = f"{before.as_uri()}/"
     runs = database.execute("SELECT artifact_uri FROM runs WHERE substr(artifact_uri, 1, ?) = ?", (len(begins), begins))
     return any((now / unquote(address.removeprefix(begins))).exists() for (address,) in runs)

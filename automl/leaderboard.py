@@ -18,7 +18,10 @@ from automl.records import CANCELLED, SCORED, Direction, spread
 
 def searches(home: Path) -> list[str]:
     """Returns the ids of all searches, the last one last."""
-    return sorted(path.parent.name for path in environment.searches_folder(home).glob(f"*/{FILE}"))
+    folder = environment.searches_folder(home)
+    # No glob, which takes a folder that may not be read for an empty one.
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path.name for path in found if (path / FILE).exists())
 
 
 def find_search(home: Path, wanted: str | None) -> str:

@@ -17,6 +17,7 @@ _LARGEST = 2**63
 Record = TypeVar("Record")
 
 _LISTS = (tuple, list, Sequence)
+_MAPPINGS = (Mapping, dict)
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
 
 
@@ -87,7 +88,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return False
         kinds = inner if _is_fixed(hint) else inner[:1] * len(value)
         return len(kinds) == len(value) and all(map(_fits, value, kinds))
-    if origin is Mapping:
+    if origin in _MAPPINGS:
         return isinstance(value, Mapping) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
     if hint in (int, float):
         if isinstance(value, int):
@@ -115,6 +116,6 @@ def _words(hint: Any) -> str:
         return f"one of {', '.join(inner)}"
     if origin in _LISTS:
         return f"a list of {len(inner)}" if _is_fixed(hint) else f"a list, each entry {_words(inner[0])}"
-    if origin is Mapping and inner[1] is not Any:
+    if origin in _MAPPINGS and inner[1] is not Any:
         return f"a mapping to {_words(inner[1])}"
     return _WORDS.get(hint, "anything" if hint is Any else "a mapping")

@@ -57,6 +57,7 @@ class Told(TypedDict, total=False):
 
     wall_s: float
     predicted_s: tuple[float, float] | None
+    trials_s: tuple[float, float] | None
 
 
 class Kept(dict[str, Any]):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 from typing import Any
@@ -156,3 +157,30 @@ def test_the_display_shows_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = drawn(live)
     assert "1 of 4 trials" in shown
     assert "best 0.5 (t001)" in shown
+
+
+@pytest.mark.parametrize("kind", [Lines, Live])
+def test_a_search_goes_on_where_nothing_can_be_said(kind: type[Lines], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        number = errno.EIO  # the terminal was closed
+
+        def write(self, text: str) -> int:
+            raise OSError(self.number, "x")
+
+    screen = Screen()
+    monkeypatch.setattr(_progress.sys, "stderr", screen)
+    lines = kind()
+    for number in (errno.EIO, errno.ENOSPC):
+        Screen.number = number
+        lines.say("a line")
+    if kind is Lines:  # a terminal breaks no pipe
+        Screen.number = errno.EPIPE  # who read along went away
+        with pytest.raises(BrokenPipeError):
+            lines.say("a line")
+
+
+def test_no_message_moves_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for lines in (Lines(), Live()):
+        lines.trial_ended(ended(1, None, message="no \x1b[2J\x9b1mroom"), None)
+    told = capsys.readouterr().err
+    assert told.count(r"no \x1b[2J\x9b1mroom") == 2

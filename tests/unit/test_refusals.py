@@ -91,6 +91,25 @@ def test_a_read_only_home_is_not_written(read_only, home, monkeypatch):
     assert done.stderr == f"Error: {home}/searches/{read_only}/control.part: the disk is read-only.\n"
 
 
+def test_a_home_that_may_not_be_read_is_not_empty(home, monkeypatch):
+    write(home)
+    folder = home / "searches"
+
+    def refusing(listing):
+        def listed(path):
+            if home in Path(path).parents:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return listing(path)
+
+        return listed
+
+    for name in ("listdir", "scandir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    done = run("trials")
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: {folder}: no permission.\n"
+
+
 def test_what_backends_print_goes_nowhere_where_it_cannot_be_kept(read_only, home):
     with environment.quietly(home / "searches" / read_only / "backend.log"):
         os.write(2, b"noise")

@@ -198,6 +198,22 @@ def test_export_says_what_is_wrong(search, files, tmp_path):
     assert to.stat().st_size > 0
 
 
+def test_a_place_where_no_file_can_stand_is_said_first(search, files, tmp_path):
+    search.write_bytes(files["own"])
+    (tmp_path / "there").write_text("mine")
+    for place, said in (
+        (tmp_path / "missing" / "a.keras", "there is no such folder to write into"),
+        (tmp_path / "there" / "a.keras", "there is no such folder to write into"),
+        (tmp_path, "is a folder"),
+    ):
+        done = export("--to", str(place), "--force")
+        assert done.exit_code == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert "the file exists already" in export("--to", str(tmp_path / "there")).stderr
+    assert (tmp_path / "there").read_text() == "mine"
+
+
 def test_a_search_without_a_score_has_nothing_to_export(search, home):
     journal = search.parents[2] / "journal.jsonl"
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))

@@ -43,7 +43,9 @@ def follow(file: Path) -> None:
 def _homes(database: sqlite3.Connection) -> list[Path]:
     """Returns the homes in which a store's experiments keep their artifacts."""
     found = [_path(address) for (address,) in database.execute("SELECT DISTINCT artifact_location FROM experiments")]
-    return [path.parent for path in found if path is not None and path.name == ARTIFACTS]
+    # An experiment of ours has the folder itself, one made in the UI a folder in it.
+    roots = (root for path in found if path for root in (path, path.parent) if root.name == ARTIFACTS)
+    return list(dict.fromkeys(root.parent for root in roots))
 
 
 def _path(address: str | None) -> Path | None:

@@ -86,6 +86,7 @@ class TestMoved:
         import mlflow
 
         home = new_home(tmp_path / "old" / "mlruns", empty_store)
+        by_hand = store(home).client().create_experiment("by hand", f"{home.as_uri()}/artifacts/1")
         tracker = tell(store(home))
         assert tracker.log_best(network, 1, "m", {})
         shutil.move(tmp_path / "old", tmp_path / "new %")
@@ -96,6 +97,8 @@ class TestMoved:
         assert texts(where, again) == ["a: 1\n"] * 2
         monkeypatch.setenv("MLFLOW_TRACKING_URI", where.shown)
         assert mlflow.pyfunc.load_model("models:/m@champion").metadata.metadata["trial"] == 1
+        location = where.client().get_experiment(by_hand).artifact_location
+        assert location == f"{(tmp_path / 'new %').as_uri()}/mlruns/artifacts/1"
         assert not (tmp_path / "old").exists()
 
     def test_a_copys_store_names_the_copys_artifacts(self, tmp_path: Path, empty_store: Path) -> None:

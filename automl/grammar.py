@@ -6,7 +6,6 @@ fields there are: that is `schema.py`. Domains stand under `model` and `training
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +14,7 @@ from automl.conditions import ordered
 from automl.document import Document, Path_
 from automl.domains import Range
 from automl.errors import shorten
-from automl.nodes import Condition, Each, Fork, Leaf, Param, Spread, Tail, Variant
+from automl.nodes import Condition, Each, Fork, Leaf, Param, Spread, Variant
 from automl.points import with_points
 from automl.problems import Problems
 from automl.ranges import is_domain, only, read_choice, read_domain
@@ -145,7 +144,7 @@ class _Reader:
             param = self.params.get(f"{scope.name}.repeat")
             if param is None:
                 return self.unread(fields, scope)  # the repeat itself is wrong and told
-            counts = _counts(param)
+            counts = param.counts()
             low, high = (counts[0], counts[-1]) if counts else (1, 1)
             if high > MAX_REPEAT:
                 where = (*scope.path, "repeat", *(["max"] if isinstance(param.domain, Range) else []))
@@ -153,7 +152,7 @@ class _Reader:
                 return self.unread(fields, scope)
             inner = replace(scope, repeat=(param.name, low, high))
             if low < 1:
-                inner = replace(inner, conditions=(*scope.conditions, self.at_least(param, 1)))
+                inner = replace(inner, conditions=(*scope.conditions, param.at_least(1)))
         elif "repeat" in fields or scope.repeat is None:
             count = repeat if isinstance(repeat, int) and repeat <= MAX_REPEAT else 1  # the schema tells of it
             inner = replace(scope, repeat=(None, count, count))
@@ -264,7 +263,7 @@ class _Reader:
             name = f"{scope.name}.{index}"
             own = conditions
             if counter is not None and index > low:
-                own = (*conditions, self.at_least(self.params[counter], index))
+                own = (*conditions, self.params[counter].at_least(index))
             self.add(Param(name, domain, own, scope.path))
             names.append(name)
         self.lists[scope.name] = tuple(names)
@@ -289,17 +288,6 @@ class _Reader:
         if param.name in self.params:
             self.problems.add(param.path, f"two parameters are named {param.name!r}", hint="Name one of the blocks")
         self.params[param.name] = param
-
-    def at_least(self, counter: Param, count: int) -> Condition:
-        """Returns the condition that a repeat is `count` or more."""
-        return Condition(counter.name, Tail(each for each in _counts(counter) if each >= count))
-
-
-def _counts(counter: Param) -> Sequence[int]:
-    """Returns what a repeat may be, in order; nothing where it is no whole number, of which the schema tells."""
-    if isinstance(counter.domain, Range):
-        return counter.domain.points() if counter.domain.whole else ()
-    return sorted(value for value in counter.domain.values if type(value) is int)
 
 
 def _put(read: dict[str, Any], path: Path_, items: Any, fields: dict[str, Any]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from automl.domains import Domain
+from automl.domains import Domain, Range
 
 GROUP = "stack"
 """The block that only holds others: what a choice between lists resolves to."""
@@ -59,6 +59,16 @@ class Param:
     domain: Domain
     conditions: tuple[Condition, ...] = ()
     path: tuple[str | int, ...] = ()
+
+    def counts(self) -> Sequence[int]:
+        """Returns what a repeat may be, in order; nothing where it is no whole number, of which the schema tells."""
+        if isinstance(self.domain, Range):
+            return self.domain.points() if self.domain.whole else ()
+        return sorted(value for value in self.domain.values if type(value) is int)
+
+    def at_least(self, count: int) -> Condition:
+        """Returns the condition that a repeat is `count` or more."""
+        return Condition(self.name, Tail(each for each in self.counts() if each >= count))
 
 
 @dataclass(frozen=True)

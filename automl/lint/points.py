@@ -74,15 +74,26 @@ def same_start(case: Case) -> Iterator[Finding]:
 def refused(case: Case) -> Iterator[Finding]:
     """Training sections that some trials have, and that are refused."""
     tree = case.read.space.tree.get("training") or {}
-    reasons: Counter[str] = Counter()
+    told: list[str | None] = []
+    own = [param.name for param in case.read.space.params if param.path[0] == "training"]
+    known: dict[str, str | None] = {}
     for values in case.trials:
-        try:
-            experiment.training({"training": resolve(tree, values)})
-        except Infeasible as error:
-            reasons[str(error).removeprefix("training: ")] += 1
+        key = repr([values.get(name) for name in own])
+        if key not in known:
+            known[key] = _refusal(resolve(tree, values))
+        told.append(known[key])
+    reasons = Counter(reason for reason in told if reason)
     for reason, count in reasons.items():
         # Where the first of the fields stands that the reason names.
         path = ("training", *[field for field in tree if field in reason.split()][:1])
         what = f"{count / len(case.trials):.0%} of the trials are refused: {reason}"
         hint = "Rule such trials out, with when or a constraint"
         yield case.finding(path, what, "Such a trial fails before it trains", hint)
+
+
+def _refusal(section: Any) -> str | None:
+    try:
+        experiment.training({"training": section})
+    except Infeasible as error:
+        return str(error).removeprefix("training: ")
+    return None

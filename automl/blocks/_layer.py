@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import Field, JsonValue
 
 from automl import environment
-from automl.blocks import KINDS, Block
+from automl.blocks import KINDS, Block, _stock
 from automl.blocks._valid import batch_norm_mask, every_nth, keras_mask, zeroed
 from automl.errors import Infeasible, did_you_mean, shorten
 from automl.flow import Flow, Kind
@@ -25,7 +25,7 @@ _NEEDS_LAYER = "it needs a layer as its argument"
 _SEVERAL = "it needs several inputs"
 _LABELS = "it changes the targets as well"
 _READS = "it reads no float features"
-_REFUSED = {
+REFUSED = {
     **dict.fromkeys(("Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"), _CODE),
     **dict.fromkeys(("Layer", "Wrapper", "InputLayer", "SimpleRNNCell", "LSTMCell", "GRUCell"), _PART),
     **dict.fromkeys(
@@ -128,7 +128,7 @@ def is_layer_name(name: str) -> bool:
 
 
 def check(name: str, arguments: Mapping[str, Any]) -> list[tuple[str | None, str]]:
-    """Checks a layer and its arguments; imports Keras.
+    """Checks a layer and its arguments; imports Keras only where the table of its layers does not know the answer.
 
     Args:
         name: Class name.
@@ -138,16 +138,19 @@ def check(name: str, arguments: Mapping[str, Any]) -> list[tuple[str | None, str
     Returns:
         The problems found, each with the argument it concerns (None: the layer itself).
     """
-    if name in _REFUSED:
-        return [(None, f"{name} cannot be a block: {_REFUSED[name]}")]
-    environment.import_keras()
-    import keras
-
-    layer = getattr(keras.layers, name, None)
-    if not (inspect.isclass(layer) and issubclass(layer, keras.layers.Layer)):
-        known = [key for key in dir(keras.layers) if is_layer_name(key) and key not in _REFUSED]
-        return [(None, " ".join(filter(None, [f"Keras has no layer {name!r}.", did_you_mean(name, known)])))]
-    known, required = _arguments(layer)
+    if name in REFUSED:
+        return [(None, f"{name} cannot be a block: {REFUSED[name]}")]
+    stock = _stock.table()
+    if stock is None:
+        layers = _layers()
+        layer = layers.get(name)
+        known, required = _stock.arguments_of(layer) if layer is not None else ([], [])
+        names = [*layers]
+    else:
+        names = [*stock]
+        known, required = (stock[name].arguments, stock[name].required) if name in stock else ([], [])
+    if name not in names:
+        return [(None, " ".join(filter(None, [f"Keras has no layer {name!r}.", did_you_mean(name, names)])))]
     problems: list[tuple[str | None, str]] = []
     for argument, value in arguments.items():
         if argument not in known:
@@ -158,22 +161,25 @@ def check(name: str, arguments: Mapping[str, Any]) -> list[tuple[str | None, str
     missing = [argument for argument in required if argument not in arguments]
     if missing:
         problems.append((None, f"{name} needs {', '.join(missing)}"))
-    if not problems and all(_is_plain(value) for value in arguments.values()):
-        try:
-            layer(**arguments)
-        except (ValueError, TypeError) as error:
-            problems.append((None, " ".join(str(error).split())))
-    return problems
+    if problems or not all(_is_plain(value) for value in arguments.values()):
+        return problems
+    if stock is not None and stock[name].takes(arguments):
+        return []
+    try:
+        _layers()[name](**arguments)
+    except (ValueError, TypeError) as error:
+        return [(None, " ".join(str(error).split()))]
+    return []
 
 
-def _arguments(layer: type) -> tuple[list[str], list[str]]:
-    """Returns a layer's arguments, and those of them that have no default."""
-    parameters = list(inspect.signature(layer).parameters.values())
-    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    known = [p.name for p in named if p.name not in ("name", "dtype")]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        known += [common for common in ("activity_regularizer", "trainable") if common not in known]
-    return known, [p.name for p in named if p.default is p.empty]
+def _layers() -> dict[str, Any]:
+    """Returns Keras's own layers that can be blocks; imports Keras."""
+    environment.import_keras()
+    import keras
+
+    found = {name: getattr(keras.layers, name) for name in dir(keras.layers) if is_layer_name(name)}
+    base = keras.layers.Layer
+    return {k: v for k, v in found.items() if k not in REFUSED and inspect.isclass(v) and issubclass(v, base)}
 
 
 def _is_plain(value: Any) -> bool:

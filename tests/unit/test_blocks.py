@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from automl import model
-from automl.blocks import Activation
+from automl.blocks import Activation, _layer, _stock
 from automl.blocks._chain import Chain
 from automl.blocks._layer import KerasLayer, check, is_layer_name
 from automl.blocks._weights import Weighted
@@ -413,6 +413,54 @@ def test_layer_is_refused(name, arguments, argument, message):
 )
 def test_layer_is_accepted(name, arguments):
     assert check(name, arguments) == []
+
+
+def test_the_table_of_stock_layers_is_what_keras_says():
+    table = _stock.table()
+    if table is None:
+        pytest.skip("the table is about another version of Keras, which is then asked itself")
+    layers = _layer._layers()
+    assert {*table} == {*layers}
+    for name, stock in table.items():
+        assert (stock.arguments, stock.required) == _stock.arguments_of(layers[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "is_known"),
+    [
+        ("Dropout", {"rate": 0.3}, True),
+        ("Dropout", {"rate": 1.5}, False),
+        ("Dropout", {"rate": "0.3"}, False),
+        ("Dropout", {"rate": None}, False),
+        ("Conv1D", {"filters": 24, "kernel_size": 3, "strides": 2, "activation": "relu"}, True),
+        ("Conv1D", {"filters": 24, "kernel_size": 3, "strides": 2, "dilation_rate": 2}, False),
+        ("Conv1D", {"filters": 3, "kernel_size": 3, "groups": 2}, False),
+        ("Conv2D", {"filters": 3, "kernel_size": [3, 5], "padding": "same"}, True),
+        ("Conv2D", {"filters": 3, "kernel_size": [3, 5, 7]}, False),
+        ("Dense", {"units": 64, "kernel_initializer": "he_normal", "use_bias": False}, True),
+        ("Dense", {"units": -1}, False),
+        ("Dense", {"units": 3, "activation": "reul"}, False),
+    ],
+)
+def test_what_the_table_says_fits_does(name, arguments, is_known):
+    table = _stock.table()
+    if table is None:
+        pytest.skip("the table is about another version of Keras, which is then asked itself")
+    assert table[name].takes(arguments) is is_known
+    if is_known:
+        _layer._layers()[name](**arguments)
+
+
+def test_another_version_of_keras_is_asked_itself(monkeypatch):
+    _stock.table.cache_clear()
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "99.0")
+    try:
+        assert _stock.table() is None
+        assert check("Dropout", {"rate": 0.1}) == []
+        ((argument, text),) = check("Dropout", {"rat": 0.1, "rate": 0.2})
+        assert (argument, "Did you mean 'rate'" in text) == ("rat", True)
+    finally:
+        _stock.table.cache_clear()
 
 
 def test_every_stock_layer_is_refused_with_a_reason_or_can_be_checked():

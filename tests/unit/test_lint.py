@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from automl import experiment, lint, shapes
+from automl.blocks import _stock
 from automl.cli import main
 from automl.document import parse
 
@@ -416,6 +417,20 @@ def test_a_shape_that_is_none(unwise):
     result = run(str(unwise), "--input", "28")
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: --input: not a shape. Expected height x width x channels")
+
+
+def test_stock_layers_are_checked_without_keras(tmp_path):
+    if _stock.table() is None:
+        pytest.skip("the table is about another version of Keras, which is then asked itself")
+    path = tmp_path / "s.yaml"
+    path.write_text("model: [{SpatialDropout1D: {rate: {min: 0.1, max: 0.3}}}, {Conv1D: {filters: 8, kernel_size: 3}}]")
+    code = (
+        "import sys; from automl.cli import main;"
+        f"main(['validate', {str(path)!r}], standalone_mode=False);"
+        "print(sorted({'keras', 'tensorflow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPO)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_neither_keras_nor_data_is_imported():

@@ -14,10 +14,6 @@ from automl.records import TrialResult
 
 MOST_LOSSES = 3
 """Workers a trial may cost: after the first death it is tried again, at most twice."""
-
-MOST_HANGS = 2
-"""The same of those that were killed because they said nothing: each costs the time that was waited for it."""
-
 SLOWER = 10
 """How many of the longest silences so far a trial may be silent."""
 
@@ -29,13 +25,11 @@ class Attempts:
     Args:
         experiment: What is searched.
         losses: Workers that died with a trial.
-        hangs: Those among them that were killed because they said nothing.
         changes: Leaves of `training` that differ in further attempts.
     """
 
     experiment: Experiment
     losses: dict[int, int] = field(default_factory=dict)
-    hangs: dict[int, int] = field(default_factory=dict)
     changes: dict[int, dict[str, Any]] = field(default_factory=dict)
     _heard: dict[int, float] = field(default_factory=dict)
     _longest_s: float = 0.0
@@ -43,7 +37,6 @@ class Attempts:
     def recall(self, trials: Mapping[int, TrialHistory]) -> None:
         """Takes up what the journal knows."""
         self.losses |= {number: len(trial.lost) for number, trial in trials.items()}
-        self.hangs |= {number: sum(each.hung for each in trial.lost) for number, trial in trials.items()}
         self.changes |= {number: trial.changes for number, trial in trials.items() if trial.changes}
 
     def began(self, number: int) -> None:
@@ -60,11 +53,10 @@ class Attempts:
         """Returns how long a trial may say nothing."""
         return max(self.experiment.search.silence_s, SLOWER * self._longest_s)
 
-    def lost(self, number: int, hung: bool = False) -> bool:
+    def lost(self, number: int) -> bool:
         """Counts a worker's death; tells whether the trial is tried again."""
         self.losses[number] = self.losses.get(number, 0) + 1
-        self.hangs[number] = self.hangs.get(number, 0) + hung
-        return self.losses[number] < MOST_LOSSES and self.hangs[number] < MOST_HANGS
+        return self.losses[number] < MOST_LOSSES
 
     def halved(self, asked: Asked) -> tuple[int, int] | None:
         """Halves a trial's batch size, once; returns it before and after, or None where that cannot be."""

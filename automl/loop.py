@@ -254,8 +254,9 @@ class Loop:
     def _lost(self, event: WorkerLost) -> None:
         """Tries a trial again whose worker died, or gives it up."""
         number = event.trial
-        self.journal.append(Lost(number, event.attempt, now_ms(), event.message, event.hung))
-        if self.attempts.lost(number, event.hung) and not self.limit.is_over:
+        self.journal.append(Lost(number, event.attempt, now_ms(), event.message))
+        # One that hung is not: each time costs what was waited for it.
+        if not event.hung and self.attempts.lost(number) and not self.limit.is_over:
             self.watcher.say(f"t{number:03d}  {event.message}; it is tried again")
             self._submit(self.standings.asked[number], event.attempt + 1)
         else:

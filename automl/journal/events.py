@@ -137,7 +137,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker died with a trial, or `hung` and was killed; the trial is tried again, or a final `end` follows."""
+    """A worker died with a trial; the trial is tried again, or a final `end` follows."""
 
     event: ClassVar[str] = "lost"
 
@@ -145,7 +145,6 @@ class Lost:
     attempt: int
     time: int
     message: str | None = None
-    hung: bool = False
 
 
 @dataclass(frozen=True)

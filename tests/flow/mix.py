@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from walks import WEIGHTS
+
 from automl.errors import Infeasible
 from automl.executors import Tell
 from automl.records import Report, TrialRequest, TrialResult
@@ -105,7 +107,7 @@ def walk(request: TrialRequest, tell: Tell, kind: str, which: int) -> TrialResul
     best = min(told)
     at = told.index(best) + 1
     return TrialResult(
-        request.trial, request.attempt, outcome, best, at, {"val_loss": best}, len(told), 0.1, 10, str(model)
+        request.trial, request.attempt, outcome, best, at, {"val_loss": best}, len(told), 0.1, WEIGHTS, str(model)
     )  # fmt: skip
 
 

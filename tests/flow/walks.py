@@ -21,6 +21,9 @@ from automl.watcher import Watcher
 
 EPOCHS = 6
 
+WEIGHTS = 65 * 10
+"""Of the model that is put in every trial's place: digits to classes, in one dense layer."""
+
 
 def score_of(request: TrialRequest, epoch: int) -> float:
     text = json.dumps([request.document["model"], request.seed, epoch], sort_keys=True)
@@ -43,7 +46,7 @@ def walk(request: TrialRequest, tell: Tell) -> TrialResult:
     outcome = "completed" if len(scores) == EPOCHS else "stopped"
     at = scores.index(best) + 1
     return TrialResult(
-        request.trial, request.attempt, outcome, best, at, {"val_accuracy": best}, len(scores), 0.1, 10,
+        request.trial, request.attempt, outcome, best, at, {"val_accuracy": best}, len(scores), 0.1, WEIGHTS,
         str(Path(request.folder) / MODEL),
     )  # fmt: skip
 

@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from mix import WEIGHTS
+
 from automl import experiment, launch
 from automl.environment import MODEL
 from automl.executors import Tell
@@ -20,9 +22,6 @@ from automl.records import Report, TrialRequest, TrialResult
 from automl.watcher import Watcher
 
 EPOCHS = 6
-
-WEIGHTS = 65 * 10
-"""Of the model that is put in every trial's place: digits to classes, in one dense layer."""
 
 
 def score_of(request: TrialRequest, epoch: int) -> float:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from automl import devices, files, programs, typed
-from automl.checkout import git_commit as git_commit  # noqa: PLC0414 - of the surroundings too
 from automl.cluster import Nodes, Share, crew
 from automl.errors import ConfigError, Problem
 

@@ -133,6 +133,12 @@ def refused(error: BaseException) -> str | None:
     return f"{what}." if path is None else f"{path}: {what}."
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Knows what TensorFlow, JAX, PyTorch and NumPy raise, without importing any of them."""
+    words = f"{type(error).__name__}: {error}".lower().replace("_", "").replace(" ", "")
+    return isinstance(error, MemoryError) or any(word in words for word in ("resourceexhausted", "outofmemory"))
+
+
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What moves a terminal's cursor, colours or renames it, turns text round, or cannot be written at all."""
 

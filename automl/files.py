@@ -6,6 +6,8 @@ import errno
 import stat
 from pathlib import Path
 
+from automl.errors import ConfigError, Problem
+
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFCHR: "a device",
@@ -82,6 +84,23 @@ def unwritable(path: Path) -> str | None:
     if missing is None:
         return unreadable(path)
     return None if missing in (NOTHING, DANGLING) else missing
+
+
+def require_place(path: Path, force: bool, option: str) -> None:
+    """Refuses a path where no file can be written, or where one is already.
+
+    Args:
+        path: Where.
+        force: A file there may be replaced.
+        option: What names another place, for the message.
+
+    Raises:
+        ConfigError: It is no place for a file, or one is there.
+    """
+    if problem := unwritable(path):
+        raise ConfigError(Problem(shown(path), problem, "a regular file to write"))
+    if absent(path) is None and not force:
+        raise ConfigError(Problem(str(path), "the file exists already", hint=f"Name another {option}, or give --force"))
 
 
 def _reason(path: Path, error: OSError) -> str:

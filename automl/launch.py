@@ -13,6 +13,7 @@ from pathlib import Path
 
 from automl import (
     changes,
+    checkout,
     control,
     dataset,
     environment,
@@ -113,7 +114,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             "source": options.source,
             "data": described(data),
             "pretrained": origins,
-            "commit": environment.git_commit(Path.cwd()),
+            "commit": checkout.git_commit(Path.cwd()),
         },
     )
     with Lock(folder), Journal.create(folder, header) as journal:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from automl import files
 from automl.errors import ConfigError, Problem
 from automl.journal import Header, History
 from automl.tracking import address, same_address
@@ -31,10 +32,11 @@ def followed(history: History, home: Path) -> History:
     def path(text: Any) -> Any:
         return _moved(Path(text), before, now) if isinstance(text, str) and Path(text).is_absolute() else text
 
-    settings = {**header.settings, "home": str(now), "data_root": path(header.settings.get("data_root"))}
+    settings: Any = copy.copy(header.settings)  # of the same kind, which says what it lacks
+    settings |= {"home": str(now), "data_root": path(settings.get("data_root"))}
+    settings["tracking_uri"] = _address(settings["tracking_uri"], before, now)
     if named := settings.get("source"):
         settings["source"] = {**named, "space": path(named["space"]), "data": path(named["data"])}
-    settings["tracking_uri"] = _address(settings["tracking_uri"], before, now)
     data, content = header.document.get("data"), dict(header.document)
     if isinstance(data, Mapping) and "root" in data:
         content["data"] = {**data, "root": path(data["root"])}
@@ -67,7 +69,7 @@ def _home(settings: Mapping[str, Any]) -> Path | None:
         return Path(settings["home"])
     # A journal of an earlier version. Of a store that is still there nobody knows whether it was the home's own.
     file = address.sqlite_file(settings["tracking_uri"])
-    return file.parent if file and file.name == address.FILE and not _is_there(file) else None
+    return file.parent if file and file.name == address.FILE and not files.exists(file) else None
 
 
 def _address(uri: str, before: Path, now: Path) -> str:
@@ -78,14 +80,7 @@ def _address(uri: str, before: Path, now: Path) -> str:
 
 def _moved(path: Path, before: Path, now: Path) -> str:
     project = before.parent
-    if _is_there(path) or not path.is_relative_to(project):
+    if files.exists(path) or not path.is_relative_to(project):
         return str(path)
     found = now.parent / path.relative_to(project)
-    return str(found if _is_there(found) else path)
-
-
-def _is_there(path: Path) -> bool:
-    """Tells whether a path leads to something that may be read; one into another user's folder does not."""
-    with contextlib.suppress(PermissionError):
-        return path.exists()
-    return False
+    return str(found if files.exists(found) else path)

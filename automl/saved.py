@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl import environment
-from automl.errors import SearchError, refused
+from automl.errors import SearchError, is_out_of_memory, refused
 
 if TYPE_CHECKING:
     import keras
@@ -46,9 +46,7 @@ def load(
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a file that anybody may have written makes of Keras
         reason = f"{type(error).__name__}: {str(error).strip() or 'no reason given'}".splitlines()[0]
-        if any(word in reason.lower() for word in ("resourceexhausted", "outofmemory")):
-            error = MemoryError()
-        if (told := refused(error)) is not None:
+        if (told := refused(MemoryError() if is_out_of_memory(error) else error)) is not None:
             raise SearchError(f"{path}: {told}") from error
         reason = reason if len(reason) <= _REASON else reason[:_REASON] + "..."
         raise SearchError(f"{path}: cannot be read as a model ({reason}). {_HINT}.") from error

@@ -105,7 +105,7 @@ class Standings:
         return [course for trial, course in self.courses.items() if trial != number]
 
     def ranks(self) -> dict[int, int]:
-        """Returns the rank of every scored trial, the best first; see `records.standing` for equals."""
+        """Returns the rank of every scored trial, the best first; see `objective.standing` for equals."""
         ordered = sorted((result for result in self.results.values() if result.is_scored), key=self._order)
         return {result.trial: rank for rank, result in enumerate(ordered, start=1)}
 

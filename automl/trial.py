@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from automl import environment, export, model, saved, tasks
 from automl import experiment as experiments
 from automl.environment import MODEL
-from automl.errors import Infeasible
+from automl.errors import Infeasible, is_out_of_memory
 from automl.executors import Tell
 from automl.objective import merit
 from automl.pulse import Cut, Pulse
@@ -49,7 +49,7 @@ def run_trial(request: TrialRequest, report: Tell) -> TrialResult:
         facts |= {"outcome": "infeasible", "message": str(error)}
     except Exception as error:  # noqa: BLE001 - the border round a trial: any failure costs this trial alone
         facts |= {
-            "outcome": "oom" if _is_out_of_memory(error) else "error",
+            "outcome": "oom" if is_out_of_memory(error) else "error",
             **_told(error),
         }
     return TrialResult(**facts, seconds=time.monotonic() - started)
@@ -82,12 +82,6 @@ def run_test(request: TestRequest, report: Tell) -> TestResult:
 
 def _told(error: Exception) -> dict[str, Any]:
     return {"message": f"{type(error).__name__}: {error}".splitlines()[0], "traceback": traceback.format_exc()}
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Knows what TensorFlow, JAX, PyTorch and NumPy raise, without importing any of them."""
-    told = f"{type(error).__name__}: {error}".lower().replace("_", "").replace(" ", "")
-    return isinstance(error, MemoryError) or any(word in told for word in ("resourceexhausted", "outofmemory"))
 
 
 def _train(request: TrialRequest, report: Tell) -> dict[str, Any]:

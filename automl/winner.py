@@ -242,7 +242,9 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     folder, header = search_folder(home, search_id), told.header
     source = trial_folder(folder, number) / MODEL
     target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', header.settings['name'])}{source.suffix}")
-    _require_room(target, force)
+    files.require_place(target, force, "with --to")
+    if not target.absolute().parent.is_dir():
+        raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
     environment.become_driver(leaderboard.backend(header))
     shape = data_of(header).shape if header.settings.get("data") else None
     ended = told.trials[number].ended
@@ -251,18 +253,3 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
         written = export.registry.read(form).write(model, Path(room))
         written.replace(target)
     return target
-
-
-def _require_room(target: Path, force: bool) -> None:
-    """Refuses a place where the file of an export cannot stand, before the model is loaded.
-
-    Raises:
-        ConfigError: It is no place for a file, or one is there already.
-    """
-    if problem := files.unwritable(target):
-        raise ConfigError(Problem(files.shown(target), problem, "a regular file to write"))
-    if not target.absolute().parent.is_dir():
-        raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
-    if target.exists() and not force:
-        hint = "Name another with --to, or give --force"
-        raise ConfigError(Problem(str(target), "the file exists already", hint=hint))

@@ -88,11 +88,7 @@ def _write(texts: Mapping[Path, str], force: bool) -> None:
     from automl.errors import ConfigError, Problem
 
     for path in texts:
-        if problem := files.special(path):
-            raise ConfigError(Problem(str(path), problem, "a regular file to write"))
-        if path.is_dir() or (path.exists() and not force):
-            hint = "Name another folder with --to, or give --force"
-            raise ConfigError(Problem(str(path), "the file exists already", hint=hint))
+        files.require_place(path, force, "folder with --to")
     fresh = {path: path.with_name(f".{path.name}.new") for path in texts}
     try:
         for path, text in texts.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -138,7 +137,7 @@ def _run(call: Any, output: str) -> None:
         sys.exit(EXIT_INTERRUPTED)
     if output == "json":
         # One line, the last of stdout, so that a program finds it.
-        _output.say(json.dumps(asdict(summary)))
+        _output.say(_output.as_json(asdict(summary)))
     elif output == "yaml":
         _output.emit_object(asdict(summary), output)
     else:

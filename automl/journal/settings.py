@@ -45,6 +45,7 @@ class Settings(TypedDict, total=False):
     experiment: str
     name: str
     tracking_uri: str
+    home: str
     data_root: str | None
     source: Source | None
     data: Mapping[str, Any] | None
@@ -56,6 +57,7 @@ class Told(TypedDict, total=False):
     """What the mirror takes of a search's result; see `winner.Summary`."""
 
     wall_s: float
+    tracking_uri: str
     predicted_s: tuple[float, float] | None
     trials_s: tuple[float, float] | None
 

@@ -12,6 +12,8 @@ from automl.errors import ConfigError, Problem
 
 FILE = "mlflow.db"
 """The SQLite file of a home."""
+LOCKED_S = 20.0
+"""How long a locked SQLite file is waited for, here as in MLflow."""
 SQLITE = "sqlite:///"
 SQLITE_BEGINNINGS = (SQLITE, "sqlite+pysqlite:///")
 _TO_QUOTE = {"%", "?"}

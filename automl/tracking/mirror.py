@@ -243,7 +243,7 @@ class Tracker:
             return None
         try:
             return self._outbox.attempt(call)
-        except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
+        except Exception as error:  # noqa: BLE001 - a dead server does not stop a search
             self._outbox.drop(error)
             log.warning("MLflow did not take the model: %s", self._outbox.trouble)
             return None

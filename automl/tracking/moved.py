@@ -8,6 +8,8 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from automl.tracking import address
+
 log = logging.getLogger("automl.tracking")
 
 ARTIFACTS = "artifacts"
@@ -32,8 +34,7 @@ def follow(file: Path) -> None:
         file: The SQLite file of a home. Its tables exist.
     """
     home = file.parent
-    # Waits as MLflow does for another process that writes.
-    with contextlib.closing(sqlite3.connect(file, timeout=20)) as database, database:
+    with contextlib.closing(sqlite3.connect(file, timeout=address.LOCKED_S)) as database, database:
         for old in _homes(database):
             if old != home and _was_here(database, old, home):
                 moved = sum(_readdress(database, *pair) for pair in _prefixes(old, home))

@@ -164,7 +164,7 @@ class Outbox:
                 page.is_going = True
             try:
                 self.attempt(partial(self.write, page))
-            except Exception as error:  # noqa: BLE001 - the border of DESIGN.md: a dead server does not stop a search
+            except Exception as error:  # noqa: BLE001 - a dead server does not stop a search
                 if not _is_refusal(error):
                     page.is_going = False
                     self._pause(error)

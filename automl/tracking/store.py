@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 SEARCH_TAG = "automl.search"
 TRIAL_TAG = "automl.trial"
 
-LOCKED_S = 20.0
-"""How long a locked SQLite file is waited for, here as in MLflow."""
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
 _POSTGRESQL = "postgresql://"
 _POSTGRESQL_LOCK = int.from_bytes(b"automl")
@@ -210,7 +208,7 @@ def _configure() -> None:
 
 def _look_into(file: Path) -> None:
     """Reads an SQLite file, or raises at once what is wrong with it: MLflow would try again for a hundred seconds."""
-    with contextlib.closing(sqlite3.connect(file, timeout=LOCKED_S)) as database:
+    with contextlib.closing(sqlite3.connect(file, timeout=address.LOCKED_S)) as database:
         database.execute("PRAGMA schema_version").fetchone()
 
 

@@ -1,4 +1,4 @@
-"""What DESIGN.md asks of every file: short, named for what it does, and explained."""
+"""What is asked of every file: short, named for what it does, and explained."""
 
 from __future__ import annotations
 

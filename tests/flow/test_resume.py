@@ -201,7 +201,7 @@ def test_a_resumed_search_judges_as_the_uninterrupted_one(new_home: Path, finish
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGHUP)], ids=str)
-def test_ctrl_c_twice_stops_a_search_at_once_and_keeps_what_it_did(home: Path, signals: tuple[int, int]) -> None:
+def test_a_second_signal_stops_a_search_at_once_and_keeps_what_it_did(home: Path, signals: tuple[int, int]) -> None:
     driver = start(home, DOCUMENTS["random"], "random")
     wait_for(journal_holds(home, '"event":"start","number":3'), 200, driver)
     workers = workers_of(driver)

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from automl import devices, environment
+from automl import checkout, devices, environment
 from automl.devices import Card
 from automl.environment import BACKENDS, Machine
 from automl.errors import ConfigError
@@ -92,9 +92,18 @@ def test_cores_are_those_this_process_may_use():
 
 
 def test_the_commit_of_a_checkout_and_of_none(tmp_path, monkeypatch):
-    assert environment.git_commit(tmp_path) is None
+    assert checkout.git_commit(tmp_path) is None
     monkeypatch.setenv("PATH", "")
-    assert environment.git_commit(tmp_path) is None
+    assert checkout.git_commit(tmp_path) is None
+
+
+def test_a_git_that_does_not_answer_ends_no_search(tmp_path, monkeypatch):
+    git = tmp_path / "git"
+    git.write_text("#!/bin/sh\nexec /bin/sleep 30\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(checkout, "PATIENCE_S", 0.1)
+    assert checkout.git_commit(tmp_path) is None
 
 
 # --- the machine

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from automl import relocation
-from automl.errors import ConfigError
+from automl.errors import ConfigError, SearchError
 from automl.journal import Finished, Header, History
+from automl.journal.settings import Kept
 from automl.tracking import Store, Tracker, store
 
 SEARCH = "20261123-010203-abcd"
@@ -174,6 +175,11 @@ class TestJournal:
         history = self.history(tmp_path / "mlruns", f"sqlite:///{tmp_path}/mlruns/mlflow.db")
         monkeypatch.chdir(tmp_path)
         assert relocation.followed(history, Path("mlruns")) is history
+
+    def test_a_journal_that_lacks_a_setting_says_so_wherever_its_home_is(self, tmp_path: Path) -> None:
+        header = Header("s", 1, {}, None, (), 0, 1, "tensorflow", {}, "here", Kept({"home": "/gone/mlruns"}, "j:1"))
+        with pytest.raises(SearchError, match="j:1: the header event: settings: it lacks tracking_uri"):
+            relocation.followed(History(header), tmp_path)
 
     def test_a_store_whose_folder_is_gone_is_not_made_anew(self, tmp_path: Path) -> None:
         header = self.history(tmp_path, f"sqlite:///{tmp_path}/gone/team.db").header

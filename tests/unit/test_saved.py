@@ -162,6 +162,20 @@ def test_a_side_that_a_model_leaves_open_may_be_any(tmp_path):
         saved.load(path, shape=(7, 3))
 
 
+def test_too_little_memory_of_any_backend_is_no_damage(files, tmp_path, monkeypatch):
+    import keras
+
+    path = tmp_path / "model.keras"
+    path.write_bytes(files["own"])
+
+    def load(*_, **__):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4096 bytes")
+
+    monkeypatch.setattr(keras.saving, "load_model", load)
+    with pytest.raises(SearchError, match="the memory is used up"):
+        saved.load(path)
+
+
 # --- the command
 
 

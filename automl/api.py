@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl import command, document, environment, leaderboard, saved
 from automl.environment import MODEL, search_folder, trial_folder
-from automl.errors import ConfigError, Problem, SearchError
+from automl.errors import ConfigError, SearchError
 from automl.plain import plain
 
 if TYPE_CHECKING:
@@ -241,9 +241,5 @@ def _named(given: str | Path | Mapping[str, Any], draft: Path) -> str:
         content = here | content
     elif isinstance(content.get("data"), dict):
         content = {**content, "data": here | content["data"]}
-    try:
-        draft.write_text(document.dump(content), encoding="utf-8")
-    except UnicodeEncodeError as error:
-        received = ascii(error.object)[:60]
-        raise ConfigError(Problem(draft.name, "the text is not Unicode", "whole characters", received)) from None
+    draft.write_text(document.dump(content), encoding="utf-8")
     return str(draft)

@@ -42,7 +42,7 @@ from automl.options import Options
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
 from automl.retelling import Retelling, described, with_data, with_trials
-from automl.tracking import Tracker, store
+from automl.tracking import Tracker, address, store
 from automl.trial import run_trial
 from automl.watcher import Watcher
 from automl.winner import Summary
@@ -74,6 +74,8 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     group, name = names.of_search(read.name, read.data.name, options.experiment, options.name)
     read.search.algorithm.require()
     where = store(options.home, options.tracking_uri)
+    if where.is_file:
+        address.require_name(options.home.absolute())
     machine = _machine(options)
     environment.become_driver(machine.backend)
     search_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

@@ -93,7 +93,7 @@ def meant(wanted: str, known: Iterable[str]) -> tuple[list[str], str]:
     ids = list(known)
     for how, found in (
         ("are called so", [each for each in ids if each == wanted]),
-        ("begin so", [each for each in ids if each.startswith(wanted)]),
+        ("begin like that", [each for each in ids if each.startswith(wanted)]),
         ("hold this", [each for each in ids if wanted in each]),
     ):
         if found:

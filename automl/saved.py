@@ -46,7 +46,10 @@ def load(
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a file that anybody may have written makes of Keras
         reason = f"{type(error).__name__}: {str(error).strip() or 'no reason given'}".splitlines()[0]
-        if (told := refused(MemoryError() if is_out_of_memory(error) else error)) is not None:
+        if is_out_of_memory(error):
+            what = "needs more memory than there is to be read as a model"
+            raise SearchError(f"{path}: {what}. It may be another than the trial's. {_HINT}.") from error
+        if (told := refused(error)) is not None:
             raise SearchError(f"{path}: {told}") from error
         reason = reason if len(reason) <= _REASON else reason[:_REASON] + "..."
         raise SearchError(f"{path}: cannot be read as a model ({reason}). {_HINT}.") from error

@@ -205,8 +205,11 @@ def register(
     }
     if origin := pretrained.origin(document, header.settings.get("pretrained") or ()):
         metadata["pretrained"] = dict(origin)
+    said: list[str] = []
     with environment.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
-        uri = tracker.log_best(model, trial, header.settings["name"], metadata, say=watcher.say)
+        uri = tracker.log_best(model, trial, header.settings["name"], metadata, say=said.append)
+    for line in said:  # by now stderr is the user's again
+        watcher.say(line)
     if uri is None:
         watcher.say(f"MLflow did not take the best model; it stays at {path}. See {log}")
     return uri

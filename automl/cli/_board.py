@@ -111,9 +111,18 @@ def _is_alike(rows: Sequence[Row], name: str) -> bool:
 
 
 def _shortest(rows: Sequence[Row]) -> Any:
-    """Returns what shortens a parameter's name to the end of its path that no other one has."""
+    """Returns what shortens a name of the training section to the end of its path that no other parameter has.
+
+    Those of blocks stay whole: `filters` behind `stem.kernel_size` would be read as the stem's.
+    """
     endings = Counter(ending for name in _names(rows) for ending in _endings(name))
-    return lambda name: next((ending for ending in _endings(name) if endings[ending] == 1), name)
+
+    def shorten(name: str) -> str:
+        if not name.startswith("training."):
+            return name
+        return next((ending for ending in _endings(name) if endings[ending] == 1), name)
+
+    return shorten
 
 
 def _endings(name: str) -> list[str]:

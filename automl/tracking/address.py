@@ -70,6 +70,17 @@ def of_file(path: Path) -> str:
     raise ConfigError(Problem(str(path.parent), what, hint="Rename it, or install SQLAlchemy 2.1 or newer"))
 
 
+def require_name(home: Path) -> None:
+    """Refuses a new search's home whose name MLflow reads as another: it decodes the folder of a model twice.
+
+    Raises:
+        ConfigError: The path holds `%` and two digits that stand for a character, as in `%20`.
+    """
+    if found := re.search("%[0-9A-Fa-f]{2}", str(home)):
+        what = f"MLflow would not find the models in a folder of this name: it reads {found.group()} as a character"
+        raise ConfigError(Problem(str(home), what, hint="Rename the folder, or set AUTOML_HOME"))
+
+
 def driver() -> str | None:
     """Returns the driver for PostgreSQL that is installed; None where there is none."""
     return next((name for name in ("psycopg2", "psycopg") if importlib.util.find_spec(name)), None)

@@ -38,7 +38,8 @@ class Predictor:
         if hasattr(data, "columns"):
             data = list(data.iloc[:, 0]) if len(data.columns) == 1 else data.to_numpy()
         try:
-            array = np.asarray(data, dtype=np.float32)
+            with np.errstate(over="ignore"):  # told below
+                array = np.asarray(_real(data), dtype=np.float32)
         except (TypeError, ValueError) as error:
             hint = "Numbers are wanted, and examples of one length: pad shorter series on the right with NaN"
             raise MlflowException.invalid_parameter_value(f"The input cannot be read: {error}. {hint}.") from error
@@ -51,7 +52,26 @@ class Predictor:
             raise MlflowException.invalid_parameter_value(
                 f"The input has another shape than the model's. Expected ({expected}); received ({found})."
             )
+        if np.isinf(array).any():
+            raise MlflowException.invalid_parameter_value(
+                "The input holds a number that is infinite, or beyond float32."
+            )
+        if not len(array):  # Keras wants a batch to begin with
+            return np.zeros((0, *self.get_raw_model().output_shape[1:]), np.float32)
         return self.wrapped.predict(array)
+
+
+def _real(data: Any) -> Any:
+    """Returns the data as it is, unless its numbers are complex, of which NumPy drops the half.
+
+    Raises:
+        TypeError: They are.
+    """
+    import numpy as np
+
+    if np.iscomplexobj(data):
+        raise TypeError("its numbers are complex")
+    return data
 
 
 def _load_pyfunc(path: str) -> Predictor:

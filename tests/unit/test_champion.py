@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,11 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from automl.records import TrialResult
+from automl import winner
+from automl.cli._progress import Lines
+from automl.environment import LOG
+from automl.journal import Header
+from automl.records import DataSpec, TrialResult
 from automl.tracking import DatasetInput, Store, Tracker, store
 from automl.tracking import model as models
 from automl.tracking.champion import Standing, objection
@@ -50,6 +56,29 @@ def register(
     assert tracker.log_best("model", trial, "m", {}, say=said.append)
     assert not tracker.behind
     return said
+
+
+def test_the_user_is_told_and_not_the_log_of_the_backend(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
+    """Saving a model is noisy, and its noise goes to a file; what became of the champion does not."""
+    spec = DataSpec("", "d", "ab", "image", "classification", (8, 8, 1), {}, ("a", "b"))
+    header = Header("s", 1, {}, "ab", (), 0, 1, "tensorflow", {}, "here", {"name": "m"})
+
+    class Mirror:
+        def model_uri(self, _: int) -> None:
+            return None
+
+        def log_best(self, *_: Any, say: Any) -> str:
+            os.write(2, b"noise\n")
+            say("m: version 1 stays the champion")
+            return "models:/m-1"
+
+    monkeypatch.setattr(winner.saved, "load", lambda *_: "model")
+    # As outside of a test: pytest's own stderr does not follow what becomes of the file behind it.
+    monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
+    told = winner.register(Mirror(), spec, tmp_path, header, 1, {"model": []}, Lines())  # type: ignore[arg-type]
+    assert told == "models:/m-1"
+    assert capfd.readouterr().err == "m: version 1 stays the champion\n"
+    assert "noise" in (tmp_path / LOG).read_text()
 
 
 def champion(client: MlflowClient) -> str:

@@ -69,7 +69,7 @@ def test_runs_of_other_programs_are_found(where: Store) -> None:
     ("wanted", "message"),
     [
         ("digitz", r"^--warm-start digitz: no experiment, search or run .*Did you mean 'digits'\?$"),
-        ("2026", f"^--warm-start 2026: 2 searches begin so. Expected one of {FIRST}, {SECOND}.$"),
+        ("2026", f"^--warm-start 2026: 2 searches begin like that. Expected one of {FIRST}, {SECOND}.$"),
         ("f" * 32, "no experiment, search or run is called so"),
         ("it's", "no experiment, search or run is called so"),
         ("20260102_", "no experiment, search or run is called so"),

@@ -210,7 +210,7 @@ def test_searches_are_found_by_the_beginning_of_their_ids(home):
         f"0000: 2 searches hold this. Expected one of {ids[1]}, {ids[2]}."
     )
     assert refusal(leaderboard.find_search, home, "20261101") == (
-        f"20261101: 2 searches begin so. Expected one of {ids[0]}, {ids[1]}."
+        f"20261101: 2 searches begin like that. Expected one of {ids[0]}, {ids[1]}."
     )
     assert refusal(leaderboard.find_search, home, "2025") == (
         f"2025: no search is called so. Expected one of {', '.join(ids)}."

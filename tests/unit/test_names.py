@@ -53,6 +53,13 @@ def test_a_name_that_is_taken_is_kept_by_mlflow(home_with_store: Path) -> None:
     assert client.get_experiment(tracker.experiment_id).name == name
 
 
+def test_a_home_whose_models_mlflow_would_not_find_is_refused(tmp_path: Path) -> None:
+    read = automl.load_space(SPACE).read
+    with pytest.raises(ConfigError, match="it reads %20 as a character. Rename the folder"):
+        launch.start(read, Options(home=tmp_path / "my%20runs"), Watcher())
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("option", ["experiment", "name"])
 def test_an_option_is_refused_before_anything_is_made(option: str, home: Path) -> None:
     read = automl.load_space(SPACE).read
@@ -91,7 +98,7 @@ def test_what_no_program_can_be_given_is_refused(text: str) -> None:
 
 
 def test_a_document_that_cannot_be_written_is_refused(home: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^space.yaml: the text is not Unicode"):
+    with pytest.raises(ConfigError, match=r"^space\.yaml:7:3: the text is not Unicode"):
         automl.load_space(of_data("half \ud800"))
     with pytest.raises(ConfigError, match=r"^--set data.name=.*: the text is not Unicode"):
         automl.load_space(SPACE, settings={"data.name": "half \ud800"})

@@ -148,7 +148,7 @@ def test_too_little_memory_is_no_damage(tmp_path, files, monkeypatch):
             raise error
 
         monkeypatch.setattr(keras.saving, "load_model", load)
-        with pytest.raises(SearchError, match="the memory is used up"):
+        with pytest.raises(SearchError, match="needs more memory than there is to be read"):
             saved.load(path)
 
 
@@ -172,7 +172,7 @@ def test_too_little_memory_of_any_backend_is_no_damage(files, tmp_path, monkeypa
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4096 bytes")
 
     monkeypatch.setattr(keras.saving, "load_model", load)
-    with pytest.raises(SearchError, match="the memory is used up"):
+    with pytest.raises(SearchError, match="needs more memory than there is to be read"):
         saved.load(path)
 
 

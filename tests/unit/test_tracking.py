@@ -523,9 +523,12 @@ class TestModel:
             (x[..., :2], r"Expected \(any, any, 3\); received \(5, 7, 2\)"),
             ([[[1, 2, 3]], [[1, 2, 3], [4, 5, 6]]], "pad shorter series on the right with NaN"),
             ([["a"]], "cannot be read"),
+            (x * 1j, "its numbers are complex"),
+            (x.astype("float64") * 1e300, "beyond float32"),
         ):
             with pytest.raises(MlflowException, match=told):
                 loaded.predict(wrong)
+        assert loaded.predict(x[:0]).shape == (0, *loaded.predict(x).shape[1:])
         (output,) = client.get_run(parent).outputs.model_outputs
         assert f"models:/{output.model_id}" == uri
         assert steps(client, parent, "test_accuracy") == [0]

@@ -5,8 +5,10 @@ No heavy library is imported until data is read, so documents can be checked in 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 VERSION = 2
 """Of the way that sets are cut: 1 counted groups, not their examples, drew the test part of a time line at random, and
 overlooked `limit.val` with folds."""
+
+_OR_READ = ", or this version of automl reads it otherwise (labels, transparency, pictures of more than 8 bits)"
+_GO_ON = "go on with the version of automl that began the search, or begin a new one"
 
 
 class Split(Member):
@@ -102,7 +107,8 @@ def prepare(
         folder: Where to store it; the same preparation there is left as it is, another is replaced.
         root: The parent folder of data sets given by the user; None for the document's own, and then the usual places.
         evaluation: How trials are measured; with folds there is no `val` to cut, and preprocessing is learned for each.
-        version: Of the cuts; an earlier one for a search that began with it, which goes on with the parts it had.
+        version: Of the cuts; an earlier one for a search that began with it, which goes on with the parts it had. The
+            set is then read in the way, of those that earlier versions had, that gives the digest of the document.
 
     Returns:
         The description that `load_spec(folder)` reads.
@@ -110,63 +116,41 @@ def prepare(
     Raises:
         DataError: The set is missing, unreadable, does not fit its document, or is not the one `digest` names.
     """
-    import numpy as np
-
     from automl.data import _folds, _store
 
-    task, name = document.task, document.name
+    name = document.name
     own = None if document.root is None else Path(document.root)
-    loaded = document.source.load(root or own)
-    checked: dict[str, Any] = {
-        part: _checked(content, document.input, f"{name}, part {part}")
-        for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
-        if content is not None
-    }
-    splits = replace(loaded, **checked)
-    given = [part for part in (splits.train, splits.val, splits.test) if part is not None]
-    shapes = sorted({part.x.shape[1:] for part in given})
-    if len(shapes) > 1:
-        raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
-    classes = task.classes(np.concatenate([part.y for part in given]))
-
-    parts, folds = _cut(document, splits, evaluation or Evaluation(), version)
-    parts = {part: Part(content.x, _targets(task, content.y, classes)) for part, content in parts.items()}
-
-    digest = _store.digest(parts, classes, folds)
-    if document.digest not in (None, digest):
+    is_earlier = version < VERSION
+    found = (_read_as_begun if is_earlier else _read)(document, root or own, evaluation or Evaluation(), version)
+    parts, folds = found.parts, found.folds
+    if document.digest not in (None, found.digest):
         raise _bad(
             name,
-            "the data is not what it was",
+            "the data is not what it was" + (_OR_READ if is_earlier else ""),
             expected=f"SHA-256 {document.digest}",
-            received=digest,
-            hint="Restore the files, or remove `digest` to accept the data as it is now",
+            received=found.digest,
+            hint=f"Restore the files, {_GO_ON if is_earlier else 'or remove `digest` to accept the data as it is now'}",
         )
     spec = DataSpec(
         folder=str(folder),
         name=name,
-        digest=digest,
+        digest=found.digest,
         input=registered_name(document.input),
-        task=registered_name(task),
-        shape=shapes[0],
+        task=registered_name(document.task),
+        shape=parts["train"].x.shape[1:],
         sizes={part: len(content.x) for part, content in parts.items()},
-        classes=classes,
+        classes=found.classes,
         stem=document.input.fit(parts["train"].x),
         input_fields=_fields(document.input),
-        task_fields=_fields(task),
+        task_fields=_fields(document.task),
         version=version,
-        notes=(*splits.notes, *_constant(parts["train"].x, name, splits.notes)),
+        notes=(*found.notes, *_constant(parts["train"].x, name, found.notes)),
     )
     if folds is not None and evaluation is not None:
         trains = (_folds.training(folds, fold, evaluation.strategy) for fold in range(evaluation.folds or 0))
         stems = tuple(document.input.fit(parts["train"].x[rows]) for rows in trains)
         spec = replace(spec, stems=stems, strategy=evaluation.strategy)
     return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), folds)
-
-
-def is_recut(document: DataDocument, evaluation: Evaluation, version: int) -> bool:
-    """Tells whether a set that was cut by an earlier version would be cut otherwise today, for a good reason."""
-    grouped = getattr(document.source, "group", None) is not None
-    return version < VERSION and (grouped or evaluation.strategy == "walk_forward")
 
 
 def load_spec(folder: Path) -> DataSpec:
@@ -180,33 +164,80 @@ def load_spec(folder: Path) -> DataSpec:
     return _store.read(folder)
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A set as it was read and cut: its parts, its classes, the folds where there are such, and what is said of it."""
+
+    parts: dict[str, Part]
+    classes: tuple[str, ...]
+    folds: np.ndarray | None
+    notes: tuple[str, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        from automl.data import _store
+
+        return _store.digest(self.parts, self.classes, self.folds)
+
+
+def _read(document: DataDocument, root: Path | None, evaluation: Evaluation, version: int) -> _Read:
+    import numpy as np
+
+    task, name = document.task, document.name
+    loaded = document.source.load(root)
+    checked: dict[str, Any] = {
+        part: _checked(content, document.input, f"{name}, part {part}")
+        for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
+        if content is not None
+    }
+    splits = replace(loaded, **checked)
+    given = [part for part in (splits.train, splits.val, splits.test) if part is not None]
+    shapes = sorted({part.x.shape[1:] for part in given})
+    if len(shapes) > 1:
+        raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
+    classes = task.classes(np.concatenate([part.y for part in given]))
+    parts, folds, notes = _cut(document, splits, evaluation, version)
+    parts = {part: Part(content.x, _targets(task, content.y, classes)) for part, content in parts.items()}
+    return _Read(parts, classes, folds, (*splits.notes, *notes))
+
+
+def _read_as_begun(document: DataDocument, root: Path | None, evaluation: Evaluation, version: int) -> _Read:
+    """Reads a set as an earlier version did, in the way that gives its digest; as it is declared, where none does."""
+    from automl.data import _earlier
+
+    for source in _earlier.otherwise(document.source):
+        with contextlib.suppress(DataError):
+            found = _read(document.model_copy(update={"source": source}), root, evaluation, version)
+            if found.digest == document.digest:
+                return found
+    return _read(document, root, evaluation, version)
+
+
 def _cut(
     document: DataDocument, splits: Splits, evaluation: Evaluation, version: int
-) -> tuple[dict[str, Part], np.ndarray | None]:
-    """Returns the parts, limited, and which fold each training example validates, where there are folds."""
+) -> tuple[dict[str, Part], np.ndarray | None, Sequence[str]]:
+    """Returns the parts, limited, which fold each training example validates, where there are folds, and notes."""
     from automl.data import _earlier, _folds, _split
 
-    split, strata, name, many = document.split, document.task.strata, document.name, evaluation.folds
-    strategy, val = evaluation.strategy, split.val if many is None else None
-    if version < VERSION:
-        parts = _earlier.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name)
-    else:
-        walks = strategy == "walk_forward"
-        parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name, walks=walks)
+    split, strata, name = document.split, document.task.strata, document.name
+    many, strategy = evaluation.folds, evaluation.strategy
     limits = document.limit.model_dump() if document.limit else {}
+    if version < VERSION:
+        parts, folds = _earlier.cut(splits, evaluation, limits, split.val, split.test, split.seed, strata, name)
+        return parts, folds, _earlier.notes(splits, evaluation, limits)
+    val, walks = split.val if many is None else None, strategy == "walk_forward"
+    parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name, walks=walks)
     parts = _split.limited(parts, limits, split.seed, strata)
     _split.check_classes(parts, strata, name)
     if many is None:
-        return parts, None
-    train = parts["train"]
-    if version < VERSION:
-        return parts, _earlier.folds(train, many, strategy, split.seed, strata(train.y))
+        return parts, None, ()
     if isinstance(splits, Timeline) and not walks:
         what = f"strategy {strategy} trains on what comes after the examples it validates"
         hint = "The set says when its examples were; if that does not matter, leave `order` out of the source"
         raise _bad(name, what, expected="strategy: walk_forward", hint=hint)
+    train = parts["train"]
     found = _folds.assigned(train, many, strategy, split.seed, strata, name)
-    return parts, _folds.limited(found, limits.get("val"), split.seed, strata(train.y))
+    return parts, _folds.limited(found, limits.get("val"), split.seed, strata(train.y)), ()
 
 
 def _fields(member: Member) -> dict[str, Any]:

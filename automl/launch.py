@@ -177,12 +177,11 @@ def resume(
     assert read.data is not None
     with Lock(folder), Journal.open(folder) as journal:
         expected = read.data.model_copy(update={"digest": header.data_digest})
-        version = (settings.get("data") or {}).get("version", 1)
-        data = dataset.prepare(expected, folder / DATA, root, read.evaluation, version)
-        if dataset.is_recut(read.data, read.evaluation, version):
-            watcher.say(
-                "its data stays cut as it was; a new search keeps groups whole and tests the end of a time line"
-            )
+        kept = settings.get("data") or {}
+        data = dataset.prepare(expected, folder / DATA, root, read.evaluation, kept.get("version", 1))
+        for note in data.notes:
+            if note not in kept.get("notes", ()):
+                watcher.say(note)
         journal.append(Resumed(began[1], trials))
         if changed:
             journal.append(Changed(began[1], written, tuple(read.space.by_name)))

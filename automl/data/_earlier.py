@@ -1,21 +1,61 @@
-"""Cuts as version 1 made them: a search that it began goes on with the parts it had.
+"""Sets as version 1 read and cut them: a search that it began goes on with the parts it had.
 
-It counted groups, not their examples, split them between folds unless the strategy was `group`, and drew the test part
-of a time line at random.
+It took targets of a table for numbers where all of them were, counted groups, not their examples, split them between
+folds unless the strategy was `group`, drew the test part of a time line at random, and limited no fold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from automl.data import _split
+from automl.data import Source, _split
 from automl.data._split import Strata
-from automl.evaluation import Strategy
+from automl.data.csv import Csv
+from automl.evaluation import Evaluation, Strategy
 from automl.records import Part, Splits
 
 
-def cut(splits: Splits, *, val: float | None, test: float, seed: int, strata: Strata, name: str) -> dict[str, Part]:
-    """Returns the three parts; see `_split.cut`."""
+def otherwise(source: Source) -> list[Source]:
+    """Returns sources that read a set as it was read once, where that is otherwise than it is declared today."""
+    if isinstance(source, Csv) and "labels" not in source.model_fields_set:
+        return [source.model_copy(update={"labels": "number"})]
+    return []
+
+
+def notes(splits: Splits, evaluation: Evaluation, limits: Mapping[str, int | None]) -> list[str]:
+    """Returns what a new search would cut otherwise, in a line; none where nothing is."""
+    told = []
+    if splits.train.groups is not None:
+        told.append("counts the examples of groups and splits none between folds")
+    if evaluation.strategy == "walk_forward" and splits.test is None:
+        told.append("tests the end of the time line")
+    if evaluation.folds is not None and limits.get("val") is not None:
+        told.append("validates each fold on `limit.val` examples at most")
+    return [f"its data stays cut as it was; a new search {'; it '.join(told)}"] if told else []
+
+
+def cut(
+    splits: Splits,
+    evaluation: Evaluation,
+    limits: Mapping[str, int | None],
+    val: float,
+    test: float,
+    seed: int,
+    strata: Strata,
+    name: str,
+) -> tuple[dict[str, Part], np.ndarray | None]:
+    """Returns the three parts, limited, and which fold each training example validates, where there are folds."""
+    many = evaluation.folds
+    parts = _parts(splits, val if many is None else None, test, seed, strata, name)
+    parts = _split.limited(parts, limits, seed, strata)
+    _split.check_classes(parts, strata, name)
+    train = parts["train"]
+    return parts, None if many is None else _folds(train, many, evaluation.strategy, seed, strata(train.y))
+
+
+def _parts(splits: Splits, val: float | None, test: float, seed: int, strata: Strata, name: str) -> dict[str, Part]:
     if splits.train.groups is None:
         return _split.cut(
             Splits(splits.train, splits.val, splits.test), val=val, test=test, seed=seed, strata=strata, name=name
@@ -40,7 +80,7 @@ def _of_groups(part: Part, count: int, seed: int) -> np.ndarray:
     return np.sort(next(split.split(part.x, groups=part.groups))[1])
 
 
-def folds(part: Part, count: int, strategy: Strategy, seed: int, labels: np.ndarray | None) -> np.ndarray:
+def _folds(part: Part, count: int, strategy: Strategy, seed: int, labels: np.ndarray | None) -> np.ndarray:
     """Returns the fold that each example validates, from 0; -1 for one that only ever trains."""
     from sklearn import model_selection as cuts
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,31 +42,88 @@ class Listener(Watcher):
         self.said.append(text)
 
 
-def test_a_resume_cuts_the_data_as_the_version_that_began_the_search(tmp_path, monkeypatch):
-    rows = [f"{row},{row % 7},p{row // 5},{'ab'[row % 2]}" for row in range(90)]
-    (tmp_path / "t.csv").write_text("\n".join(["a,b,patient,kind", *rows]))
-    csv = {"file": str(tmp_path / "t.csv"), "target": "kind", "group": "patient", "shape": [2, 1]}
-    data = {"name": "t", "source": {"csv": csv}, "input": "series", "task": "classification"}
-    read = dataset.DataDocument.model_validate(data)
-    old, new = (dataset.prepare(read, tmp_path / "d", None, None, version) for version in (1, 2))
-    assert old.digest != new.digest
+GROUPS = "counts the examples of groups and splits none between folds"
+FOLDS = "validates each fold on `limit.val` examples at most"
+KEPT = "its data stays cut as it was; a new search "
+
+GROUPED = "85a00098106bf24e9a47c1b11ca7bed394a325d0b1db3cb19c5f1d37c44685e5"
+NUMBERS = "30141e64f8ed34782a862b87dc001821d97ac9021286500249dcd8c143e964b7"
+ZEROS = "c066352e4793c6106519ce72a4acec2e3581c977937ac9269723c615ad3f3566"
+WORDS = "dc8118ffeb6d0cd2e6014a69886c3005f5bd12499d51ea5a4ffe14fe002f6d8e"
+LIMITED = "58ba240af306afd335040082920d8fe1ec7196e6eb8a9ba4f19e49af97b597da"
+WALKED = "22661311a2ade3f612c88e404e2110e367517be6ecb60c09faa4648948c0025d"
+
+# What the first version wrote into its journals: the labels of rows that take turns, and the digest.
+FIRST = {
+    "groups": ("ab", {"group": "patient"}, {}, GROUPED, GROUPS),
+    "numbers": (("0.0", "1.0"), {}, {}, NUMBERS, None),
+    "one class written in two ways": (("0", "1.0", "0.0", "1"), {}, {}, NUMBERS, None),
+    "leading zeros": (("01", "02"), {}, {}, ZEROS, None),
+    "words": ("ab", {}, {}, WORDS, None),
+    "a limit of folds": ("ab", {}, {"folds": 3}, LIMITED, FOLDS),
+    "time": ("ab", {}, {"folds": 3, "strategy": "walk_forward"}, WALKED, f"tests the end of the time line; it {FOLDS}"),
+}
+
+
+@pytest.fixture
+def resumed(tmp_path, monkeypatch):
+    """Goes on with a search on a table as a journal tells of it; returns what was prepared, and what was said."""
     machine = SimpleNamespace(backend="tensorflow", cluster=None)
     monkeypatch.setattr(launch.environment, "same_machine", lambda *_: machine)
     monkeypatch.setattr(launch.environment, "become_driver", lambda _: None)
     monkeypatch.setattr(launch, "_drive", lambda _, prepared, *__: prepared)
-    document = {"model": ["flatten"], "data": data}
-    for name, spec, kept in (("old", old, {}), ("new", new, {"data": {"version": 2}}), ("odd", new, {})):
+
+    def resume(digest: str, data: dict[str, object], evaluation: dict[str, object], kept: dict[str, object]):
         settings = {"space": "s", "name": "s-t", "tracking_uri": "sqlite:///x", "data_root": None, **kept}
-        header = Header(name, 1, document, spec.digest, (), 0, 1, "tensorflow", {}, "here", settings)
-        Journal.create(tmp_path / "searches" / name, header).close()
-    said, options = Listener(), Options(home=tmp_path)
-    assert replace(launch.resume("old", options, said), folder="") == replace(old, folder="")
-    assert len(said.said) == 1
-    assert "stays cut as it was" in said.said[0]
-    assert launch.resume("new", options, said).digest == new.digest
-    assert len(said.said) == 1
+        document = {"model": ["flatten"], "data": data, "evaluation": evaluation}
+        header = Header("s", 1, document, digest, (), 0, 1, "tensorflow", {}, "here", settings)
+        Journal.create(tmp_path / "searches" / "s", header).close()
+        said = Listener()
+        return launch.resume("s", Options(home=tmp_path), said), said.said
+
+    return resume
+
+
+def table(folder: Path, kinds: Sequence[str], **source: str) -> dict[str, object]:
+    """Writes a table of 90 rows; returns the data document."""
+    rows = [f"{row},{row % 7},p{row // 5},{kinds[row % len(kinds)]}" for row in range(90)]
+    (folder / "t.csv").write_text("\n".join(["a,b,patient,kind", *rows]))
+    csv = {"file": str(folder / "t.csv"), "target": "kind", "columns": ["a", "b"], "shape": [2, 1], **source}
+    return {"name": "t", "source": {"csv": csv}, "input": "series", "task": "classification", "limit": {"val": 15}}
+
+
+@pytest.mark.parametrize("case", FIRST)
+def test_a_resume_reads_and_cuts_the_data_as_the_version_that_began_the_search(case, tmp_path, resumed):
+    labels, source, evaluation, digest, otherwise = FIRST[case]
+    data, said = resumed(digest, table(tmp_path, labels, **source), evaluation, {})
+    assert (data.digest, data.version) == (digest, 1)
+    assert said == ([] if otherwise is None else [KEPT + otherwise])
+
+
+def test_a_resume_of_what_was_read_as_today_says_nothing(tmp_path, resumed):
+    declared = table(tmp_path, "ab", group="patient")
+    new = dataset.prepare(dataset.DataDocument.model_validate(declared), tmp_path / "d")
+    assert new.digest != GROUPED
+    data, said = resumed(new.digest, declared, {}, {"data": {"version": 2}})
+    assert (data.digest, said) == (new.digest, [])
+
+
+@pytest.mark.parametrize("source", [{}, {"labels": "number"}])
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ({}, r"was, or this version of automl reads it otherwise \(labels, .*, go on with the version of automl that"),
+        ({"data": {"version": 2}}, r"was\. Expected SHA-256 0.* or remove `digest`"),
+    ],
+)
+def test_data_that_no_version_reads_so_is_refused_for_what_may_be_why(source, kept, said, tmp_path, resumed):
+    with pytest.raises(DataError, match=f"the data is not what it {said}"):
+        resumed("0" * 64, table(tmp_path, "01", **source), {}, kept)
+
+
+def test_labels_that_are_declared_are_read_so_alone(tmp_path, resumed):
     with pytest.raises(DataError, match="the data is not what it was"):
-        launch.resume("odd", options, said)
+        resumed(NUMBERS, table(tmp_path, ("0.0", "1.0"), labels="text"), {}, {})
 
 
 @pytest.fixture
@@ -118,7 +175,7 @@ def test_trials_that_could_not_be_built_take_no_place_of_a_new_total(
             journal.append(Ended(number, 1, outcome, 3))  # type: ignore[arg-type]
         journal.append(Finished("completed", "all 2 trials are done", 4, result=result))
     monkeypatch.setattr(environment, "become_driver", lambda _: None)
-    monkeypatch.setattr(dataset, "prepare", lambda *_: None)
+    monkeypatch.setattr(dataset, "prepare", lambda *_: SimpleNamespace(notes=()))
     monkeypatch.setattr(launch, "_drive", lambda read, *_: read.search.trials)
     found = launch.resume("s", Options(home=tmp_path), Watcher(), trials)
     assert found == (trials if goes_on else Summary(**result))

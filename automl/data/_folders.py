@@ -8,30 +8,27 @@ from itertools import islice
 from pathlib import Path
 
 from automl import files
+from automl.data._parts import PARTS
 from automl.data._places import fault
 from automl.errors import DataError, shorten
-
-PARTS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-"""The names that people give to the folders of parts, in any case; `training_set` and `train_images` too."""
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 _PART = rf"({'|'.join(word for words in PARTS.values() for word in words)})"
+_HELD_OUT = "|".join((*PARTS["val"], *PARTS["test"]))
 _OF_PART = r"(data)?sets?|data|splits?|images?|imgs?|pictures?|photos?|samples?"
 _ANSWERS = r"(masks|labels|annot(ation)?s?|gts?|gt(fine|coarse)|ground[ _.-]?truths?|segmentation\w*|bbox(es)?)"
 _NO_CLASS = re.compile(
-    rf"(val|valid|validation|test|testing)|{_PART}[ _.-]?(\d{{1,4}}|[ab]|{_OF_PART})|"  # COCO's val2017, a GAN's trainA
+    rf"({_HELD_OUT})|{_PART}[ _.-]?(\d{{1,4}}|[ab]|{_OF_PART})|"  # COCO's val2017, a GAN's trainA
     rf"(images?|imgs?)[ _.-]?{_PART}|{_PART}[ _.-]?(mask|label)|"
     rf"({_PART}[ _.-]?)?{_ANSWERS}([ _.-]\w+)?|{_ANSWERS}[ _.-]?{_PART}"
 )
+"""What no class is called, whatever stands beside it."""
+
 _NAMED_PARTS = {
     part: re.compile(rf"({'|'.join(words)})([ _.-]?({_OF_PART}))?", re.IGNORECASE) for part, words in PARTS.items()
 }
-"""What no class is called, whatever stands beside it."""
+"""What people call the folders of parts, in any case; `training_set` and `train_images` too."""
 
 _MAYBE = re.compile(r"train|training|masks?|labels?|images?|imgs?|img|pictures?|photos?|jpegimages|data")
 """What a class may be called beside others (`mask` and `no_mask`; a train, a bus), but not where all folders are so."""

@@ -47,7 +47,6 @@ class ImageFolder(Source):
     background: Literal["white", "black"] | tuple[Byte, Byte, Byte] = Field(
         "white", description="What is seen behind what is transparent: `white`, `black`, or red, green and blue"
     )
-
     links: bool = Field(False, description="Follow links that lead out of the folder")
 
     def load(self, root: Path | None) -> Splits:

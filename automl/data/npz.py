@@ -12,16 +12,10 @@ from pydantic import Field
 
 from automl.data import _layout
 from automl.data._arrays import paired, plain_targets
+from automl.data._parts import PARTS
 from automl.data._places import fault, find
 from automl.errors import did_you_mean
 from automl.records import Part, Splits
-
-PARTS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-"""The parts, and what they are called in keys."""
 
 _PART = {word: part for part, words in PARTS.items() for word in words}
 _WORDS = "|".join(sorted(_PART, key=len, reverse=True))

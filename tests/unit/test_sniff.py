@@ -671,7 +671,7 @@ def test_white_pictures_on_nothing_are_seen_on_black(tmp_path):
     assert sniff.look(tmp_path).fields == {}
 
 
-@pytest.mark.parametrize("words", [("valid",), ("validation", "Test"), ("VAL", "testing")])
+@pytest.mark.parametrize("words", [("valid",), ("validation", "Test"), ("VAL", "testing"), ("dev",)])
 def test_folders_of_parts_by_their_usual_names(tmp_path, words):
     for part in ("Train", *words):
         folders(tmp_path, f"{part}/cat", f"{part}/dog")
@@ -723,6 +723,7 @@ def test_two_folders_of_one_part_are_not_chosen_between(tmp_path):
         (("leftImg8bit", "gtFine"), "looks like segmentation, which is not supported yet"),
         (("JPEGImages", "SegmentationClass"), "looks like segmentation, which is not supported yet"),
         (("images", "masks_png"), "looks like segmentation, which is not supported yet"),
+        (("train", "dev"), "its folders are called like parts of a set, and not like classes"),
         (("train2017", "val2017"), "its folders are called like parts of a set, and not like classes"),
         (("cat", "dog", "test"), "its folders are called like parts of a set, and not like classes"),
         (("train", "trainannot", "test", "testannot"), "looks like segmentation, which is not supported yet"),

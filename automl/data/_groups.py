@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
+from automl.data._parts import PARTS
 from automl.data._places import fault
 from automl.errors import shorten
 from automl.records import Part
@@ -81,8 +82,26 @@ def cut(
     return {each: np.flatnonzero(owner == number) for number, each in enumerate(fractions)}
 
 
-def check_sizes(parts: tuple[str, ...], shares: np.ndarray, sizes: np.ndarray, name: str, because: str) -> None:
+def check_sizes(
+    parts: Sequence[str],
+    shares: np.ndarray,
+    sizes: np.ndarray,
+    name: str,
+    because: str,
+    *,
+    wish: str = "as `split` says",
+    hint: str = "Change the fractions in `split`, or bring more groups",
+) -> None:
     """Checks that parts hold about their shares.
+
+    Args:
+        parts: What they are called.
+        shares: Shares of the examples that they should hold.
+        sizes: Examples that they hold.
+        name: What messages call the set.
+        because: Why they may hold others.
+        wish: How they were to be cut.
+        hint: What to do.
 
     Raises:
         DataError: One is off by more than half.
@@ -91,10 +110,10 @@ def check_sizes(parts: tuple[str, ...], shares: np.ndarray, sizes: np.ndarray, n
     if (np.abs(sizes - wanted) > MOST_OFF * wanted).any():
         raise fault(
             name,
-            f"cannot be cut as `split` says without splitting what belongs together: {because}",
+            f"cannot be cut {wish} without splitting what belongs together: {because}",
             expected=f"about {_listed(parts, wanted)} examples",
             received=f"{_listed(parts, sizes)} at best",
-            hint="Change the fractions in `split`, or bring more groups",
+            hint=hint,
         )
 
 
@@ -146,6 +165,6 @@ def _largest(groups: np.ndarray) -> str:
     return f"group {shorten(str(names[counts.argmax()]))} alone has {counts.max()} of {len(groups)} examples"
 
 
-def _listed(parts: tuple[str, ...], sizes: np.ndarray) -> str:
+def _listed(parts: Sequence[str], sizes: np.ndarray) -> str:
     held = dict(zip(parts, sizes, strict=True))
-    return ", ".join(f"{part} {round(held[part])}" for part in ("train", "val", "test") if part in held)
+    return ", ".join(f"{part} {round(held[part])}" for part in [part for part in PARTS if part in held] or held)

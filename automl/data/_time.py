@@ -46,13 +46,19 @@ def folds(part: Part, count: int, name: str) -> np.ndarray:
         name: What messages call the set.
 
     Raises:
-        DataError: There are too few places to cut.
+        DataError: There are too few places to cut, or groups leave none near enough.
     """
     size = len(part.x)
     each = size // (count + 1)
     if each == 0:
         raise fault(name, f"{size} examples cannot be cut into {count} folds", hint="Use fewer folds")
     starts = _moved(part, [size - each * left for left in range(count, 0, -1)], name)
+    if part.groups is not None:
+        sizes = np.diff([0, *starts, size])
+        names = ("before the folds:", *(f"fold {number}:" for number in range(1, count + 1)))
+        wanted = np.array([size - each * count, *[each] * count]) / size
+        hint = "Use fewer folds, or bring more groups"
+        _groups.check_sizes(names, wanted, sizes, name, HELD, wish=f"into {count} folds", hint=hint)
     found: np.ndarray = np.searchsorted(starts, np.arange(size), side="right").astype(np.int16) - np.int16(1)
     return found
 

@@ -106,6 +106,24 @@ def test_groups_that_run_through_all_of_the_time_leave_no_place_to_cut(tmp_path:
         dataset.prepare(doc, tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
 
 
+def test_folds_along_the_time_line_that_groups_make_uneven_are_refused(tmp_path: Path) -> None:
+    doc = document(tmp_path, group="speaker", test=str(tmp_path / "test.csv"))
+    lines = [f"{row},0,{'abc'[row % 3]},speaker {0 if 80 <= row < 190 else row}" for row in range(300)]
+    (tmp_path / "t.csv").write_text("\n".join(["row,b,kind,speaker", *lines]))
+    (tmp_path / "test.csv").write_text("row,b,kind,speaker\n1,0,a,x\n2,0,b,y\n3,0,c,z")
+    walk = Evaluation(folds=3, strategy="walk_forward")
+    with pytest.raises(DataError) as caught:
+        dataset.prepare(doc, tmp_path / "d", None, walk)
+    assert "cannot be cut into 3 folds without splitting what belongs together: a cut may not" in str(caught.value)
+    assert "Expected about before the folds: 75, fold 1: 75, fold 2: 75, fold 3: 75 examples; received " in str(
+        caught.value
+    )
+    assert "at best. Use fewer folds, or bring more groups" in str(caught.value)
+    # Rows of nobody can be cut anywhere.
+    (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text().replace("speaker 0\n", "\n"))
+    assert dataset.prepare(doc, tmp_path / "d", None, walk).sizes["train"] == 300
+
+
 def test_the_test_part_is_the_end_of_the_time_line(tmp_path: Path) -> None:
     """Nothing trains past it: the winner, trained again on all folds, does not either."""
     spec = prepare(tmp_path, folds=3, strategy="walk_forward")

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from automl import typed
 from automl.data._folds import FILE as FOLDS
 from automl.data._places import fault
+from automl.errors import SearchError
 from automl.records import DataSpec, Part
 
 PARTS = ("train", "val", "test")
@@ -112,13 +114,10 @@ def read(folder: Path) -> DataSpec:
     hint = "Delete the folder and prepare the data again"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        content.pop("document", None)
-        tuples = {name: tuple(content[name]) for name in ("shape", "classes", "stems")}
-        content.update(tuples, folder=str(folder), notes=tuple(content.get("notes", ())))
-        spec = DataSpec(**content)
+        spec = typed.built(DataSpec, {**content, "folder": str(folder)}, str(path))
     except FileNotFoundError as error:
         raise fault(folder, "holds no prepared data", expected=f"the file {SPEC}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, SearchError) as error:
         raise fault(path, "cannot be read as a description of prepared data", hint=hint) from error
     for part in PARTS:
         for axis in "xy":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -408,7 +409,9 @@ def test_a_folder_without_a_whole_set(tmp_path):
     (tmp_path / "d/val_y.npy").unlink()
     with pytest.raises(DataError, match=r"the file val_y\.npy is missing"):
         dataset.load_spec(tmp_path / "d")
-    for text in ("", "[]", "{}", '{"shape": 1}', "\x00"):
+    whole = (tmp_path / "d/spec.json").read_text()
+    letters = json.dumps({**json.loads(whole), "classes": "abc"})
+    for text in ("", "[]", "{}", '{"shape": 1}', "\x00", letters):
         (tmp_path / "d/spec.json").write_text(text)
         with pytest.raises(DataError, match="cannot be read as a description"):
             dataset.load_spec(tmp_path / "d")

@@ -42,6 +42,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
     """Sniffs the set that the source `kind` reads at `path`: see `sniff.look`."""
     fields: dict[str, Any] = {}
     why: dict[str, str] = {}
+    photographs = kind == "image_folder" and pictures.are_photographs(path)
     if kind == "npz":
         fields = _keys(path, target)
         why = {"x": "the examples", "y": "the targets"}
@@ -51,7 +52,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
             fields["name"], why["name"] = _series_name(path)
             path = path.parent
         if kind == "image_folder":
-            fields, why = pictures.fields(path)
+            fields, why = pictures.fields(path, photographs=photographs)
         source = {"folder": str(path), **fields}
     splits, notes = _loaded(kind, source, fields, why)
     first = splits.train.x
@@ -63,7 +64,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
     reader = inputs.registry.read(chosen)
     shape = tuple(int(side) for side in reader.check(first[:1]).shape[1:])
     found = Found(kind, path, fields, chosen, shape, why, notes=[*splits.notes, *notes])
-    found.photographs = kind == "image_folder" and pictures.are_photographs(path)
+    found.photographs = photographs
     for name in ("train", "val", "test"):
         part = getattr(splits, name)
         if part is not None:

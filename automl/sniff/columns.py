@@ -113,6 +113,8 @@ def order(columns: Columns, target: str) -> tuple[str | None, list[str], str]:
     likely = [
         name for name in names if columns.kinds[name] == "numbers" and _rises(columns.head[name], columns.table.decimal)
     ]
+    if not dates and not likely:
+        return None, [], ""
     told = columns.whole([*dates, *likely])
     rising = [name for name in likely if _rises(told[name], columns.table.decimal)]
     # A date that some rows lack is none of the row's own.
@@ -221,6 +223,8 @@ def leaks(columns: Columns, features: Sequence[str], target: str) -> list[str]:
     """Returns sentences on the features that give the target away."""
     few = [name for name in features if 2 <= columns.different(name) <= FEW]
     few = few if len(few) <= 3 * FEW else []  # pixels and the like, of which chance has some that fit
+    if not few:
+        return []
     text = columns.whole([*few, target])
     told = []
     for name in few:

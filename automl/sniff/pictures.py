@@ -29,13 +29,13 @@ SAMPLE = 100
 """Images that are looked at for what is in all of them."""
 
 
-def fields(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the fields of the source `image_folder` that a set needs, each with its reason."""
+def fields(folder: Path, *, photographs: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the fields of the source `image_folder` that a set needs, of photographs or not, and why."""
     parts = listed(folder, links=True)
     found = image_folder.sizes(parts)
     given: dict[str, Any] = {}
     why: dict[str, str] = {}
-    largest = OF_PHOTOGRAPHS if are_photographs(folder) else LARGEST
+    largest = OF_PHOTOGRAPHS if photographs else LARGEST
     if len(found) > 1 or max(next(iter(found))) > largest:
         # Theirs differ, or are more than a model on a CPU gets through.
         height, width = (float(np.median([size[axis] for size in found.elements()])) for axis in (0, 1))

@@ -77,7 +77,9 @@ def _seen(path: Path, table: Table) -> Columns:
         return columns.see(path, table)
     except DataError as error:
         # Text is full of quotes and separators, but that is not why it cannot be searched on.
-        raise DataError(f"{error} There is no input for text yet.") if form.wordy(path) else error from error
+        if form.wordy(path):
+            raise DataError(f"{error} There is no input for text yet.") from error
+        raise
 
 
 def _features(seen: Columns, target: str, when: Sequence[str]) -> list[str]:

@@ -102,6 +102,17 @@ def test_a_table_is_read_in_pieces(tmp_path, monkeypatch):
     assert "received 'oops' in row 32" in refusal(tmp_path / "t.csv")
 
 
+def test_columns_are_read_in_whole_only_where_that_may_tell_something(tmp_path, monkeypatch):
+    read = []
+    whole = sniff.columns.Columns.whole
+    monkeypatch.setattr(sniff.columns.Columns, "whole", lambda *given: read.append(given[1]) or whole(*given))
+    sniff.look(csv(tmp_path / "t.csv", "ab"))
+    assert read == []
+    rows = [f"{i},{i % 2},{'xy'[i // 3 % 2]}" for i in range(30)]
+    sniff.look(written(tmp_path / "u.csv", "a,b,label", rows))
+    assert read == [["a"], ["b", "label"]]
+
+
 def test_square_pixels_are_an_image(tmp_path):
     header = ",".join(["label", *(f"pixel{i}" for i in range(12))])
     rows = [",".join([str(i % 2), *map(str, range(12))]) for i in range(20)]
@@ -336,6 +347,9 @@ def test_text_is_named_whatever_else_is_wrong_with_it(tmp_path):
     (tmp_path / "texts" / "pos" / "1.txt").touch()
     assert "1.txt: text is not supported yet" in refusal(tmp_path / "texts")
     rows = [f"2014-04-01 00:{i:02}:00,{i * 7 % 5 / 3}" for i in range(50)]
+    with pytest.raises(DataError) as caught:
+        sniff.look(written(tmp_path / "twice.csv", "a,a,label", ["1,2,x"] * 9))
+    assert caught.value.__cause__ is not caught.value
     message = refusal(written(tmp_path / "t.csv", "timestamp,value", rows))
     assert "There is no task for anomalies or forecasts yet" in message
 
@@ -627,8 +641,12 @@ def photographs(folder: Path, count: int, side: int = 200, ending: str = "jpg", 
     return folder
 
 
-def test_photographs_by_the_hundred_get_a_pretrained_network(tmp_path):
+def test_photographs_by_the_hundred_get_a_pretrained_network(tmp_path, monkeypatch):
+    looked = []
+    are = sniff.pictures.are_photographs
+    monkeypatch.setattr(sniff.pictures, "are_photographs", lambda folder: looked.append(folder) or are(folder))
     found = sniff.look(photographs(tmp_path / "set", 20))
+    assert len(looked) == 1
     assert found.shape == (160, 160, 3)
     text = sniff.space.write(found, "automl")
     space = parse(text, "t").data

@@ -55,7 +55,7 @@ def test_a_name_that_is_taken_is_kept_by_mlflow(home_with_store: Path) -> None:
 
 def test_a_home_whose_models_mlflow_would_not_find_is_refused(tmp_path: Path) -> None:
     read = automl.load_space(SPACE).read
-    with pytest.raises(ConfigError, match="it reads %20 as a character. Rename the folder"):
+    with pytest.raises(ConfigError, match=r"it reads %20 as a character\. Rename the folder"):
         launch.start(read, Options(home=tmp_path / "my%20runs"), Watcher())
     assert not list(tmp_path.iterdir())
 

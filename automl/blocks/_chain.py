@@ -251,10 +251,16 @@ def _guarded(place: str, connect: Callable[[], Any]) -> Any:
         raise Infeasible(f"{place}: {message(error)}") from error
 
 
+_CODES = re.compile(r"\x1b\[[0-9;]*m")
+"""What Keras sets its messages in bold with."""
+
+
 def message(error: Exception) -> str:
     """Returns an error's message on one line."""
     if isinstance(error, ValidationError):
         parts = ((".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors())
         return "; ".join(": ".join(filter(None, part)) for part in parts)
-    # Keras puts a call's arguments behind its message, over several lines.
-    return " ".join(re.split(r"\n\s*\n|\nArguments received", str(error))[0].split())
+    # Keras puts a call's arguments behind its message, over several lines; of an error in a call, where it was before.
+    parts = re.split(r"\n\s*\n|\nArguments received", _CODES.sub("", str(error)))
+    said = [part for part in parts if part.strip() and not part.startswith("Exception encountered when calling")]
+    return " ".join((said or parts)[0].split())

@@ -361,6 +361,15 @@ def test_behind_a_keras_layer_models_are_built_until_one_can_be():
     assert "cannot be built" in told(backbone.replace("BLOCK", "conv"), "32x32x3")[0]
 
 
+def test_what_keras_says_of_a_layer_is_told_with_its_sizes():
+    text = "model: [{Reshape: {target_shape: [7, 9]}}, {dense: {units: {values: [8, 16]}}}]"
+    (found,) = lint.findings(read(text), shapes.read("8x8x1"))
+    said = str(found)
+    assert "The total size of the tensor must be unchanged" in said
+    assert "target_shape=(7, 9)" in said
+    assert "Exception encountered" not in said
+
+
 def test_a_block_named_as_a_joint_is_valid_and_can_be_built():
     assert told("model: [dense, flatten]", "8x2") == []
 

@@ -48,7 +48,8 @@ def check_trials(found: Search) -> None:
     assert len(found.client.search_runs([found.summary.experiment_id])) == len(runs) + 1
     ranked = sorted(
         (trial for trial in history.trials.values() if trial.ended and trial.ended.score is not None),
-        key=lambda trial: (-trial.ended.score, trial.asked.number),
+        # Of equal scores the one with the lesser loss is better.
+        key=lambda trial: (-trial.ended.score, trial.ended.metrics["val_loss"], trial.asked.number),
     )
     ranks = {trial.asked.number: str(rank) for rank, trial in enumerate(ranked, start=1)}
     for number, trial in history.trials.items():

@@ -18,6 +18,15 @@ End = Literal["start", "end"]
 SAMPLE = 10_000
 """Neighbouring numbers of a channel that are looked at to see whether float32 tells them apart."""
 
+CELLS = 1_000_000
+"""Numbers of a table that are looked at in all, and so of fewer rows where it is wide."""
+
+FEWEST = 20
+"""Rows of a wide array that are looked at all the same: of two numbers chance alone may make one."""
+
+MOST = 0.75
+"""Share of the different numbers that may become others, where these are still as many as measurements need."""
+
 MARKED = (
     "Zeros at this end of a series are padding; they are marked as such (NaN, at the end), and so must be what the "
     "model is given"
@@ -100,14 +109,17 @@ def check(x: np.ndarray, where: Path | str, names: Sequence[str] | None = None) 
     """
     if x.dtype.kind not in "iuf" or x.dtype.itemsize < 4 or x.dtype == np.float32:
         return
-    channels = x.shape[-1] if names is not None or x.ndim > 2 else 1
-    steps = x[0].size // channels if len(x) else 1
-    values = x[: max(2, SAMPLE // max(1, steps))].reshape(-1, channels)[:SAMPLE].astype(np.float64)
-    pairs = {place: pair for place in _coarse(values) if (pair := _pair(values[:, place])) is not None}
+    table = x.ndim == 2
+    channels = x.shape[-1] if table or x.ndim > 2 else 1
+    pairs = _pairs(x, channels)
+    # Steps of series rather than columns: what is taken off is one number for all of them.
+    if table and names is None and _alike(x) and (of_all := _pairs(x, 1)):
+        channels, pairs = 1, of_all
     if not pairs:
         return
     place, pair = next(iter(pairs.items()))
-    of = f" of column {names[place]!r}" if names is not None else f" of channel {place + 1}" if channels > 1 else ""
+    kind = "column" if table else "channel"
+    of = f" of column {names[place]!r}" if names is not None else f" of {kind} {place + 1}" if channels > 1 else ""
     # The least of those that become one, not the least of all, which may be a zero for what is missing.
     offsets = [float(np.floor(pairs[at][0])) if at in pairs else 0.0 for at in range(channels)]
     problem = fault(
@@ -119,6 +131,22 @@ def check(x: np.ndarray, where: Path | str, names: Sequence[str] | None = None) 
         "them out",
     )
     raise Blurred(str(problem), offsets)
+
+
+def _pairs(x: np.ndarray, channels: int) -> dict[int, tuple[float, float]]:
+    """Returns two numbers that become one, by their channel."""
+    steps = x[0].size // channels if len(x) else 1
+    rows = max(FEWEST, min(SAMPLE // max(1, steps), CELLS // max(1, steps * channels)))
+    values = x[:rows].reshape(-1, channels)[:SAMPLE].astype(np.float64)
+    return {place: pair for place in _coarse(values) if (pair := _pair(values[:, place])) is not None}
+
+
+def _alike(x: np.ndarray) -> bool:
+    """Returns whether all columns hold numbers of one size, but for those of zeros alone: the steps of series do."""
+    values = x[: max(FEWEST, SAMPLE // max(1, x.shape[1]))].astype(np.float64)
+    sizes = np.where(np.isfinite(values), np.abs(values), 0.0).max(axis=0, initial=0.0)
+    sizes = sizes[sizes > 0]
+    return len(sizes) == 0 or bool(sizes.max() <= 2 * sizes.min())
 
 
 def _coarse(values: np.ndarray) -> list[int]:
@@ -138,10 +166,13 @@ def _pair(values: np.ndarray) -> tuple[float, float] | None:
     different = np.unique(values[np.isfinite(values)])
     small = different.astype(np.float32)
     same = np.diff(small) == 0
-    # Of measurements 256 steps are enough, as in pictures; whole numbers count or name something.
-    whole = bool((different == np.round(different)).all())
-    coarse = different[-1] - different[0] < 256 * np.spacing(np.abs(small).max())
-    if same.sum() <= len(different) / 10 or not (whole or coarse):
+    if same.sum() <= len(different) / 10:
+        return None
+    # Of measurements 256 steps are enough, as in pictures; what differs by whole numbers counts or names something.
+    apart = different - different[0]
+    whole = np.allclose(apart, np.round(apart), rtol=0, atol=4 * np.spacing(np.abs(different).max()))
+    coarse = apart[-1] < 256 * np.spacing(np.abs(small).max())
+    if not (whole or coarse or same.sum() > MOST * len(different)):
         return None
     at = int(same.argmax())
     return float(different[at]), float(different[at + 1])

@@ -48,8 +48,8 @@ class Npz(_layout.Arrays):
     y: str = Field("y", description="Key of the targets, without the part's name where there are parts", min_length=1)
     offset: float | tuple[float, ...] = Field(
         0.0,
-        description="Number taken off every value, or one for each channel, before they become float32; so it must be "
-        "off what the model is given",
+        description="Number taken off every value, or one for each channel (of rows of numbers: for each column), "
+        "before they become float32; so it must be off what the model is given",
     )
 
     def load(self, root: Path | None) -> Splits:
@@ -126,7 +126,7 @@ class Npz(_layout.Arrays):
             return x  # what is wrong with them is told by others
         x = self.laid(x, where)
         if np.any(self.offset):
-            channels = x.shape[-1] if x.ndim > 2 else 1
+            channels = x.shape[-1]
             if np.size(self.offset) not in (1, channels):
                 received = f"{np.size(self.offset)} numbers"
                 raise fault(where, "`offset` does not fit", expected=f"one number, or {channels}", received=received)

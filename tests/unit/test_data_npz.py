@@ -182,10 +182,38 @@ def test_numbers_that_float32_does_not_tell_apart_are_refused_or_taken_off(tmp_p
     assert "Expected one number, or 2; received 3 numbers" in failure(Npz(file="a.npz", offset=(1, 2, 3)), tmp_path)
 
 
+def test_a_column_that_float32_does_not_tell_apart_is_refused_or_taken_off(tmp_path):
+    other = np.random.default_rng(0).normal(size=6)
+    x = np.column_stack([1.7e9 + np.arange(6), other])
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    message = failure(Npz(file="a.npz"), tmp_path)
+    assert "numbers of column 1 that differ are one number in float32" in message
+    assert "Take 1700000000 off them with the field `offset`" in message
+    found = Npz(file="a.npz", offset=(1.7e9, 0)).load(tmp_path).train.x
+    np.testing.assert_array_equal(found, np.column_stack([np.arange(6), other]))
+    assert "Expected one number, or 2; received 3 numbers" in failure(Npz(file="a.npz", offset=(1, 2, 3)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        1_700_000_000.37 + 10 * np.arange(9_000),
+        -1_700_000_000.37 - 10 * np.arange(9_000),
+        1.7e9 + np.cumsum(np.random.default_rng(0).exponential(10, 9_000)),
+        1.7e9 + 60 * np.arange(9_000) + 0.25,
+    ],
+)
+def test_seconds_over_a_long_time_are_not_told_apart_either(tmp_path, seconds):
+    np.savez(tmp_path / "a.npz", x=seconds.reshape(6, -1, 1), y=Y)
+    assert "numbers that differ are one number in float32" in failure(Npz(file="a.npz"), tmp_path)
+
+
 @pytest.mark.parametrize(
     "x",
     [
         np.random.default_rng(0).normal(size=(6, 5000)),
+        np.random.default_rng(0).normal(1e4, 1, size=(6, 2000)),
+        np.random.default_rng(0).normal(size=(6, 50)) * 10.0 ** np.arange(50),
         np.random.default_rng(0).normal(1e4, 1, size=(6, 500)),
         np.full((6, 50), 0.1) + np.random.default_rng(0).choice([0, 2e-17, 3e-17], (6, 50)),
         np.full((6, 50), 1e30),

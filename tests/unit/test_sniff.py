@@ -440,6 +440,8 @@ def test_numbers_too_large_for_float32_get_an_offset(tmp_path):
     found = sniff.look(npz(tmp_path / "t.npz", x=np.stack([seconds, seconds % 7], -1), y=np.arange(60) % 3))
     assert found.fields == {"offset": [1.7e9, 0.0]}
     assert "Here `offset` takes them off" in found.notes[0]
+    x = np.column_stack([1.7e9 + np.arange(120), RNG.normal(size=120)])
+    assert sniff.look(npz(tmp_path / "t.npz", x=x, y=np.arange(120) % 3)).fields == {"offset": [1.7e9, 0.0]}
     rows = [f"{1_700_000_000 - i},{i % 5},{'ab'[i % 2]}" for i in range(40)]
     found = sniff.look(written(tmp_path / "t.csv", "seconds,b,label", rows))
     assert found.fields["offset"] == {"seconds": 1_699_999_961.0}
@@ -450,6 +452,9 @@ def test_numbers_too_large_for_float32_get_an_offset(tmp_path):
         }
     )
     assert document.source.load(tmp_path).train.x[:3, 0, 0].tolist() == [39, 38, 37]
+    rows = [f"{1_700_000_000.37 - 10 * i:.2f},{i % 5},{'ab'[i % 2]}" for i in range(9_000)]
+    found = sniff.look(written(tmp_path / "t.csv", "seconds,b,label", rows))
+    assert found.fields["offset"] == {"seconds": 1_699_910_010.0}
 
 
 def test_the_usual_names_of_a_medical_archive(tmp_path):

@@ -20,13 +20,14 @@ FORMS = ("ISO8601", *(f"{day}{time}" for day in _DAYS for time in _TIMES))
 """How dates are read, each of them only if all rows of a column are written so."""
 
 
-def moments(column: np.ndarray, where: Path | str, name: str) -> np.ndarray:
+def moments(column: np.ndarray, where: Path | str, name: str, decimal: str = ".") -> np.ndarray:
     """Returns a number per row that is larger the later it was.
 
     Args:
         column: What stands in the file, as text.
         where: What messages call the file.
         name: What they call the column.
+        decimal: Character before the decimals of a number.
 
     Raises:
         DataError: A row is neither a number nor a date, or the dates can be read as two different orders.
@@ -34,7 +35,8 @@ def moments(column: np.ndarray, where: Path | str, name: str) -> np.ndarray:
     import pandas as pd
 
     text = pd.Series(tidy(column.tolist()), dtype=object)
-    numbers = pd.to_numeric(text, errors="coerce")
+    plain = text.str.translate(str.maketrans({",": ".", ".": "!"})) if decimal == "," else text
+    numbers = pd.to_numeric(plain, errors="coerce")
     if numbers.notna().all():
         return numbers.to_numpy()
     read = readings(text)
@@ -60,6 +62,28 @@ def moments(column: np.ndarray, where: Path | str, name: str) -> np.ndarray:
     return rising[0] if len(orders) > 1 else read[0]
 
 
+def follows(
+    train: np.ndarray, test: np.ndarray, where: Path | str, name: str, decimal: str = "."
+) -> tuple[bool, tuple[str, str]]:
+    """Returns whether no row of a test part was before one of the training part, its first row and the other's last.
+
+    Args:
+        train: What stands in the column of the training part, as text.
+        test: What stands in that of the test part.
+        where: What messages call the file of the test part.
+        name: What they call the column.
+        decimal: Character before the decimals of a number.
+
+    Raises:
+        DataError: They are not written alike, so that it cannot be told.
+    """
+    # Together, so that of two readings of dates both take the same.
+    when = moments(np.concatenate([train, test]), where, name, decimal)
+    before, after = when[: len(train)], when[len(train) :]
+    first, last = str(test[after.argmin()]), str(train[before.argmax()])
+    return bool(after.min() >= before.max()), (first, last)
+
+
 def readings(text: pd.Series) -> list[np.ndarray]:
     """Returns what a column of dates may mean, a number per row; nothing for a column that holds others than dates."""
     import pandas as pd
@@ -71,5 +95,6 @@ def readings(text: pd.Series) -> list[np.ndarray]:
             continue
         dates = pd.to_datetime(text, format=form, errors="coerce", utc=True)
         if dates.notna().all():
-            found.append(dates.astype("int64").to_numpy())
+            # In one unit, whatever the decimals of the seconds.
+            found.append(dates.dt.as_unit("ns").astype("int64").to_numpy())
     return found

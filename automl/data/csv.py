@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from automl.data import _layout
 from automl.data._arrays import as_stored, paired, tidy
-from automl.data._order import moments
+from automl.data._order import follows, moments
 from automl.data._places import fault, find
 from automl.data._table import Table
 from automl.errors import did_you_mean, shorten
@@ -42,7 +42,7 @@ class Csv(_layout.Arrays):
     order: str | None = Field(
         None,
         description="Column that says when a row was (a date, a rising number): no feature; parts are cut by it, "
-        "the latest rows are the test part",
+        "the latest rows are the test part, and a test file may hold none that is earlier than a training row",
     )
     test: str | None = Field(None, description="File of the test part, with the same columns")
     shape: tuple[PositiveInt, ...] | None = Field(None, description="Shape of one example, for images and series")
@@ -74,14 +74,29 @@ class Csv(_layout.Arrays):
         path = find(self.file, root, "the .csv file")
         names = table.names(path)
         features = self._features(path, names)
-        train = self._part(table, path, names, features)
+        train, when = self._part(table, path, names, features)
         kind = Splits if self.order is None else Timeline
         if self.test is None:
             return kind(train)
         path = find(self.test, root, "the .csv file of the test part")
         names = table.names(path)
         self._features(path, names, features)
-        return kind(train, test=self._part(table, path, names, features))
+        test, later = self._part(table, path, names, features)
+        if self.order is not None:
+            self._check_later(when, later, path)
+        return kind(train, test=test)
+
+    def _check_later(self, train: np.ndarray, test: np.ndarray, path: Path) -> None:
+        apart, (first, last) = follows(train, test, path, str(self.order), self.decimal)
+        if not apart:
+            raise fault(
+                path,
+                f"by {self.order!r} the test part is not later than the training part",
+                expected=f"rows from {shorten(last)} on, which is the last of the training part",
+                received=shorten(first),
+                hint="If that does not matter, leave `order` out, and the column out of `columns`; else leave `test` "
+                "out, and the test part is the latest of one file",
+            )
 
     @property
     def _others(self) -> dict[str, str]:
@@ -130,7 +145,8 @@ class Csv(_layout.Arrays):
             raise fault(path, f"`offset` names {stray!r}, which is no feature", expected=shorten(features), hint=hint)
         return np.array([by_name.get(name, 0.0) for name in features])
 
-    def _part(self, table: Table, path: Path, names: list[str], features: list[str]) -> Part:
+    def _part(self, table: Table, path: Path, names: list[str], features: list[str]) -> tuple[Part, np.ndarray]:
+        """Returns the rows in their order, and what the column of the order says, as it stands in the file."""
         texts = self._others
         (rows,) = table.pieces(path, names, features, texts.values(), rows=0)
         x = table.numbers(rows, features, path) - self._offsets(features, path)
@@ -140,11 +156,13 @@ class Csv(_layout.Arrays):
         x = self.laid(x, path)
         y = _targets(rows[texts["target"]], path, self.labels == "number")
         groups = np.array(tidy(rows[texts["group"]]), dtype=str) if "group" in texts else None
+        when = np.array([])
         if "order" in texts:
+            when = rows[texts["order"]].to_numpy(dtype=str)
             # What is equally old stays as it stands in the file.
-            latest = np.argsort(moments(rows[texts["order"]].to_numpy(dtype=str), path, texts["order"]), kind="stable")
+            latest = np.argsort(moments(when, path, texts["order"], self.decimal), kind="stable")
             x, y = x[latest], y[latest]
-        return paired(as_stored(x, path), y, path, groups)
+        return paired(as_stored(x, path), y, path, groups), when
 
     @classmethod
     def toy(cls, folder: Path) -> Csv:

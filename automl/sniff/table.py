@@ -33,6 +33,12 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
     features = _features(seen, column, when)
     shape, why["input"], why["shape"] = _shape(path, features, wanted)
     fields: dict[str, Any] = {"target": column}
+    beside, notes = places.sibling(path, "train", "test"), list[str]()
+    together = beside is not None and {column, order or column, *features} <= set(table.names(beside))
+    if beside is not None and together and order is not None and not _later(seen, beside, order):
+        told = f"{beside.name} holds rows that by {order!r} are earlier than some of {path.name}"
+        notes.append(f"{told}: the validation part is drawn at random, not by time")
+        order = None
     chosen = {column, order, *features}
     left_out = [name for name in seen.kinds if name not in chosen]
     if left_out:
@@ -42,8 +48,7 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
         fields["order"] = order
         why["split"] = f"the latest rows by {order}, as shares of the training examples"
     names = {path: list(seen.kinds)}
-    beside = places.sibling(path, "train", "test")
-    if beside is not None and {column, order or column, *features} <= set(table.names(beside)):
+    if beside is not None and together:
         fields["test"], why["test"] = beside, "found beside the other, with the same columns"
         names[beside] = table.names(beside)
     elif beside is not None:
@@ -55,11 +60,20 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
         fields["offset"] = offsets
         why["offset"] = "float32 does not tell such large numbers apart; take it off what the model is given as well"
     found = Found("csv", path, fields, "image" if len(shape) == 3 else "series", shape, why, left_out)
-    found.notes += [*_unread(seen, column, order), *columns.leaks(seen, features, column)]
+    found.notes += [*notes, *_unread(seen, column, order), *columns.leaks(seen, features, column)]
     for part, (file, header) in zip(("train", "test"), names.items(), strict=False):
         found.labels[part] = _scan(found, table, file, header, features)
     found.offer_padding()
     return found
+
+
+def _later(seen: Columns, beside: Path, order: str) -> bool:
+    """Returns whether the rows of the table beside are all at least as late as those of the first."""
+    table = seen.table
+    (train,) = table.pieces(seen.path, list(seen.kinds), (), (order,), rows=0)
+    (test,) = table.pieces(beside, table.names(beside), (), (order,), rows=0)
+    before, after = train[order].to_numpy(dtype=str), test[order].to_numpy(dtype=str)
+    return _order.follows(before, after, beside, order, table.decimal)[0]
 
 
 def _offsets(seen: Columns, features: Sequence[str]) -> dict[str, float]:
@@ -152,7 +166,7 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
     if blank.any():
         raise fault(path, f"row {int(blank.argmax()) + 1} has no target in column {texts[0]!r}")
     if times:
-        y = y[np.argsort(_order.moments(np.array(times, dtype=str), path, texts[-1]), kind="stable")]
+        y = y[np.argsort(_order.moments(np.array(times, dtype=str), path, texts[-1], table.decimal), kind="stable")]
     return y
 
 

@@ -154,6 +154,41 @@ def test_rows_stand_in_the_order_of_time(tmp_path):
     assert numbers.x.ravel().tolist() == [2, 3]
 
 
+def test_an_order_of_decimal_commas(tmp_path):
+    text = "zeit;druck;kind\n0,50;3,5;a\n10,00;4,5;b\n2,25;5,5;a\n"
+    part = load(tmp_path, text, order="zeit", separator=";", decimal=",").train
+    assert part.x.ravel().tolist() == [3.5, 5.5, 4.5]
+    dated = text.replace("0,50", "03.02.2024").replace("10,00", "13.01.2024").replace("2,25", "14.01.2024")
+    part = load(tmp_path, dated, order="zeit", separator=";", decimal=",").train
+    assert part.x.ravel().tolist() == [4.5, 5.5, 3.5]
+    assert "does not say when each row was" in failure(
+        tmp_path, text.replace("0,50", "1.234,5"), order="zeit", separator=";", decimal=","
+    )
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "told"),
+    [
+        (("2024-01-01", "2024-01-05"), ("2024-01-05", "2024-01-09"), None),
+        (("2024-01-01", "2024-01-05"), ("2024-01-09", "2024-01-04"), "from '2024-01-05' on"),
+        (("1", "10"), ("9.5", "11"), "from '10' on, which is the last of the training part; received '9.5'"),
+        # The third of April and of May, whatever the test part might mean by itself.
+        (("13/03/2024", "03/05/2024"), ("04/03/2024", "05/03/2024"), "received '04/03/2024'"),
+        (("2024-01-01", "2024-01-05"), ("2024-01-06 10:00:00.5", "2024-01-07 10:00:00.25"), None),
+    ],
+)
+def test_a_test_part_is_not_earlier_than_the_training_part(tmp_path, train, test, told):
+    header = "when,a,kind\n"
+    (tmp_path / "test.csv").write_text(header + "".join(f"{when},1,x\n" for when in test))
+    text = header + "".join(f"{when},1,x\n" for when in train)
+    if told is None:
+        assert len(load(tmp_path, text, order="when", test="test.csv").test.x) == 2
+    else:
+        message = failure(tmp_path, text, order="when", test="test.csv")
+        assert "by 'when' the test part is not later than the training part" in message
+        assert told in message
+
+
 def test_dates_are_read_in_one_way_or_not_at_all(tmp_path):
     def order(*dates):
         text = "when,a,kind\n" + "".join(f'"{date}",{i},x\n' for i, date in enumerate(dates))

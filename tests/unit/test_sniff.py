@@ -232,6 +232,26 @@ def test_a_date_or_a_rising_number_is_the_order_and_no_feature(tmp_path, when):
         assert x.tolist() == [i % 5 for i in range(start, start + len(x))]
 
 
+def test_time_in_decimal_commas_is_the_order(tmp_path):
+    rows = [f"{i // 4},{i % 4 * 25:02};{7 * i % 11},5;{'ab'[i % 2]}" for i in range(60)]
+    found = sniff.look(written(tmp_path / "t.csv", "zeit;druck;label", rows))
+    assert (found.fields["order"], found.shape) == ("zeit", (1, 1))
+
+
+@pytest.mark.parametrize("start", [40, 20])
+def test_a_test_table_is_later_or_there_is_no_order(tmp_path, start):
+    for name, first in (("my_train.csv", 0), ("my_test.csv", start)):
+        rows = [f"2024-01-01 10:{i:02}:00,{i % 5},{'ab'[i % 2]}" for i in range(first, first + 40 - start // 2)]
+        written(tmp_path / name, "when,a,label", rows)
+    found = sniff.look(tmp_path)
+    assert ("order" in found.fields, found.shape) == (start == 40, (1, 1))
+    told = "my_test.csv holds rows that by 'when' are earlier than some of my_train.csv"
+    assert any(told in note for note in found.notes) == (start == 20)
+    text = sniff.data.write(found, tmp_path, "automl")
+    document = DataDocument.model_validate({**parse(text, "t").data, "root": str(tmp_path)})
+    assert dict(dataset.prepare(document, tmp_path / "prepared").sizes) == found.sizes
+
+
 def test_what_only_counts_rows_is_no_order(tmp_path):
     rows = [f"{i},{i % 5},{'ab'[i > 20]}" for i in range(40)]
     assert "order" not in sniff.look(written(tmp_path / "t.csv", "Id,a,label", rows)).fields

@@ -1,11 +1,10 @@
-"""Tells what the columns of a table are: the target, the order in time, numbers, text; and which gives another away."""
+"""Tells what the columns of a table are: the target, numbers, dates, text; and which gives another away."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from automl.data._arrays import tidy
 from automl.data._places import fault
 from automl.data._table import CELLS, MISSING, Table
 from automl.errors import DataError, did_you_mean, shorten
+from automl.sniff import when
 
 TARGETS = ("label", "target", "class", "y")
 """What a target column is called, the likeliest first."""
@@ -30,14 +30,12 @@ ROWS = 1000
 FEW = 20
 """Different values of a column that may tell classes, or give them away."""
 
-FEWEST = 8
-"""Rows that rise by chance so seldom that it means something."""
-
-_ROW_NUMBERS = ("", "id", "index", "unnamed: 0")  # pandas writes its index under no name
+# pandas writes its index under no name
+_ROW_NUMBERS = ("", "id", "index", "unnamed: 0", "rownames", "row names", "row_names", "rowid", "s.no", "sl.no")
 _NUMBERED = re.compile(r".*([ _.-](id|idx|index)|[a-z]I[dD])")
 _DECIMALS = re.compile(r"[+-]?\d+\.(\d+)")
 
-Kind = Literal["numbers", "dates", "words", "nothing"]
+Kind = Literal["numbers", "dates", "unread dates", "words", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,19 @@ class Columns:
     head: dict[str, tuple[str, ...]]
     kinds: dict[str, Kind]
 
-    def counts(self, column: str) -> bool:
-        """Returns whether a column only counts rows, by its name: `id`, or `PassengerId` where it rises."""
+    def is_called_a_count(self, column: str) -> bool:
+        """Returns whether a column only counts rows by its name: `id`, or `PassengerId` where it rises."""
         if column.lower() in _ROW_NUMBERS:
             return True
-        return _NUMBERED.fullmatch(column) is not None and _rises(self.head[column], self.table.decimal)
+        return _NUMBERED.fullmatch(column) is not None and when.rises(
+            when.numbers(self.head[column], self.table.decimal)
+        )
+
+    def counts(self, column: str) -> bool:
+        """Returns whether a column only counts rows, by its name or as 1, 2, 3: but time steps say when a row was."""
+        if self.is_called_a_count(column):
+            return True
+        return not when.says_time(column) and when.count_rows(self.head[column], self.table.decimal)
 
     def different(self, column: str) -> int:
         """Returns how many different values the first rows of a column hold."""
@@ -90,48 +96,11 @@ def _kind(column: Sequence[str], decimal: str) -> Kind:
     if not text:
         return "nothing"
     # One number makes a column of numbers: what stands between them is told, not left out.
-    if any(_number(value, decimal) is not None for value in text) or {*text} <= {"True", "False"}:
+    if any(when.number(value, decimal) is not None for value in text) or {*text} <= {"True", "False"}:
         return "numbers"
-    return "dates" if _order.readings(pd.Series(text, dtype=object)) else "words"
-
-
-def _number(text: str, decimal: str) -> float | None:
-    plain = text.removesuffix("%")
-    try:
-        return float(plain.replace(",", ".") if decimal == "," else plain)
-    except ValueError:
-        return None
-
-
-def order(columns: Columns, target: str) -> tuple[str | None, list[str], str]:
-    """Returns the column that says when a row was, all columns that tell no more than that, and the reason.
-
-    That is a column of dates, or of numbers that rise from each row to the next.
-    """
-    names = [name for name in columns.kinds if name != target and not columns.counts(name)]
-    dates = [name for name in names if columns.kinds[name] == "dates" and columns.different(name) > 1]
-    likely = [
-        name for name in names if columns.kinds[name] == "numbers" and _rises(columns.head[name], columns.table.decimal)
-    ]
-    if not dates and not likely:
-        return None, [], ""
-    told = columns.whole([*dates, *likely])
-    rising = [name for name in likely if _rises(told[name], columns.table.decimal)]
-    # A date that some rows lack is none of the row's own.
-    dates = [name for name in dates if not told[name].isin(MISSING).any()]
-    if dates:
-        return dates[0], dates + rising, "its dates put the rows in an order: the latest are the test part"
-    if rising:
-        why = "it rises from row to row, as time does: the last rows are the test part"
-        return rising[0], rising, f"{why}; of a column that only counts rows, call it id"
-    return None, [], ""
-
-
-def _rises(text: Iterable[str], decimal: str) -> bool:
-    numbers = [_number(value, decimal) for value in text]
-    return len(numbers) >= FEWEST and all(
-        one is not None and other is not None and one < other for one, other in pairwise(numbers)
-    )
+    if _order.readings(pd.Series(text, dtype=object)):
+        return "dates"
+    return "unread dates" if when.looks_dated(text) else "words"
 
 
 def target(columns: Columns, named: str | None) -> tuple[str, str]:
@@ -175,7 +144,7 @@ def _only(columns: Columns) -> str:
     expected = [f"{name} ({text[name].nunique()} values)" for name in could]
     hints = ["Name it with --target"]
     try:
-        first, _, _ = order(columns, "")
+        first = when.see(columns, "").column
     except DataError:
         first = None
     if first is not None:

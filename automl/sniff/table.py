@@ -16,7 +16,7 @@ from automl.data._arrays import tidy
 from automl.data._places import fault
 from automl.data._table import Table
 from automl.errors import DataError, shorten
-from automl.sniff import columns, form, places
+from automl.sniff import columns, form, places, when
 from automl.sniff.columns import Columns
 from automl.sniff.found import Found
 
@@ -29,16 +29,16 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
     seen = _seen(path, table)
     target = None if target is None else tidy([target])[0]
     column, why["target"] = columns.target(seen, target)
-    order, when, why["order"] = columns.order(seen, column)
-    features = _features(seen, column, when)
+    timed = when.see(seen, column)
+    order, why["order"] = timed.column, timed.why
+    features = _features(seen, column, timed.others)
     shape, why["input"], why["shape"] = _shape(path, features, wanted)
     fields: dict[str, Any] = {"target": column}
-    beside, notes = places.sibling(path, "train", "test"), list[str]()
+    beside, notes = places.sibling(path, "train", "test"), timed.notes
     together = beside is not None and {column, order or column, *features} <= set(table.names(beside))
     if beside is not None and together and order is not None and not _later(seen, beside, order):
         told = f"{beside.name} holds rows that by {order!r} are earlier than some of {path.name}"
-        notes.append(f"{told}: the validation part is drawn at random, not by time")
-        order = None
+        order, notes = None, [f"{told}: the validation part is drawn at random, not by time"]
     chosen = {column, order, *features}
     left_out = [name for name in seen.kinds if name not in chosen]
     if left_out:
@@ -60,7 +60,7 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
         fields["offset"] = offsets
         why["offset"] = "float32 does not tell such large numbers apart; take it off what the model is given as well"
     found = Found("csv", path, fields, "image" if len(shape) == 3 else "series", shape, why, left_out)
-    found.notes += [*notes, *_unread(seen, column, order), *columns.leaks(seen, features, column)]
+    found.notes += [*notes, *_unread(seen, column), *columns.leaks(seen, features, column)]
     for part, (file, header) in zip(("train", "test"), names.items(), strict=False):
         found.labels[part] = _scan(found, table, file, header, features)
     found.offer_padding()
@@ -96,9 +96,9 @@ def _seen(path: Path, table: Table) -> Columns:
         raise
 
 
-def _features(seen: Columns, target: str, when: Sequence[str]) -> list[str]:
+def _features(seen: Columns, target: str, times: Sequence[str]) -> list[str]:
     """Returns the columns that hold numbers, as far as the first rows tell, and are not the rows' own."""
-    others = {target, *when}
+    others = {target, *times}
     rest = [name for name in seen.kinds if name not in others]
     named = [name for name in rest if not seen.counts(name)]
     features = [name for name in named if seen.kinds[name] in ("numbers", "nothing")]
@@ -108,19 +108,20 @@ def _features(seen: Columns, target: str, when: Sequence[str]) -> list[str]:
             seen.path,
             f"no column beside the target {target!r} holds numbers to learn from",
             expected="numeric features",
-            received=shorten(rest) + (f", beside the order of the rows in {shorten(list(when))}" if when else ""),
-            hint="There is no task for anomalies or forecasts yet" if when and not rest else hint,
+            received=shorten(rest) + (f", beside the order of the rows in {shorten(list(times))}" if times else ""),
+            hint="There is no task for anomalies or forecasts yet" if times and not rest else hint,
         )
     return features
 
 
-def _unread(seen: Columns, target: str, order: str | None) -> list[str]:
+def _unread(seen: Columns, target: str) -> list[str]:
     """Returns sentences on what the table holds and no input reads."""
     words = [name for name, kind in seen.kinds.items() if kind == "words" and name != target]
     told = [f"there is no input for text yet, so {shorten(words)} is left out"] if words else []
-    if order is not None:
-        told.append(f"the rows are in the order of {order!r}; each is judged by itself, for no input reads windows yet")
-    return told
+    counting = [
+        name for name in seen.kinds if name != target and seen.counts(name) and not seen.is_called_a_count(name)
+    ]
+    return [*told, f"{shorten(counting)} counts the rows, and is no feature"] if counting else told
 
 
 def _shape(path: Path, features: Sequence[str], wanted: str | None) -> tuple[tuple[int, ...], str, str]:

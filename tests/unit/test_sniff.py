@@ -260,9 +260,89 @@ def test_what_only_counts_rows_is_no_order(tmp_path):
     rows_of_stations = [f"{i % 4},{i % 5},{'ab'[i > 20]}" for i in range(40)]
     found = sniff.look(written(tmp_path / "t.csv", "station_id,a,label", rows_of_stations))
     assert found.left_out == []
-    message = refusal(written(tmp_path / "t.csv", "number,a,label", rows))
+    for name in ("rownames", "sample", "Nr", "S.No"):
+        for start in (0, 1):
+            counted = [f"{i + start},{i % 5},{'ab'[i > 20]}" for i in range(40)]
+            found = sniff.look(written(tmp_path / "t.csv", f"{name},a,label", counted))
+            assert ("order" in found.fields, found.left_out, found.shape) == (False, [name], (1, 1))
+    assert "['S.No'] counts the rows" not in " ".join(found.notes)
+    found = sniff.look(written(tmp_path / "t.csv", "sample,a,label", counted))
+    assert "['sample'] counts the rows, and is no feature" in found.notes
+    found = sniff.look(written(tmp_path / "t.csv", "", [f"{i + 1},{7 * i % 5}.5,{'ab'[i % 2]}" for i in range(40)]))
+    assert ("order" in found.fields, found.left_out) == (False, ["column_1"])
+    message = refusal(written(tmp_path / "t.csv", "step_time,a,label", rows))
     assert "holds no example of class" in message
-    assert "If 'number' is no time but counts rows, call it id" in message
+    assert "If 'step_time' is no time but counts rows, call it id" in message
+
+
+def lasting(folder: Path, name: str, values: list[object]) -> sniff.Found:
+    """Looks at a table with a column that may be a time, and two more."""
+    return sniff.look(
+        written(
+            folder / "t.csv", f"{name},a,label", [f"{each},{7 * i % 5},{'ab'[i % 2]}" for i, each in enumerate(values)]
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["price", "f1", "distance", "metadata", "estimate_", "temperature"])
+def test_a_column_that_merely_is_sorted_stays_a_feature_and_is_asked_about(tmp_path, name):
+    found = lasting(tmp_path, name, [i * 1.5 for i in range(60)])
+    assert ("order" in found.fields, found.shape) == (False, (2, 1))
+    assert f"{name!r} rises from row to row; it is a feature, and the parts are drawn at random" in found.notes[0]
+    assert f"if it is time, say `order: {name}`" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "step"),
+    [
+        ("Time", 0, 1.5), ("zeit", 0, 1), ("startTime", 5, 2), ("time_ms", 1, 10), ("t", 0, 0.1), ("Datum", 1, 1),
+        ("x1", 1_700_000_000, 60), ("x1", 1_700_000_000_000, 1), ("Time (s)", 0, 3),
+    ],
+)  # fmt: skip
+def test_what_rises_is_the_order_where_its_name_or_its_size_says_time(tmp_path, name, start, step):
+    found = lasting(tmp_path, name, [start + i * step for i in range(60)])
+    assert (found.fields["order"], found.shape) == (name, (1, 1))
+    assert f"the rows are in the order of {name!r}" in found.notes[0]
+
+
+def test_a_time_that_does_not_rise_is_asked_about(tmp_path):
+    for values in ([1_700_000_000 + i // 2 * 60 for i in range(60)], [100 - i for i in range(60)]):
+        found = lasting(tmp_path, "time", list(values))
+        assert "order" not in found.fields
+        assert "'time' may be a time; it is a feature, and the parts are drawn at random" in " ".join(found.notes)
+    assert not lasting(tmp_path, "time", [7 * i % 24 for i in range(60)]).notes
+
+
+def test_dates_are_the_order_where_they_say_when_a_row_was(tmp_path):
+    days = [f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(60)]
+    for name in ("date_of_birth", "dob", "DOB", "birthDate", "Geburtsdatum"):
+        found = lasting(tmp_path, name, days)
+        assert ("order" in found.fields, found.left_out) == (False, [name])
+        assert f"[{name!r}]: when somebody was born is not when a row was" in found.notes
+    found = lasting(tmp_path, "seen", days)
+    assert found.fields["order"] == "seen"
+    assert "the rows are put in the order of 'seen', in which they do not stand" in found.notes[0]
+    found = lasting(tmp_path, "dob,seen,billed", [f"{day},{day},2024-01-01 10:{i:02}" for i, day in enumerate(days)])
+    assert found.fields["order"] == "seen"
+    assert "more columns than one hold dates, ['seen', 'billed']: `order` names the one that counts" in found.notes
+
+
+@pytest.mark.parametrize(
+    "form", ["{d:02}.{m:02}.21", "{d}-Mar-2010", "2024-01-{d:02} 10:00:00 UTC", "Fri, {d:02} Jan 2024 10:00:00 GMT"]
+)
+def test_dates_that_are_not_read_are_called_so(tmp_path, form):
+    dates = [form.format(d=i % 28 + 1, m=i // 28 + 1).replace(",", "") for i in range(60)]
+    found = lasting(tmp_path, "when", list(dates))
+    assert "order" not in found.fields
+    (told,) = found.notes
+    assert told.startswith("'when' looks like a date that is not read")
+    assert "the parts are drawn at random, not by time" in told
+
+
+def test_a_date_that_some_rows_lack_is_no_order_and_that_is_said(tmp_path):
+    found = lasting(tmp_path, "when", [f"2024-01-{i % 28 + 1:02}" if i != 5 else "" for i in range(60)])
+    assert "order" not in found.fields
+    assert "some rows have no date in 'when', so the parts are drawn at random, not by time" in found.notes
 
 
 def test_a_column_that_determines_the_target_is_named(tmp_path):

@@ -260,11 +260,11 @@ def _constant(x: np.ndarray, name: str, notes: Sequence[str]) -> list[str]:
     from automl.data import _arrays
 
     constant = _arrays.constant_channels(x)
-    if constant and len(constant) == x.shape[-1]:
-        received = ", ".join(f"{value:g}" for value in x.reshape(-1, x.shape[-1])[0][:5])
+    if _arrays.all_alike(x, constant):
+        received = ", ".join(f"{value:g}" for value in x.reshape(-1, len(constant))[0][:5])
         hint = ". ".join(["There is nothing to learn from: look at how the source reads the files", *notes])
-        raise _bad(name, _arrays.said_of(constant, x.shape[-1]), received=received, hint=hint)
-    return [f"{name}: {_arrays.said_of(constant, x.shape[-1])}"] if constant else []
+        raise _bad(name, _arrays.said_of(constant, x), received=received, hint=hint)
+    return [f"{name}: {_arrays.said_of(constant, x)}"] if constant else []
 
 
 def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

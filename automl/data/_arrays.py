@@ -12,6 +12,9 @@ from automl.data._places import fault
 from automl.errors import DataError
 from automl.records import Part
 
+ROWS = 10_000
+"""Rows that are looked at at a time."""
+
 
 def as_stored(x: np.ndarray, where: Path | str) -> np.ndarray:
     """Returns `x` as it is stored: bytes stay `uint8` (a quarter of the disk and page cache), all else is float32.
@@ -39,13 +42,22 @@ def as_stored(x: np.ndarray, where: Path | str) -> np.ndarray:
     return small
 
 
-def constant_channels(x: np.ndarray) -> list[int]:
-    """Returns the channels (last axis) of images and series that carry one value in all examples, NaN aside.
+def channels_of(x: np.ndarray) -> tuple[int, str]:
+    """Returns how many channels examples have, and what they are called: of rows of numbers, the columns."""
+    if x.ndim == 2 or (x.ndim == 3 and x.shape[-1] == 1):
+        return x.shape[1], "column"
+    return x.shape[-1], "channel"
 
-    Most sets are told by their first example, so this takes no time to speak of.
+
+def constant_channels(x: np.ndarray) -> list[int]:
+    """Returns the channels of images and series (of rows of numbers, the columns) of one value in all examples.
+
+    NaN aside. Most sets are told by their first examples, so this takes no time to speak of.
     """
-    if x.ndim < 3:
+    if x.ndim < 2:
         return []
+    if channels_of(x)[1] == "column":
+        return _constant_columns(x.reshape(len(x), -1))
     channels = x.shape[-1]
     left = dict.fromkeys(range(channels), np.nan)
     for example in x:
@@ -63,12 +75,34 @@ def constant_channels(x: np.ndarray) -> list[int]:
     return list(left)
 
 
-def said_of(constant: Sequence[int], channels: int) -> str:
+def all_alike(x: np.ndarray, constant: Sequence[int]) -> bool:
+    """Returns whether channels of one value leave nothing to learn from: of rows of numbers, gaps may tell more."""
+    channels, kind = channels_of(x)
+    if not len(constant) or len(constant) < channels:
+        return False
+    return kind == "channel" or x.dtype.kind != "f" or bool((np.isnan(x) == np.isnan(x[0])).all())
+
+
+def _constant_columns(x: np.ndarray) -> list[int]:
+    left = np.arange(x.shape[1])
+    low, high = np.full(len(left), np.inf), np.full(len(left), -np.inf)
+    for start in range(0, len(x), ROWS):
+        piece = x[start : start + ROWS, left]
+        low, high = np.fmin(low, np.fmin.reduce(piece)), np.fmax(high, np.fmax.reduce(piece))
+        same = low >= high
+        left, low, high = left[same], low[same], high[same]
+        if not len(left):
+            break
+    return [int(place) for place in left]
+
+
+def said_of(constant: Sequence[int], x: np.ndarray) -> str:
     """Returns what is said of channels that carry one value, in words."""
+    channels, kind = channels_of(x)
     if len(constant) == channels:
-        return "every value of every training example is the same" + (", channel by channel" if channels > 1 else "")
+        return "every value of every training example is the same" + (f", {kind} by {kind}" if channels > 1 else "")
     named = ", ".join(map(str, constant[:10])) + (f" and {len(constant) - 10} more" if len(constant) > 10 else "")
-    which = f"channels {named} of {channels} carry" if len(constant) > 1 else f"channel {named} of {channels} carries"
+    which = f"{kind}s {named} of {channels} carry" if len(constant) > 1 else f"{kind} {named} of {channels} carries"
     return f"{which} a single value in all training examples (counted from 0)"
 
 

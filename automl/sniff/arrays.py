@@ -70,8 +70,10 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
         if part is not None:
             x = reader.check(part.x)
             found.count(x)
-            if name == "train" and (constant := _arrays.constant_channels(x)):
-                found.notes.append(_arrays.said_of(constant, x.shape[-1]))
+            constant = _arrays.constant_channels(x) if name == "train" else []
+            # A step that is alike in all series is nothing to speak of, a column is.
+            if constant and (x.shape[-1] > 1 or part.x.ndim == 2 or _arrays.all_alike(x, constant)):
+                found.notes.append(_arrays.said_of(constant, x))
             found.labels[name] = _arrays.plain_targets(part.y, path)
     found.offer_padding()
     return found

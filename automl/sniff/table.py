@@ -153,12 +153,14 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
     reader = inputs.registry.read(found.input)
     by_name = found.fields.get("offset", {})
     offsets = np.array([by_name.get(name, 0.0) for name in features])
+    low, high = np.full(len(features), np.inf), np.full(len(features), -np.inf)
     for piece in table.pieces(path, names, features, texts):
         x = _numbers(table.numbers(piece, features, path) - offsets)
         wrong = np.isinf(x).any(axis=1) | np.isnan(x).all(axis=1)
         if wrong.any():
             row = int(piece.index[wrong.argmax()]) + 1
             raise fault(path, f"row {row} holds no number, or an infinite one", hint="Drop the row")
+        low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
         found.count(reader.check(x.reshape(len(x), *found.shape)))
         labels += tidy(piece[texts[0]])
         times += piece[texts[-1]].tolist() if len(texts) > 1 else []
@@ -166,9 +168,19 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
     blank = y == ""
     if blank.any():
         raise fault(path, f"row {int(blank.argmax()) + 1} has no target in column {texts[0]!r}")
+    if path == found.path:
+        _note_constant(found, [name for name, least, most in zip(features, low, high, strict=True) if least >= most])
     if times:
         y = y[np.argsort(_order.moments(np.array(times, dtype=str), path, texts[-1], table.decimal), kind="stable")]
     return y
+
+
+def _note_constant(found: Found, names: Sequence[str]) -> None:
+    if names and len(names) == math.prod(found.shape):
+        found.notes.append("every feature carries a single value in all rows: there is nothing to learn from")
+    elif names and found.input == "series":
+        verb = "carry" if len(names) > 1 else "carries"
+        found.notes.append(f"{shorten(list(names))} {verb} a single value in all rows: nothing is learned from that")
 
 
 def _numbers(x: np.ndarray) -> np.ndarray:

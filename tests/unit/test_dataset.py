@@ -157,6 +157,19 @@ def test_a_set_that_carries_one_value_is_refused(tmp_path):
     assert message.endswith("read so.")
 
 
+@pytest.mark.parametrize("shape", [(30, 3), (30, 3, 1)])
+def test_of_rows_of_numbers_the_columns_are_told(tmp_path, shape):
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype("f4")
+    x[:, 1] = 7
+    x[3, 1] = np.nan
+    y = np.array(list("abc" * 10))
+    spec = dataset.prepare(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "d")
+    assert spec.notes == ("toy: column 1 of 3 carries a single value in all training examples (counted from 0)",)
+    x[:] = [1, 2, 3]
+    message = failure(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "e")
+    assert "every value of every training example is the same, column by column. Received 1, 2, 3" in message
+
+
 def test_gaps_do_not_hide_that_a_channel_carries_one_value(tmp_path):
     given = images(2, 1)
     x = given.x.reshape(30, 16, 2)
@@ -300,7 +313,8 @@ def test_preprocessing_is_learned_from_the_training_part_only(tmp_path):
     ("given", "kept"), [("uint8", "uint8"), ("float64", "float32"), ("int64", "float32"), ("bool", "float32")]
 )
 def test_bytes_stay_bytes_and_all_else_is_float32(tmp_path, given, kept):
-    dataset.prepare(document(Splits(part(60, dtype=given))), tmp_path / "d")
+    content = part(60)
+    dataset.prepare(document(Splits(Part((content.x % 2).astype(given), content.y))), tmp_path / "d")
     assert stored(tmp_path / "d", "train_x").dtype == kept
     assert stored(tmp_path / "d", "train_y").dtype == np.int32
 

@@ -358,6 +358,21 @@ def test_a_column_that_determines_the_target_is_named(tmp_path):
     assert not sniff.look(csv(tmp_path / "u.csv", "ab")).notes
 
 
+def test_a_column_of_a_single_value_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(_table, "CELLS", 16)
+    rows = [f"{7 * i % 5},{'' if i == 3 else 4},1,{'xy'[i % 2]}" for i in range(30)]
+    found = sniff.look(written(tmp_path / "t.csv", "a,b,c,label", rows))
+    assert found.notes == ["['b', 'c'] carry a single value in all rows: nothing is learned from that"]
+    found = sniff.look(written(tmp_path / "t.csv", "a,b,label", [f"1,2,{'xy'[i % 2]}" for i in range(30)]))
+    assert found.notes == ["every feature carries a single value in all rows: there is nothing to learn from"]
+    document = parse(sniff.data.write(found, tmp_path, "automl"), "t").data
+    with pytest.raises(DataError, match="every value of every training example is the same, column by column"):
+        dataset.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
+    x = np.column_stack([np.arange(30) * 7 % 5, np.ones(30)])
+    (told,) = sniff.look(npz(tmp_path / "u.npz", x=x, y=np.arange(30) % 3)).notes
+    assert "column 1 of 2 carries a single value" in told
+
+
 def test_text_that_is_left_out_is_named(tmp_path):
     rows = [f"hello {i},{-i},{'xy'[i % 2]}" for i in range(30)]
     found = sniff.look(written(tmp_path / "t.csv", "message,length,label", rows))

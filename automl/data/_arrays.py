@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -173,4 +174,8 @@ def _words(y: np.ndarray, where: Path | str) -> np.ndarray:
 def not_text(where: Path | str, error: UnicodeDecodeError) -> DataError:
     """Builds the error of a text that is not UTF-8."""
     byte = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
-    return fault(where, "is not UTF-8 text", expected="UTF-8", received=byte, hint="Convert it with iconv -t utf-8")
+    if error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        hint = "It is UTF-16: convert it with iconv -f utf-16 -t utf-8"
+    else:
+        hint = "Convert it from what it is, as with iconv -f latin1 -t utf-8"
+    return fault(where, "is not UTF-8 text", expected="UTF-8", received=byte, hint=hint)

@@ -753,7 +753,7 @@ CSV = "{csv: {file: table.csv, target: y}}"
             b"a,b,y\n1,2,\xe9\n",
             (
                 "table.csv: is not UTF-8 text. Expected UTF-8; received byte 0xe9 at offset 10. "
-                "Convert it with iconv -t utf-8."
+                "Convert it from what it is, as with iconv -f latin1 -t utf-8."
             ),
         ),
     ],

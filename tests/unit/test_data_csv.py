@@ -154,6 +154,13 @@ def test_rows_stand_in_the_order_of_time(tmp_path):
     assert numbers.x.ravel().tolist() == [2, 3]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("utf-16", "It is UTF-16: convert it with iconv -f utf-16"), ("latin1", "iconv -f latin1")]
+)
+def test_text_that_is_not_utf8_is_told_how_to_convert_it(tmp_path, encoding, told):
+    assert told in failure(tmp_path, "a,kind\n1,\xe9\n".encode(encoding))
+
+
 def test_an_order_of_decimal_commas(tmp_path):
     text = "zeit;druck;kind\n0,50;3,5;a\n10,00;4,5;b\n2,25;5,5;a\n"
     part = load(tmp_path, text, order="zeit", separator=";", decimal=",").train

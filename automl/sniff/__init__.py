@@ -28,5 +28,6 @@ def look(path: Path, target: str | None = None, wanted: str | None = None) -> Fo
     if target is not None and kind not in ("csv", "npz"):
         raise fault("--target", f"a set of {kind} files names its targets itself", hint="Leave it out")
     found = table.read(path, target, wanted) if kind == "csv" else arrays.read(kind, path, target, wanted)
+    found.named = target is not None
     plan.make(found)
     return found

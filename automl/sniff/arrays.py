@@ -57,6 +57,11 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
     splits, notes = _loaded(kind, source, fields, why)
     first = splits.train.x
     chosen, why["input"] = (wanted, "what --input named") if wanted else _input(kind, path, first)
+    if kind == "npz" and chosen == "image" and not wanted and first.ndim == 3 and _far(first.shape[1:]):
+        high, wide = first.shape[1:]
+        notes.append(
+            f"x is read as images of {high} by {wide} pixels, for its numbers are bytes; series: --input series"
+        )
     if kind == "npz" and chosen == "series" and first.ndim == 3 and _channels_first(first, fields, why):
         splits, _ = _loaded(kind, {**source, **fields}, fields, why)
         notes.append(_both(first))
@@ -101,6 +106,10 @@ def _channels_first(x: np.ndarray, fields: dict[str, Any], why: dict[str, str]) 
     fields["channels_first"] = True
     why["channels_first"] = f"read as {_axes(channels, steps)}; false: as {_axes(steps, channels)}"
     return True
+
+
+def _far(sides: Sequence[int]) -> bool:
+    return FAR * min(sides) <= max(sides)
 
 
 def _axes(steps: int, channels: int) -> str:
@@ -164,20 +173,23 @@ def _input(kind: str, path: Path, x: np.ndarray) -> tuple[str, str]:
     if len(sides) == 1:
         return "series", "one number per step"
     if len(sides) == 3:
-        if sides[0] <= 4 < sides[2]:
+        if sides[0] == sides[1] == sides[2] > 4:
+            hint = "If they are channels of an image, say so with --input image"
+            raise fault(path, "volumes are not supported yet", received=f"shape {x.shape}", hint=hint)
+        if sides[2] > 4 and (sides[0] <= 4 or sides[1] == sides[2] or sides[0] < min(sides[1:])):
             hint = "Save x.transpose(0, 2, 3, 1), write `channels_first: true` in a data document, or say that it is "
             hint += "right with --input image"
             what = "the channels seem to stand first"
             raise fault(path, what, expected="(examples, height, width, channels)", received=str(x.shape), hint=hint)
-        if sides[0] == sides[1] == sides[2] > 4:
-            hint = "If they are channels of an image, say so with --input image"
-            raise fault(path, "volumes are not supported yet", received=f"shape {x.shape}", hint=hint)
         return "image", "height, width, channels"
     if len(sides) == 2:
-        if x.dtype.kind in "ub" or (sides[0] == sides[1] and not np.isnan(x[:100].astype(float)).any()):
+        # No picture is so low, whatever its numbers.
+        strip = min(sides) <= 4 and _far(sides)
+        square = sides[0] == sides[1] and not np.isnan(x[:100].astype(float)).any()
+        if square or (x.dtype.kind in "ub" and not strip):
             return (
                 "image",
-                f"{sides[0]} by {sides[1]}, {'bytes' if x.dtype == np.uint8 else 'a square'}; else: --input series",
+                f"{sides[0]} by {sides[1]}, {'bytes' if x.dtype.kind in 'ub' else 'a square'}; else: --input series",
             )
         return "series", f"{_axes(*sides)}, else `channels_first`; height, width: --input image"
     expected = "(examples, steps[, channels]) or (examples, height, width[, channels])"

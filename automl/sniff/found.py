@@ -41,6 +41,7 @@ class Found:
         notes: What a user should know of how the set is read, a line each.
         folds: Folds that the space asks for; None where the validation part is large enough.
         strategy: How they are cut.
+        named: Whether the user named the target.
         photographs: Whether it is of photographs, and of so few that a pretrained network reads them better.
     """
 
@@ -64,6 +65,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
     folds: int | None = None
     strategy: Strategy = "stratified"
+    named: bool = False
     photographs: bool = False
 
     @property

@@ -35,7 +35,8 @@ def make(found: Found) -> None:
         DataError: The targets are no classes, or there are too few examples to learn and to judge.
     """
     task = tasks.registry.read("classification")
-    labels = np.concatenate([_plain(found, y) for y in found.labels.values()])
+    labels = np.concatenate([*found.labels.values()])
+    _check_classes(found, labels)
     try:
         names = task.classes(labels)
     except DataError as error:
@@ -90,23 +91,27 @@ def _can(found: Found, splits: Splits, fraction: float, folds: int) -> bool:
         return False
 
 
-def _plain(found: Found, y: np.ndarray) -> np.ndarray:
-    if y.dtype.kind == "U" and numeric(y):
-        raise _numeric(found, shorten(str(y[0])))
-    if y.dtype.kind == "f" and not (y == np.round(y)).all():
-        raise _numeric(found, str(y[y != np.round(y)][0]))
-    return y
+def _check_classes(found: Found, labels: np.ndarray) -> None:
+    """Checks that targets are names rather than numbers to predict; of few numbers as text the user may say so."""
+    if labels.dtype.kind == "U" and numeric(labels):
+        counts = np.unique(labels, return_counts=True)[1]
+        few = 2 <= len(counts) <= FEW and counts.min() >= 2
+        if not (few and found.named):
+            raise _numeric(found, shorten(str(labels[0])), few=few)
+    if labels.dtype.kind == "f" and not (labels == np.round(labels)).all():
+        raise _numeric(found, str(labels[labels != np.round(labels)][0]))
 
 
-def _numeric(found: Found, received: str) -> DataError:
+def _numeric(found: Found, received: str, *, few: bool = False) -> DataError:
     column = found.fields.get("target") or found.fields.get("y")
     kind = "regression or forecasting" if "order" in found.fields else "regression"
+    hint = f"There is no task for {kind} yet" + ("; another target: --target" if column else "")
     return fault(
         found.path,
         f"the target{f' {column!r}' if column else ''} is a number to predict",
         expected="classes, as words or whole numbers, each of several examples",
         received=received,
-        hint=f"There is no task for {kind} yet" + ("; another target: --target" if column else ""),
+        hint=f"{hint}; where its few numbers name classes, say so: --target {column}" if few else hint,
     )
 
 

@@ -393,6 +393,23 @@ def test_labels_are_what_stands_in_the_file(tmp_path, labels):
     assert set(dataset.prepare(document, tmp_path / "prepared").classes) == set(labels)
 
 
+@pytest.mark.parametrize("labels", [("3.8", "3.9", "3.11"), ("1.0", "1.3", "1.7")])
+def test_few_numbers_are_classes_where_the_user_names_the_target(tmp_path, labels):
+    rows = [f"{7 * i % 5},{-i},{labels[i % 3]}" for i in range(90)]
+    path = written(tmp_path / "t.csv", "a,b,label", rows)
+    told = "the target 'label' is a number to predict"
+    message = refusal(path)
+    assert told in message
+    assert "where its few numbers name classes, say so: --target label" in message
+    found = sniff.look(path, "label")
+    assert found.classes == dict.fromkeys(sorted(labels), 30)
+    document = parse(sniff.data.write(found, tmp_path, "automl"), "t").data
+    spec = dataset.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
+    assert set(spec.classes) == set(labels)
+    path = written(tmp_path / "t.csv", "a,b,label", [f"{7 * i % 5},{-i},{i}.5" for i in range(90)])
+    assert told in refusal(path, "label")
+
+
 def test_a_space_after_each_separator(tmp_path):
     path = written(tmp_path / "t.csv", "f1, f2, label", [f"{i % 7}, {-i}, {'ab'[i % 2]}" for i in range(60)])
     found = sniff.look(path)
@@ -497,6 +514,9 @@ def test_a_target_that_is_not_there(tmp_path):
         (RNG.normal(size=(30, 9, 9)), ("image", (9, 9, 1))),
         (RNG.integers(0, 255, (30, 9, 5), dtype=np.uint8), ("image", (9, 5, 1))),
         (RNG.normal(size=(30, 9, 9, 3)), ("image", (9, 9, 3))),
+        (RNG.normal(size=(30, 9, 9, 20)), ("image", (9, 9, 20))),
+        (RNG.integers(0, 255, (30, 100, 3), dtype=np.uint8), ("series", (100, 3))),
+        (RNG.integers(0, 2, (30, 100, 4)).astype(bool), ("series", (100, 4))),
     ],
 )
 def test_the_rank_decides_the_input(tmp_path, x, seen):
@@ -520,6 +540,17 @@ def test_channels_that_stand_first_are_seen_and_said(tmp_path, channels, shape):
     )
     # Neither axis is far the shorter: as they stand.
     assert sniff.look(npz(tmp_path / "t.npz", x=np.ones((60, 20, 30)), y=np.arange(60) % 3)).shape == (20, 30)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bool"])
+def test_bytes_of_a_shape_that_no_picture_has_are_series(tmp_path, dtype):
+    x = RNG.integers(0, 2, (60, 3, 100)).astype(dtype)
+    found = sniff.look(npz(tmp_path / "t.npz", x=x, y=np.arange(60) % 3))
+    assert (found.input, found.shape, found.fields) == ("series", (100, 3), {"channels_first": True})
+    assert "are read as 100 steps of 3 channels" in found.notes[0]
+    found = sniff.look(npz(tmp_path / "t.npz", x=np.repeat(x, 4, axis=1), y=np.arange(60) % 3))
+    assert (found.input, found.shape) == ("image", (12, 100, 1))
+    assert "x is read as images of 12 by 100 pixels, for its numbers are bytes; series: --input series" in found.notes
 
 
 def test_zeros_at_one_end_of_most_series_are_offered_as_padding(tmp_path):
@@ -612,6 +643,9 @@ def test_gaps_and_lengths_of_series(tmp_path):
         ({"x": np.ones((9, 3)), "bar": np.ones(9)}, "which array holds the targets cannot be told"),
         ({"x": np.ones((9, 3, 32, 32)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
         ({"x": np.ones((9, 4, 32, 32)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
+        ({"x": np.ones((9, 10, 32, 32)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
+        ({"x": np.ones((9, 64, 32, 32)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
+        ({"x": np.ones((9, 10, 32, 40)), "y": np.arange(9) % 2}, "the channels seem to stand first"),
         ({"x": np.ones((9, 28, 28, 28)), "y": np.arange(9) % 2}, "volumes are not supported yet"),
         ({"x": np.ones((9, 2, 2, 2, 2)), "y": np.arange(9) % 2}, "neither series nor images"),
         ({"x": np.ones((9, 3)), "y": np.eye(9)}, "Expected one label per example"),

@@ -60,13 +60,14 @@ def see(columns: Columns, target: str) -> Order:
     dates = [name for name in names if columns.kinds[name] == "dates" and columns.different(name) > 1]
     decimal = columns.table.decimal
     heads = {name: numbers(columns.head[name], decimal) for name in names if columns.kinds[name] == "numbers"}
-    likely = [name for name, head in heads.items() if rises(head)]
+    likely = [name for name, head in heads.items() if rises(head) or _is_clock(name, head)]
     maybe = [name for name, head in heads.items() if _maybe(name, head) and name not in likely]
     unread = [name for name in names if columns.kinds[name] == "unread dates"]
     if not (dates or likely or maybe or unread):
         return Order()
     told = columns.whole([*dates, *likely]) if dates or likely else pd.DataFrame()
-    rising = [name for name in likely if rises(numbers(told[name], decimal))]
+    wholly = {name: numbers(told[name], decimal) for name in likely}
+    rising = [name for name, values in wholly.items() if rises(values) or _is_clock(name, values)]
     times = [name for name in rising if says_time(name) or _is_epoch(heads[name])]
     born = [name for name in dates if _BIRTH.search(name)]
     # A date that some rows lack is none of the row's own.
@@ -114,6 +115,15 @@ def _maybe(name: str, values: Sequence[float | None]) -> bool:
         return False
     steps = np.diff(there)
     return bool(steps.any()) and (_is_epoch(values) or bool((steps >= 0).all() or (steps <= 0).all()))
+
+
+def _is_clock(name: str, values: Sequence[float | None]) -> bool:
+    """Returns whether a column called like a time holds seconds since 1970 that never fall: ties do not matter then."""
+    if len(values) < FEWEST or not says_time(name) or not _is_epoch(values):
+        return False
+    return values[0] != values[-1] and all(
+        one is not None and other is not None and one <= other for one, other in pairwise(values)
+    )
 
 
 def _is_epoch(values: Sequence[float | None]) -> bool:

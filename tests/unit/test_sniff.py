@@ -306,7 +306,9 @@ def test_what_rises_is_the_order_where_its_name_or_its_size_says_time(tmp_path, 
 
 
 def test_a_time_that_does_not_rise_is_asked_about(tmp_path):
-    for values in ([1_700_000_000 + i // 2 * 60 for i in range(60)], [100 - i for i in range(60)]):
+    found = lasting(tmp_path, "timestamp", [1_700_000_000 + i // 2 * 60 for i in range(60)])
+    assert (found.fields["order"], found.shape) == ("timestamp", (1, 1))
+    for values in ([1_700_000_000 - i * 7 % 60 for i in range(60)], [100 - i for i in range(60)]):
         found = lasting(tmp_path, "time", list(values))
         assert "order" not in found.fields
         assert "'time' may be a time; it is a feature, and the parts are drawn at random" in " ".join(found.notes)

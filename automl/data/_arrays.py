@@ -94,7 +94,8 @@ def _constant_columns(x: np.ndarray) -> list[int]:
         left, low, high = left[same], low[same], high[same]
         if not len(left):
             break
-    return [int(place) for place in left]
+    # Where there is nothing at all, as in the padding of series, there is no value either.
+    return [int(place) for place in left[low == high]]
 
 
 def said_of(constant: Sequence[int], x: np.ndarray) -> str:

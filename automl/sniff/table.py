@@ -169,7 +169,9 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
     if blank.any():
         raise fault(path, f"row {int(blank.argmax()) + 1} has no target in column {texts[0]!r}")
     if path == found.path:
-        _note_constant(found, [name for name, least, most in zip(features, low, high, strict=True) if least >= most])
+        _note_constant(found, [name for name, least, most in zip(features, low, high, strict=True) if least == most])
+        empty = [name for name, least in zip(features, low, strict=True) if np.isinf(least)]
+        found.notes += [f"{shorten(empty)}: holds no number in any row"] if empty else []
     if times:
         y = y[np.argsort(_order.moments(np.array(times, dtype=str), path, texts[-1], table.decimal), kind="stable")]
     return y

@@ -165,6 +165,8 @@ def test_of_rows_of_numbers_the_columns_are_told(tmp_path, shape):
     y = np.array(list("abc" * 10))
     spec = dataset.prepare(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "d")
     assert spec.notes == ("toy: column 1 of 3 carries a single value in all training examples (counted from 0)",)
+    x[:, 1] = np.nan
+    assert dataset.prepare(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "d").notes == ()
     x[:] = [1, 2, 3]
     message = failure(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "e")
     assert "every value of every training example is the same, column by column. Received 1, 2, 3" in message

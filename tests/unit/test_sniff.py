@@ -88,6 +88,7 @@ def test_a_row_is_a_series_and_what_is_no_number_is_left_out(tmp_path):
     assert found.left_out == ["", "when"]
     assert found.classes == {"x": 10, "y": 10}
     assert (found.values, found.missing, found.steps) == (60, 20, (3, 3))
+    assert "['b']: holds no number in any row" in found.notes
 
 
 def test_a_table_is_read_in_pieces(tmp_path, monkeypatch):

@@ -261,6 +261,6 @@ def message(error: Exception) -> str:
         parts = ((".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors())
         return "; ".join(": ".join(filter(None, part)) for part in parts)
     # Keras puts a call's arguments behind its message, over several lines; of an error in a call, where it was before.
-    parts = re.split(r"\n\s*\n|\nArguments received", _CODES.sub("", str(error)))
-    said = [part for part in parts if part.strip() and not part.startswith("Exception encountered when calling")]
-    return " ".join((said or parts)[0].split())
+    paragraphs = re.split(r"\n\s*\n|\nArguments received", _CODES.sub("", str(error)))
+    said = [part for part in paragraphs if part.strip() and not part.startswith("Exception encountered when calling")]
+    return " ".join((said or paragraphs)[0].split())

@@ -47,11 +47,7 @@ def _cut(part: Part, folds: int, strategy: Strategy, seed: int, labels: np.ndarr
     if strategy == "walk_forward":
         return _time.folds(part, folds, name)
     if part.groups is not None:
-        codes = _groups.numbered(part.groups)
-        count = len(np.unique(codes))
-        if count < folds:
-            raise fault(name, f"{count} groups cannot be cut into {folds} folds", hint="Use fewer folds")
-        return _groups.shared(codes, labels, np.full(folds, 1 / folds), seed).astype(np.int16)
+        return _groups.folds(part.groups, folds, seed, labels, name)
     if strategy == "group":
         hint = "Name the column with `group` (source csv), or use strategy: stratified"
         raise fault(name, "the set does not say which examples belong together", hint=hint)

@@ -82,6 +82,25 @@ def cut(
     return {each: np.flatnonzero(owner == number) for number, each in enumerate(fractions)}
 
 
+def folds(groups: np.ndarray, count: int, seed: int, labels: np.ndarray | None, name: str) -> np.ndarray:
+    """Returns the fold of each example, whole groups in each, all of about one size.
+
+    Raises:
+        DataError: There are too few groups, or one is too large for a fold.
+    """
+    codes = numbered(groups)
+    found = len(np.unique(codes))
+    if found < count:
+        raise fault(name, f"{found} groups cannot be cut into {count} folds", hint="Use fewer folds")
+    shares = np.full(count, 1 / count)
+    owner = shared(codes, labels, shares, seed)
+    names = [f"fold {number}:" for number in range(1, count + 1)]
+    sizes = np.bincount(owner, minlength=count)
+    hint = "Use fewer folds, or bring more groups"
+    check_sizes(names, shares, sizes, name, _largest(groups), wish=f"into {count} folds", hint=hint)
+    return owner.astype(np.int16)
+
+
 def check_sizes(
     parts: Sequence[str],
     shares: np.ndarray,

@@ -123,6 +123,20 @@ def test_folds_count_examples_too(tmp_path: Path) -> None:
     assert folds.max() - folds.min() <= 4
 
 
+def test_a_group_too_large_for_a_fold_is_told(tmp_path: Path) -> None:
+    sizes = [200] + [5] * 48
+    table(tmp_path / "t.csv", [f"p{number}" for number, size in enumerate(sizes) for _ in range(size)])
+    table(tmp_path / "test.csv", [f"q{row // 5}" for row in range(60)])
+    brought = {"test": str(tmp_path / "test.csv")}
+    told = (
+        r"cannot be cut into 5 folds without splitting what belongs together: group 'p0' alone has 200 of 440 examples"
+        r"\. Expected about fold 1: 88, .* examples; received fold 1: 200, .*at best\. Use fewer folds, or bring more"
+    )
+    with pytest.raises(DataError, match=told):
+        prepare(tmp_path, Evaluation(folds=5), brought)
+    assert np.bincount(np.load(Path(prepare(tmp_path, Evaluation(folds=2), brought).folder) / "folds.npy")).max() == 220
+
+
 @pytest.mark.parametrize(
     ("group", "evaluation", "digest"),
     [

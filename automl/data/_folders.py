@@ -162,6 +162,16 @@ def _check_files(folder: Path, pictures: Sequence[Path]) -> None:
             raise fault(path, what, hint="Move the masks out of the folders of classes")
 
 
+def refused(folder: Path) -> DataError | None:
+    """Returns what is wrong with the folders of a set, or with those of its parts; None where they may be classes."""
+    try:
+        found = parts(folder)
+    except DataError as error:
+        return error
+    problems = (no_classes(part, folders(part)) for part in found.values())
+    return next((problem for problem in problems if problem), None)
+
+
 def no_classes(folder: Path, inside: Sequence[Path]) -> DataError | None:
     """Returns what is wrong with folders that are no classes, by their names; None where they may be classes.
 
@@ -177,7 +187,7 @@ def no_classes(folder: Path, inside: Sequence[Path]) -> DataError | None:
     received = shorten([each.name for each in odd], 100)
     answers = [each for each in odd if _ANSWER.search(each.name.lower())]
     if answers:
-        endings = {path.suffix.lower() for each in answers for path in islice(_files(each), 1000)}
+        endings = {path.suffix.lower() for each in answers for path in _files(each)}
         what = "segmentation" if endings & PICTURES else "object detection" if endings else "segmentation or detection"
         what = f"looks like {what}, which is not supported yet: its folders hold masks, labels or annotations"
         return fault(folder, what, expected="a folder of images for each class", received=received)
@@ -194,13 +204,13 @@ def no_classes(folder: Path, inside: Sequence[Path]) -> DataError | None:
 
 def _labels_in_names(inside: Sequence[Path]) -> str | None:
     """Returns the words that the names of files begin with, where they are as few as classes are."""
-    names = [path.name for each in inside for path in islice(_files(each), 1000)]
+    names = [path.name for each in inside for path in _files(each)]
     words = {match[1] for name in names if (match := _WORD.match(name))}
     return shorten(sorted(words))[1:-1] if 1 < len(words) <= max(2, len(names) // 5) else None
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
+    return (path for path in islice(folder.rglob("*"), 1000) if path.is_file())
 
 
 def _held(folder: Path) -> str:

@@ -17,7 +17,13 @@ KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".ts": "ts"}
 """The source that reads a file, by the ending of its name."""
 
 LOOKED_AT = 5_000
-"""Files of a folder that are looked at."""
+"""Files and folders in a folder that are looked at."""
+
+IN_ALL = 20_000
+"""The same of the folders in a folder that is no set itself: links in a circle and whole disks are left in seconds."""
+
+DEPTH = 2
+"""How deep below the folder given a set is looked for, to be named."""
 
 _KNOWN = (
     "a .csv, .tsv, .npz or .ts file, or a folder with one of them, with idx files (train-images-idx3-ubyte, ...), or "
@@ -80,6 +86,26 @@ def sibling(path: Path, word: str, other: str) -> Path | None:
 
 
 def _within(folder: Path) -> tuple[str, Path]:
+    looks = iter(range(IN_ALL))
+    try:
+        found = _set(folder, looks)
+        if found is None:
+            raise _nothing(folder, looks)
+        return found
+    except OSError as error:
+        raise fault(error.filename or folder, "cannot be read", hint=f"{error.strerror}") from error
+
+
+def _set(folder: Path, looks: Iterator[int]) -> tuple[str, Path] | None:
+    """Returns the set that a folder is, or holds as a file; None where it may hold some in folders.
+
+    Args:
+        folder: The folder.
+        looks: A count of what may still be looked at, which all folders of a search share.
+
+    Raises:
+        DataError: It holds several sets, or of two kinds.
+    """
     inside = _folders.seen(folder)
     plain = [each for each in inside if each.is_file()]
     if any(each.name.startswith("train-images") for each in plain):
@@ -91,15 +117,15 @@ def _within(folder: Path) -> tuple[str, Path]:
         what = f"holds {len(sets)} data sets"
         raise Several(str(fault(folder, what, expected="one", received=names, hint="Name one of them")))
     if sets:
-        if _pictures(folder, "*/*"):
+        if _pictures(folder, "*/*", looks):
             what = f"holds {sets[0].name} and folders of pictures"
             hint = "Name the file; or, to read the pictures of folders that are their classes, move the file away"
             raise fault(folder, what, expected="one data set", hint=hint)
         return _kind(sets[0]) or "", sets[0]
     # Pictures lie in a folder per class, or per part and class.
-    if _pictures(folder, "*/*") or (_pictures(folder, "*/*/*") and _is_one(folder)):
+    if _pictures(folder, "*/*", looks) or (_is_one(folder) and _pictures(folder, "*/*/*", looks)):
         return "image_folder", folder
-    raise _nothing(folder, inside)
+    return None
 
 
 def _is_one(folder: Path) -> bool:
@@ -108,15 +134,16 @@ def _is_one(folder: Path) -> bool:
     return any(_folders.part_of(each.name) for each in inner) or _folders.no_classes(folder, inner) is not None
 
 
-def _nothing(folder: Path, inside: list[Path]) -> DataError:
+def _nothing(folder: Path, looks: Iterator[int]) -> DataError:
     """Returns why a folder is no set: its pictures bear no classes, it holds sets in folders, or what none reads."""
+    inside = _folders.seen(folder)
     if any(_folders.is_picture(each) for each in inside):
         return _loose(folder)
-    sets = [each for each in inside if each.is_dir() and _is_set(each)]
+    sets = _sets(folder, looks, DEPTH)
     if len(sets) == 1:
-        hint = f"Name {sets[0]}"
-        problem = _folders.no_classes(sets[0], _folders.folders(sets[0]))
-        return problem or fault(folder, "holds no data set but in a folder", received=sets[0].name, hint=hint)
+        ((only, kind),) = sets.items()
+        problem = _folders.refused(only) if kind == "image_folder" else None
+        return problem or fault(folder, "holds no data set but in a folder", received=only.name, hint=f"Name {only}")
     if sets:
         received, what = shorten([each.name for each in sets], 300), f"holds {len(sets)} data sets, each in a folder"
         return Several(str(fault(folder, what, expected="one", received=received, hint="Name one of them")))
@@ -127,28 +154,40 @@ def _nothing(folder: Path, inside: list[Path]) -> DataError:
     received = ", ".join(each.name for each in inside[:8]) or "an empty folder"
     return fault(
         folder,
-        "holds no data set",
+        "holds no data set" if next(looks, None) is not None else f"holds no data set in the first {IN_ALL:,} files",
         expected=_KNOWN,
         received=received,
         hint=unread.advice(inside) or unread.advice(_files(folder)),
     )
 
 
-def _is_set(folder: Path) -> bool:
+def _sets(folder: Path, looks: Iterator[int], depth: int) -> dict[Path, str]:
+    """Returns the source of each set in the folders of a folder; `several` of one that holds more than one."""
+    some = zip(_folders.folders(folder), looks, strict=False)
+    return {each: kind for each, _ in some if (kind := _kind_in(each, looks, depth))}
+
+
+def _kind_in(folder: Path, looks: Iterator[int], depth: int) -> str | None:
     try:
-        _within(folder)
-    except DataError as error:
-        return isinstance(error, Several)
-    return True
+        if found := _set(folder, looks):
+            return found[0]
+        if depth == 1 or any(_folders.is_picture(each) for each in _folders.seen(folder)):
+            return None
+        return "several" if len(_sets(folder, looks, depth - 1)) > 1 else None
+    except Several:
+        return "several"
+    except (DataError, OSError):  # what may not be read is no set
+        return None
 
 
-def _pictures(folder: Path, pattern: str) -> bool:
-    return any(_folders.is_picture(each) for each in islice(folder.glob(pattern), LOOKED_AT))
+def _pictures(folder: Path, pattern: str, looks: Iterator[int]) -> bool:
+    found = zip(islice(folder.glob(pattern), LOOKED_AT), looks, strict=False)
+    return any(_folders.is_picture(each) for each, _ in found)
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    inside = (each for each in folder.rglob("*") if not each.name.startswith(".") and each.is_file())
-    return islice(inside, LOOKED_AT)
+    inside = islice(folder.rglob("*"), LOOKED_AT)
+    return (each for each in inside if not each.name.startswith(".") and each.is_file())
 
 
 def _no_input(path: Path, modality: str) -> DataError:

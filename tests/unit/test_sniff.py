@@ -755,6 +755,48 @@ def test_a_set_that_lies_deeper_is_named(tmp_path):
     assert "looks like object detection, which is not supported yet" in refusal(tmp_path / "boxes")
 
 
+def test_parts_that_lie_deeper_are_named(tmp_path):
+    folders(tmp_path, "ds/train/cat", "ds/train/dog", "ds/test/cat", "ds/test/dog")
+    assert f"holds no data set but in a folder. Received ds. Name {tmp_path}/ds." in refusal(tmp_path)
+    assert sniff.look(tmp_path / "ds").classes == {"cat": 20, "dog": 20}
+    folders(tmp_path / "more", "ds/train", "ds/test")
+    assert "called like parts of a set" in refusal(tmp_path / "more")
+    (tmp_path / "table" / "ds").mkdir(parents=True)
+    csv(tmp_path / "table" / "ds" / "t.csv", "ab")
+    assert f"Name {tmp_path}/table/ds." in refusal(tmp_path / "table")
+
+
+def test_links_in_a_circle_and_wide_trees_are_left_in_seconds(tmp_path, monkeypatch):
+    (tmp_path / "loops").mkdir()
+    for name in "abcd":
+        (tmp_path / "loops" / name).symlink_to(tmp_path / "loops")
+    started = perf_counter()
+    assert "holds no data set" in refusal(tmp_path / "loops")
+    assert perf_counter() - started < 5
+    for number in range(60):
+        (tmp_path / "wide" / f"{number}" / "more" / "yet").mkdir(parents=True)
+    looked_at: list[Path] = []
+    seen = sniff.places._folders.seen
+    monkeypatch.setattr(sniff.places._folders, "seen", lambda folder: looked_at.append(folder) or seen(folder))
+    refusal(tmp_path / "wide")
+    assert len(looked_at) > 120
+    looked_at.clear()
+    monkeypatch.setattr(sniff.places, "IN_ALL", 40)
+    assert "holds no data set in the first 40 files" in refusal(tmp_path / "wide")
+    assert len(looked_at) < 120
+
+
+def test_only_so_many_files_and_folders_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(sniff.places, "LOOKED_AT", 50)
+    for number in range(100):
+        (tmp_path / f"{number}" / "more").mkdir(parents=True)
+    yielded: list[Path] = []
+    rglob = Path.rglob
+    monkeypatch.setattr(Path, "rglob", lambda path, what: (yielded.append(each) or each for each in rglob(path, what)))
+    refusal(tmp_path)
+    assert len(yielded) == 100  # asked for text, and for what may be converted
+
+
 def test_a_table_beside_folders_of_pictures_is_not_taken_for_the_set(tmp_path):
     csv(folders(tmp_path, "train", "test") / "labels.csv", "ab")
     assert "holds labels.csv and folders of pictures" in refusal(tmp_path)

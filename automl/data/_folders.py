@@ -8,32 +8,20 @@ from itertools import islice
 from pathlib import Path
 
 from automl import files
+from automl.data import _pictures
+from automl.data._folder_names import sort
 from automl.data._parts import PARTS
 from automl.data._places import fault
-from automl.errors import DataError, shorten
+from automl.errors import DataError, did_you_mean, shorten
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
-_PART = rf"({'|'.join(word for words in PARTS.values() for word in words)})"
-_HELD_OUT = "|".join((*PARTS["val"], *PARTS["test"]))
 _OF_PART = r"(data)?sets?|data|splits?|images?|imgs?|pictures?|photos?|samples?"
-_ANSWERS = r"(masks|labels|annot(ation)?s?|gts?|gt(fine|coarse)|ground[ _.-]?truths?|segmentation\w*|bbox(es)?)"
-_NO_CLASS = re.compile(
-    rf"({_HELD_OUT})|{_PART}[ _.-]?(\d{{1,4}}|[ab]|{_OF_PART})|"  # COCO's val2017, a GAN's trainA
-    rf"(images?|imgs?)[ _.-]?{_PART}|{_PART}[ _.-]?(mask|label)|"
-    rf"({_PART}[ _.-]?)?{_ANSWERS}([ _.-]\w+)?|{_ANSWERS}[ _.-]?{_PART}"
-)
-"""What no class is called, whatever stands beside it."""
-
 _NAMED_PARTS = {
     part: re.compile(rf"({'|'.join(words)})([ _.-]?({_OF_PART}))?", re.IGNORECASE) for part, words in PARTS.items()
 }
 """What people call the folders of parts, in any case; `training_set` and `train_images` too."""
 
-_MAYBE = re.compile(r"train|training|masks?|labels?|images?|imgs?|img|pictures?|photos?|jpegimages|data")
-"""What a class may be called beside others (`mask` and `no_mask`; a train, a bus), but not where all folders are so."""
-
-_ANSWER = re.compile(r"mask|label|annot|gt|truth|segment|bbox")
 _MASK_OF = re.compile(r"(.+?)[ _.-]+(mask|seg(mentation)?|annot(ation)?|gt|groundtruth)([ _.-]?\d+)?", re.IGNORECASE)
 _WORD = re.compile(r"([^\W\d_]+)[ _.-]*\d+", re.IGNORECASE)
 """A file whose name begins with what may be its label: `cat.12.jpg`."""
@@ -48,19 +36,20 @@ Files = list[tuple[Path, str]]
 """Image files, each with its class."""
 
 
-def listed(folder: Path, *, links: bool = False) -> dict[str, Files]:
+def listed(folder: Path, *, links: bool = False, named: Sequence[str] | None = None) -> dict[str, Files]:
     """Returns the image files of each part that a set brings, in the order of their names; reads none of them.
 
     Args:
         folder: The set.
         links: Follow links that lead out of it.
+        named: The folders that are the classes, whatever they are called; None for all of them.
 
     Raises:
         DataError: There are no folders of classes, one holds no image or a folder, or a link leads out of the set.
     """
     found: dict[str, Files] = {}
     for name, part in parts(folder).items():
-        found[name] = _within(part, is_part=part != folder)
+        found[name] = _within(part, named, is_part=part != folder)
         out = None if links else leading_out(folder, found[name])
         if out is not None:
             raise fault(out, f"leads out of {folder}", hint="Copy what it leads to, or give `links: true`")
@@ -131,12 +120,19 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES
 
 
-def _within(folder: Path, *, is_part: bool) -> Files:
+def _within(folder: Path, named: Sequence[str] | None, *, is_part: bool) -> Files:
     classes = folders(folder)
+    if named is not None:
+        there = [each.name for each in classes]
+        for name in named:
+            if name not in there:
+                hint = did_you_mean(name, there)
+                raise fault(folder, f"holds no folder {name!r}", expected="one for each of `classes`", hint=hint)
+        classes = [each for each in classes if each.name in named]
     if not classes:
         hint = None if not is_part else "Nothing tells the classes there: take the folder out of the set"
         raise fault(folder, "holds no folders", expected="one for each class", received=_held(folder), hint=hint)
-    if problem := no_classes(folder, classes):
+    if named is None and (problem := no_classes(folder, classes)):
         raise problem
     found: Files = []
     for each in classes:
@@ -173,24 +169,29 @@ def refused(folder: Path) -> DataError | None:
 
 
 def no_classes(folder: Path, inside: Sequence[Path]) -> DataError | None:
-    """Returns what is wrong with folders that are no classes, by their names; None where they may be classes.
+    """Returns what is wrong with folders that are no classes, by their names and files; None where they may be classes.
 
     Args:
         folder: The set.
         inside: The folders in it.
     """
-    names = {each.name.lower() for each in inside}
-    odd = [each for each in inside if _NO_CLASS.fullmatch(each.name.lower())]
-    if not odd and not all(_MAYBE.fullmatch(name) for name in names):
+    by_name = {each.name: each for each in inside}
+    if not by_name:
         return None
-    odd = [each for each in inside if each in odd or _MAYBE.fullmatch(each.name.lower())]
-    received = shorten([each.name for each in odd], 100)
-    answers = [each for each in odd if _ANSWER.search(each.name.lower())]
-    if answers:
-        endings = {path.suffix.lower() for each in answers for path in _files(each)}
+    found = sort([*by_name], lambda name: _is_answer(by_name[name], inside), lambda name: _same(by_name[name], inside))
+    if found is None:
+        return None
+    kind, names = found
+    odd = [by_name[name] for name in names]
+    received = shorten(names, 100)
+    way_out = None
+    if 1 < len(inside) <= 20 and all(any(map(is_picture, seen(each))) for each in inside):
+        way_out = f"If they are classes, say so in the source: `classes: [{', '.join(by_name)}]`"
+    if kind == "answers":
+        endings = {path.suffix.lower() for each in odd for path in _files(each)}
         what = "segmentation" if endings & PICTURES else "object detection" if endings else "segmentation or detection"
         what = f"looks like {what}, which is not supported yet: its folders hold masks, labels or annotations"
-        return fault(folder, what, expected="a folder of images for each class", received=received)
+        return fault(folder, what, expected="a folder of images for each class", received=received, hint=way_out)
     hint = "Put the images of each class into a folder of its own"
     if len(odd) == 1 and folders(odd[0]):
         hint = f"Name the folder {odd[0]}, if its folders are the classes"
@@ -199,7 +200,43 @@ def no_classes(folder: Path, inside: Sequence[Path]) -> DataError | None:
             f"The label seems to stand in the names of the files ({words}): put those of each into a folder of its own"
         )
     what = "its folders are called like parts of a set, and not like classes"
+    hint = f"{hint}. {way_out}" if way_out else hint
     return fault(folder, what, expected="a folder for each class", received=received, hint=hint)
+
+
+def _same(folder: Path, inside: Sequence[Path]) -> bool:
+    """Tells whether each other folder holds files of the same names or numbers."""
+    return all(_alike(folder, each) for each in inside if each != folder)
+
+
+def _is_answer(folder: Path, inside: Sequence[Path]) -> bool:
+    """Tells whether a folder's pictures bear the numbers of another's and have few colours, and the other's many."""
+    if len(inside) > 3 or not _has_few_colours(folder):
+        return False
+    return any(_alike(folder, each) and not _has_few_colours(each) for each in inside if each != folder)
+
+
+def _alike(one: Path, other: Path) -> bool:
+    mine, others = _numbers(one), _numbers(other)
+    return len(mine & others) >= max(2, 0.9 * len(mine | others))
+
+
+def _numbers(folder: Path) -> set[str]:
+    """Returns the numbers in the names of a folder's files; of a name without any the name."""
+    stems = (path.stem for path in seen(folder) if path.suffix)
+    return {" ".join(re.findall(r"\d+", stem)) or stem for stem in stems}
+
+
+def _has_few_colours(folder: Path) -> bool:
+    """Tells whether the first pictures of a folder have few colours, as masks have, and not one alone."""
+    some = [*islice(filter(is_picture, seen(folder)), 3)]
+    if any(map(files.unreadable, some)):
+        return False
+    try:
+        counts = [_pictures.read(path, _pictures.colours) for path in some]
+    except DataError:
+        return False
+    return bool(counts) and None not in counts and max(counts) > 1
 
 
 def _labels_in_names(inside: Sequence[Path]) -> str | None:

@@ -31,6 +31,9 @@ _ORIENTATION = 0x0112
 _DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras and scanners give to a value; a set whose brightest pixel needs 15 has 16."""
 
+_OF_MASK = 32
+"""Colours of a mask: one for each thing that is marked."""
+
 Depth = Literal["bytes", "numbers", "colours"]
 """What a file holds: bytes; a number of more bits, or a float, for each pixel; three colours of 16 bits each."""
 
@@ -67,6 +70,12 @@ def size(image: Image) -> tuple[int, int]:
     """Returns height and width, once the image is turned as its EXIF data says; reads no pixels."""
     width, height = image.size
     return (width, height) if image.getexif().get(_ORIENTATION, 1) >= 5 else (height, width)
+
+
+def colours(image: Image) -> int | None:
+    """Returns how many colours an image has; None for more than a mask has."""
+    found = image.getcolors(_OF_MASK)
+    return None if found is None else len(found)
 
 
 def depth(image: Image) -> Depth:

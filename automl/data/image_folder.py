@@ -47,12 +47,17 @@ class ImageFolder(Source):
     background: Literal["white", "black"] | tuple[Byte, Byte, Byte] = Field(
         "white", description="What is seen behind what is transparent: `white`, `black`, or red, green and blue"
     )
+    classes: tuple[str, ...] | None = Field(
+        None,
+        description="The folders that are the classes, whatever they are called; null: all, unless they look like "
+        "parts of a set or like masks",
+    )
     links: bool = Field(False, description="Follow links that lead out of the folder")
 
     def load(self, root: Path | None) -> Splits:
         """Reads every image; see `Source.load`."""
         folder = find(self.folder, root, "a folder of images for each class")
-        parts = listed(folder, links=self.links)
+        parts = listed(folder, links=self.links, named=self.classes)
         size = self.size or _shared_size(folder, parts)
         ground = self.background if isinstance(self.background, tuple) else _GROUNDS[self.background]
         scale, dtype, notes = _depths(folder, parts)

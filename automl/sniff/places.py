@@ -123,7 +123,7 @@ def _set(folder: Path, looks: Iterator[int]) -> tuple[str, Path] | None:
             raise fault(folder, what, expected="one data set", hint=hint)
         return _kind(sets[0]) or "", sets[0]
     # Pictures lie in a folder per class, or per part and class.
-    if _pictures(folder, "*/*", looks) or (_is_one(folder) and _pictures(folder, "*/*/*", looks)):
+    if _pictures(folder, "*/*", looks) or (_pictures(folder, "*/*/*", looks) and _is_one(folder)):
         return "image_folder", folder
     return None
 

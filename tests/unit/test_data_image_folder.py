@@ -74,6 +74,20 @@ def test_a_class_may_be_called_train(tmp_path):
     assert load(tmp_path).train.y.tolist() == ["bus", "train"]
 
 
+def test_folders_are_classes_where_the_document_says_so(tmp_path):
+    for name in ("test", "train", "other"):
+        write(tmp_path / name / "0.png")
+    assert "If they are classes, say so in the source: `classes: [other, test, train]`" in failure(tmp_path)
+    assert load(tmp_path, classes=["train", "test"]).train.y.tolist() == ["test", "train"]
+    assert "holds no folder 'tests'. Expected one for each of `classes`. Did you mean 'test'?" in failure(
+        tmp_path, classes=["train", "tests"]
+    )
+    for part in ("train", "val"):
+        write(tmp_path / "parts" / part / "test" / "0.png")
+        write(tmp_path / "parts" / part / "cat" / "0.png")
+    assert load(tmp_path / "parts", classes=["test", "cat"]).val.y.tolist() == ["cat", "test"]
+
+
 def test_what_systems_leave_behind_is_not_read(tmp_path):
     write(tmp_path / "a" / "0.png")
     for name in ("SOURCE.txt", "a/Thumbs.db", "a/.DS_Store", ".git/config", "__MACOSX/a/._0.png"):

@@ -951,6 +951,25 @@ def test_two_folders_of_one_part_are_not_chosen_between(tmp_path):
         (("train/images", "train/labels", "valid/images", "valid/labels"), "looks like segmentation"),
         (("cat", "dog", "ground_truth"), "looks like segmentation, which is not supported yet"),
         (("test/cat", "test/dog", "valid/cat", "valid/dog"), "holds no training part"),
+        (("train-jpg", "test-jpg"), "called like parts of a set"),
+        (("train_v2", "test_v2"), "called like parts of a set"),
+        (("x_train", "x_test"), "called like parts of a set"),
+        (("my_train", "my_test"), "called like parts of a set"),
+        (("stage1_train", "stage1_test"), "called like parts of a set"),
+        (("train", "dev"), "called like parts of a set"),
+        (("train", "holdout"), "called like parts of a set"),
+        (("train", "test", "other"), "called like parts of a set"),
+        (("HAM10000_images_part_1", "HAM10000_images_part_2"), "called like parts of a set"),
+        (("images_001", "images_002"), "called like parts of a set"),
+        (("img_dir", "ann_dir"), "looks like segmentation"),
+        (("image_2", "semantic"), "looks like segmentation"),
+        (("images", "instances"), "looks like segmentation"),
+        (("images", "trimaps"), "looks like segmentation"),
+        (("img", "lbl"), "looks like segmentation"),
+        (("rgb", "semantic"), "looks like segmentation"),
+        (("input", "target"), "looks like segmentation"),
+        (("x", "y"), "looks like segmentation"),
+        (("images", "anything"), "looks like segmentation"),
     ],
 )
 def test_parts_and_masks_are_no_classes(tmp_path, places, told):
@@ -974,10 +993,42 @@ def test_masks_among_the_examples_of_a_class_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "names", [("mask", "no_mask"), ("with_mask", "without_mask"), ("train", "bus"), ("label", "no")]
+    "names",
+    [
+        ("mask", "no_mask"),
+        ("masks", "no_masks"),
+        ("with_mask", "without_mask"),
+        ("train", "bus"),
+        ("train", "bus", "car"),
+        ("label", "no"),
+        ("valid", "invalid"),
+        ("valid", "fraud"),
+        ("test", "not_test"),
+        ("test_positive", "test_negative"),
+        ("segmentation_ok", "segmentation_bad"),
+        ("labels_a", "labels_b"),
+        ("part_ok", "part_bad"),
+        ("gt", "ferrari"),
+        ("x", "o"),
+    ],
 )
 def test_classes_that_sound_like_something_else(tmp_path, names):
     assert sniff.look(folders(tmp_path, *names)).classes == dict.fromkeys(sorted(names), 10)
+
+
+def test_pictures_of_few_colours_that_answer_others_are_masks(tmp_path):
+    folders(tmp_path, "scenes", "marked", names="{}_a")
+    assert sniff.look(tmp_path).classes == {"marked": 10, "scenes": 10}
+    for path in (tmp_path / "marked").iterdir():
+        marks = np.arange(36).reshape(6, 6) % 3
+        Image.fromarray(marks.astype(np.uint8)).save(path)
+    message = refusal(tmp_path)
+    assert "looks like segmentation" in message
+    assert "received ['marked']" in message
+    assert "If they are classes, say so in the source: `classes: [marked, scenes]`" in message
+    for number, path in enumerate(sorted((tmp_path / "marked").iterdir())):
+        path.rename(path.with_name(f"{number + 100}.png"))
+    assert sniff.look(tmp_path).classes == {"marked": 10, "scenes": 10}
 
 
 def test_labels_in_the_names_of_files_are_seen(tmp_path):

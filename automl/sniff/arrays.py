@@ -12,9 +12,10 @@ import numpy as np
 from automl import data, inputs
 from automl.data import _arrays, _layout, npz
 from automl.data._places import fault
-from automl.errors import did_you_mean
+from automl.errors import did_you_mean, shorten
 from automl.records import Splits
 from automl.sniff import pictures, places
+from automl.sniff.columns import is_owner
 from automl.sniff.found import Found
 
 X_KEYS = (
@@ -70,6 +71,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
     shape = tuple(int(side) for side in reader.check(first[:1]).shape[1:])
     found = Found(kind, path, fields, chosen, shape, why, notes=[*splits.notes, *notes])
     found.photographs = photographs
+    found.notes += _owners(path, fields) if kind == "npz" else []
     for name in ("train", "val", "test"):
         part = getattr(splits, name)
         if part is not None:
@@ -137,8 +139,7 @@ def _series_name(path: Path) -> tuple[str, str]:
 def _keys(path: Path, target: str | None) -> dict[str, str]:
     """Returns the keys of examples and targets; none where they are the source's own, `x` and `y`."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
+        names = _names(path)
     except (OSError, zipfile.BadZipFile):
         return {}  # its source knows the words for what is wrong
     parted = [npz.keyed(name) for name in names]
@@ -159,6 +160,25 @@ def _keys(path: Path, target: str | None) -> dict[str, str]:
             hint="Save it again under such names: numpy.savez(file, x=..., y=...)",
         )
     return {} if (x, y) == ("x", "y") else {"x": x, "y": y}
+
+
+def _owners(path: Path, fields: dict[str, Any]) -> list[str]:
+    """Returns a sentence on arrays of an archive that say who an example belongs to, which its source does not read."""
+    bases = {name: npz.keyed(name)[0] for name in _names(path)}
+    owners = [name for name, base in bases.items() if is_owner(base) and base not in fields.values()]
+    if not owners:
+        return []
+    told = (
+        f"of the arrays {shorten(owners)}, which seem to say what belongs together, none is read: the parts that are "
+        "cut may share an owner, and scores come out too high; bring the parts as x_train, x_val, x_test, or a table "
+        "with `group`"
+    )
+    return [told]
+
+
+def _names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _first(words: Sequence[str], keys: Sequence[str]) -> str | None:

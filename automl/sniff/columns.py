@@ -33,6 +33,13 @@ FEW = 20
 # pandas writes its index under no name
 _ROW_NUMBERS = ("", "id", "index", "unnamed: 0", "rownames", "row names", "row_names", "rowid", "s.no", "sl.no")
 _NUMBERED = re.compile(r".*([ _.-](id|idx|index)|[a-z]I[dD])")
+_OWNER = re.compile(
+    r"(patient|subject|speaker|user|person|participant|individual|animal|customer|driver|writer|author|device|machine|"
+    r"household|session|group)s?([ _.-]?(id|ids|no|nr|num|number|code|name|key))?",
+    re.IGNORECASE,
+)
+"""What a column is called that says who or what an example belongs to."""
+
 _DECIMALS = re.compile(r"[+-]?\d+\.(\d+)")
 
 Kind = Literal["numbers", "dates", "unread dates", "words", "nothing"]
@@ -101,6 +108,18 @@ def _kind(column: Sequence[str], decimal: str) -> Kind:
     if _order.readings(pd.Series(text, dtype=object)):
         return "dates"
     return "unread dates" if when.looks_dated(text) else "words"
+
+
+def owner(columns: Columns, target: str) -> str | None:
+    """Returns the column that says, by its name, who an example belongs to, where several belong to most."""
+    named = [name for name in columns.kinds if name != target and is_owner(name)]
+    text = columns.whole(named) if named else pd.DataFrame()
+    return next((name for name in named if 2 <= text[name].nunique() <= len(text) / 2), None)
+
+
+def is_owner(name: str) -> bool:
+    """Returns whether a name is that of what says who an example belongs to."""
+    return _OWNER.fullmatch(name) is not None
 
 
 def target(columns: Columns, named: str | None) -> tuple[str, str]:

@@ -30,6 +30,7 @@ class Found:
         left_out: Columns that are no features.
         offers: Fields of the source that the user may want, each with its value and what speaks for it.
         labels: Raw targets by part, as the files bring them.
+        groups: What each example belongs to, by part in the order of `labels`; empty where that is not known.
         values: Values of all examples, padding aside.
         missing: How many of them are missing.
         zeros: How many steps are zero at the start and at the end of each series, by piece.
@@ -54,6 +55,7 @@ class Found:
     left_out: list[str] = field(default_factory=list)
     offers: dict[str, tuple[Any, str]] = field(default_factory=dict)
     labels: dict[str, np.ndarray] = field(default_factory=dict)
+    groups: list[np.ndarray] = field(default_factory=list)
     values: int = 0
     missing: int = 0
     zeros: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
@@ -110,6 +112,17 @@ class Found:
         self.offers["zero_padding"] = end, f"{told}: take away the # if they are padding"
         self.notes.append(
             f"{told}: probably padding, which `zero_padding: {end}` in the source marks; now they are data"
+        )
+
+    def ungroup(self, reason: str) -> None:
+        """Leaves out the column of groups, which do not allow to cut the set, and says why."""
+        column = self.fields.pop("group")
+        self.left_out.append(column)
+        self.groups.clear()
+        self.notes.append(
+            f"{column!r} seems to say who an example belongs to, and is neither a feature nor `group`, for the parts "
+            f"cannot keep it whole ({reason.rstrip('.')}): what is learned of one may be asked of the same again, and "
+            "scores come out too high"
         )
 
     @property

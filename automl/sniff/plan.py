@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import product, zip_longest
 
 import numpy as np
 
@@ -29,6 +29,16 @@ BUDGET = 100_000_000
 
 
 def make(found: Found) -> None:
+    """Plans a set; without its groups, which are a guess, where they do not allow it: see `_make`."""
+    if found.groups:
+        try:
+            return _make(found)
+        except DataError as error:
+            found.ungroup(str(error).removeprefix(f"{found.path}: "))
+    return _make(found)
+
+
+def _make(found: Found) -> None:
     """Writes classes, split, limit, sizes and folds into `found`.
 
     Raises:
@@ -44,7 +54,10 @@ def make(found: Found) -> None:
         raise fault(found.path, str(error).rstrip("."), hint=hint) from error
     counts = dict(zip(*np.unique(np.asarray(task.strata(labels)), return_counts=True), strict=True))
     found.classes = {name: int(counts[name]) for name in names}
-    rows = {part: Part(np.arange(len(y)), y) for part, y in found.labels.items()}
+    rows = {
+        part: Part(np.arange(len(y)), y, groups)
+        for (part, y), groups in zip_longest(found.labels.items(), found.groups)
+    }
     kind = Timeline if "order" in found.fields else Splits
     splits = kind(rows["train"], rows.get("val"), rows.get("test"))
     reasons: list[DataError] = []

@@ -31,24 +31,28 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
     column, why["target"] = columns.target(seen, target)
     timed = when.see(seen, column)
     order, why["order"] = timed.column, timed.why
-    features = _features(seen, column, timed.others)
+    owner = columns.owner(seen, column)
+    features = _features(seen, column, timed.others, owner)
     shape, why["input"], why["shape"] = _shape(path, features, wanted)
     fields: dict[str, Any] = {"target": column}
     beside, notes = places.sibling(path, "train", "test"), timed.notes
-    together = beside is not None and {column, order or column, *features} <= set(table.names(beside))
-    if beside is not None and together and order is not None and not _later(seen, beside, order):
+    there = set() if beside is None else set(table.names(beside))
+    if beside and order and {column, order, *features} <= there and not _later(seen, beside, order):
         told = f"{beside.name} holds rows that by {order!r} are earlier than some of {path.name}"
         order, notes = None, [f"{told}: the validation part is drawn at random, not by time"]
-    chosen = {column, order, *features}
+    if owner is not None and order is None:
+        fields["group"], why["group"] = owner, "what belongs together stays in one part; none: leave it out"
+    chosen = {column, order or owner, *features}
     left_out = [name for name in seen.kinds if name not in chosen]
-    if left_out:
+    if left_out or owner is not None:
         fields["columns"] = features
-        why["columns"] = f"all but {shorten(left_out)}: neither text, nor a row number, nor a time is a feature"
+        others = shorten(left_out or [owner])
+        why["columns"] = f"all but {others}: neither text, nor a row number, nor a time, nor an owner is a feature"
     if order is not None:
         fields["order"] = order
         why["split"] = f"the latest rows by {order}, as shares of the training examples"
     names = {path: list(seen.kinds)}
-    if beside is not None and together:
+    if beside is not None and {column, order or owner or column, *features} <= there:
         fields["test"], why["test"] = beside, "found beside the other, with the same columns"
         names[beside] = table.names(beside)
     elif beside is not None:
@@ -60,7 +64,7 @@ def read(path: Path, target: str | None, wanted: str | None) -> Found:
         fields["offset"] = offsets
         why["offset"] = "float32 does not tell such large numbers apart; take it off what the model is given as well"
     found = Found("csv", path, fields, "image" if len(shape) == 3 else "series", shape, why, left_out)
-    found.notes += [*notes, *_unread(seen, column), *columns.leaks(seen, features, column)]
+    found.notes += [*notes, *_unread(seen, column, order, owner), *columns.leaks(seen, features, column)]
     for part, (file, header) in zip(("train", "test"), names.items(), strict=False):
         found.labels[part] = _scan(found, table, file, header, features)
     found.offer_padding()
@@ -96,9 +100,9 @@ def _seen(path: Path, table: Table) -> Columns:
         raise
 
 
-def _features(seen: Columns, target: str, times: Sequence[str]) -> list[str]:
+def _features(seen: Columns, target: str, times: Sequence[str], owner: str | None) -> list[str]:
     """Returns the columns that hold numbers, as far as the first rows tell, and are not the rows' own."""
-    others = {target, *times}
+    others = {target, owner, *times}
     rest = [name for name in seen.kinds if name not in others]
     named = [name for name in rest if not seen.counts(name)]
     features = [name for name in named if seen.kinds[name] in ("numbers", "nothing")]
@@ -114,14 +118,21 @@ def _features(seen: Columns, target: str, times: Sequence[str]) -> list[str]:
     return features
 
 
-def _unread(seen: Columns, target: str) -> list[str]:
+def _unread(seen: Columns, target: str, order: str | None, owner: str | None) -> list[str]:
     """Returns sentences on what the table holds and no input reads."""
-    words = [name for name, kind in seen.kinds.items() if kind == "words" and name != target]
+    words = [name for name, kind in seen.kinds.items() if kind == "words" and name not in (target, owner)]
     told = [f"there is no input for text yet, so {shorten(words)} is left out"] if words else []
     counting = [
         name for name in seen.kinds if name != target and seen.counts(name) and not seen.is_called_a_count(name)
     ]
-    return [*told, f"{shorten(counting)} counts the rows, and is no feature"] if counting else told
+    if counting:
+        told.append(f"{shorten(counting)} counts the rows, and is no feature")
+    if order is not None and owner is not None:
+        told.append(
+            f"{owner!r} seems to say who an example belongs to and is no feature; the parts are cut by {order!r}, so "
+            "one who is in the training part may be in another too"
+        )
+    return told
 
 
 def _shape(path: Path, features: Sequence[str], wanted: str | None) -> tuple[tuple[int, ...], str, str]:
@@ -147,9 +158,11 @@ def _shape(path: Path, features: Sequence[str], wanted: str | None) -> tuple[tup
 
 def _scan(found: Found, table: Table, path: Path, names: list[str], features: list[str]) -> np.ndarray:
     """Reads a table piece by piece into the figures of `found`; returns its labels, in the order of its examples."""
-    texts = [name for name in (found.fields["target"], found.fields.get("order")) if name is not None]
+    order, group = found.fields.get("order"), found.fields.get("group")
+    texts = [name for name in (found.fields["target"], order, group) if name is not None]
     labels: list[str] = []
     times: list[str] = []
+    groups: list[str] = []
     reader = inputs.registry.read(found.input)
     by_name = found.fields.get("offset", {})
     offsets = np.array([by_name.get(name, 0.0) for name in features])
@@ -163,7 +176,8 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
         low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
         found.count(reader.check(x.reshape(len(x), *found.shape)))
         labels += tidy(piece[texts[0]])
-        times += piece[texts[-1]].tolist() if len(texts) > 1 else []
+        times += piece[order].tolist() if order else []
+        groups += tidy(piece[group]) if group else []
     y = np.array(labels, dtype=str)
     blank = y == ""
     if blank.any():
@@ -172,8 +186,11 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
         _note_constant(found, [name for name, least, most in zip(features, low, high, strict=True) if least == most])
         empty = [name for name, least in zip(features, low, strict=True) if np.isinf(least)]
         found.notes += [f"{shorten(empty)}: holds no number in any row"] if empty else []
-    if times:
-        y = y[np.argsort(_order.moments(np.array(times, dtype=str), path, texts[-1], table.decimal), kind="stable")]
+    if order and times:
+        moments = _order.moments(np.array(times, dtype=str), path, order, table.decimal)
+        y = y[np.argsort(moments, kind="stable")]
+    if group:
+        found.groups.append(np.array(groups, dtype=str))
     return y
 
 

@@ -253,6 +253,42 @@ def test_a_test_table_is_later_or_there_is_no_order(tmp_path, start):
     assert dict(dataset.prepare(document, tmp_path / "prepared").sizes) == found.sizes
 
 
+@pytest.mark.parametrize(("name", "value"), [("patient", "p{}"), ("patient_id", "{}"), ("speakerId", "s{}")])
+def test_who_an_example_belongs_to_is_the_group_and_no_feature(tmp_path, name, value):
+    rows = [f"{-i},{i % 5},{value.format(i // 5 * 7 % 41)},{'ab'[i % 2]}" for i in range(200)]
+    found = sniff.look(written(tmp_path / "t.csv", f"a,b,{name},label", rows))
+    assert (found.fields["group"], found.fields["columns"], found.left_out) == (name, ["a", "b"], [])
+    assert found.sizes["test"] == 40
+    text = sniff.data.write(found, tmp_path, "automl")
+    assert "what belongs together stays in one part" in text
+    document = DataDocument.model_validate({**parse(text, "t").data, "root": str(tmp_path)})
+    assert dict(dataset.prepare(document, tmp_path / "prepared").sizes) == found.sizes
+    # Where each row is of another, nothing belongs together.
+    rows = [f"{-i},{i % 5},{value.format(i * 7 % 211)},{'ab'[i % 2]}" for i in range(200)]
+    assert "group" not in sniff.look(written(tmp_path / "t.csv", f"a,b,{name},label", rows)).fields
+
+
+def test_groups_that_cannot_be_kept_whole_are_told(tmp_path):
+    rows = [f"{-i},{i % 5},{i % 2},{'ab'[i % 3 == 0]}" for i in range(200)]
+    found = sniff.look(written(tmp_path / "t.csv", "a,b,device,label", rows))
+    assert ("group" in found.fields, found.fields["columns"], found.left_out) == (False, ["a", "b"], ["device"])
+    assert any("'device' seems to say who an example belongs to" in note for note in found.notes)
+    assert any("2 groups cannot be cut into 3 parts" in note for note in found.notes)
+    rows = [f"{i:03},{i % 5},{i // 10},{'ab'[i % 2]}" for i in range(200)]
+    found = sniff.look(written(tmp_path / "t.csv", "when,b,patient,label", rows))
+    assert (found.fields["order"], "group" in found.fields, found.fields["columns"]) == ("when", False, ["b"])
+    assert any("'patient' seems to say who" in note and "cut by 'when'" in note for note in found.notes)
+
+
+def test_groups_of_an_archive_are_told_not_to_be_read(tmp_path):
+    x, y = RNG.normal(size=(60, 9)), np.arange(60) % 2
+    found = sniff.look(npz(tmp_path / "t.npz", x=x, y=y, groups=np.arange(60) // 5))
+    assert any(
+        "of the arrays ['groups'], which seem to say what belongs together, none is read" in n for n in found.notes
+    )
+    assert not sniff.look(npz(tmp_path / "t.npz", x=x, y=y, more=y)).notes
+
+
 def test_what_only_counts_rows_is_no_order(tmp_path):
     rows = [f"{i},{i % 5},{'ab'[i > 20]}" for i in range(40)]
     assert "order" not in sniff.look(written(tmp_path / "t.csv", "Id,a,label", rows)).fields

@@ -73,6 +73,11 @@ class ImageFolder(Source):
             shown = self.background if isinstance(self.background, str) else f"the colour {list(self.background)}"
             seen = f"{made.transparent:,} of {count:,} images are transparent in part"
             notes.append(f"{seen}, and lie on {shown} (`background`)")
+            if made.flat:
+                notes.append(
+                    f"nothing is seen on {shown} of {made.flat:,} of {count:,} images, which become one colour: what "
+                    "they show has that colour, or they are empty. Another `background` may show it"
+                )
         return Splits(loaded["train"], loaded.get("val"), loaded.get("test"), tuple(notes))
 
     @classmethod
@@ -101,6 +106,7 @@ class _Pixels:
         ground: What lies behind what is transparent.
         scale: The range of numbers of more than 8 bits.
         transparent: How many images showed some of the ground.
+        flat: How many of them are of one colour on it.
     """
 
     size: tuple[int, int]
@@ -109,6 +115,7 @@ class _Pixels:
     ground: tuple[int, int, int]
     scale: Range | None
     transparent: int = field(default=0)
+    flat: int = field(default=0)
 
     def __call__(self, image: Image) -> np.ndarray:
         from PIL import ImageOps
@@ -120,6 +127,7 @@ class _Pixels:
             return self._fitted(self.scale.applied(image))
         image, is_seen = _pictures.on(self.ground, image)
         self.transparent += is_seen
+        self.flat += is_seen and _pictures.colours(image) == 1
         return self._fitted(image.convert(self.mode))
 
     def _fitted(self, image: Image) -> np.ndarray:

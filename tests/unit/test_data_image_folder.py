@@ -208,6 +208,21 @@ def test_what_is_transparent_lies_on_a_ground_and_is_counted(tmp_path):
     assert load(tmp_path, background="black").train.x[-1].max() == 0
 
 
+def test_images_that_vanish_on_the_ground_are_counted(tmp_path):
+    transparent(tmp_path, 3)
+    for path in (tmp_path / "a").iterdir():
+        with Image.open(path) as image:
+            white = np.asarray(image).copy()
+        white[..., :3] = 255
+        Image.fromarray(white).save(path)
+    write(tmp_path / "b" / "solid.png", color=(1, 2, 3, 255), mode="RGBA")
+    _, note = load(tmp_path).notes
+    assert note.startswith("nothing is seen on white of 3 of 7 images, which become one colour")
+    _, note = load(tmp_path, background="black").notes
+    assert note.startswith("nothing is seen on black of 3 of 7 images")
+    assert len(load(tmp_path, background=(128, 128, 128)).notes) == 1
+
+
 def test_a_ground_on_which_nothing_is_seen_is_refused(tmp_path):
     source = {"image_folder": {"folder": str(transparent(tmp_path / "set", 5, color=255))}}
     declared = {"name": "white", "source": source, "input": "image", "task": "classification"}

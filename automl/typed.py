@@ -94,8 +94,9 @@ def _fits(value: Any, hint: Any) -> bool:
         if isinstance(value, int):
             return not isinstance(value, bool) and abs(value) < _LARGEST
         return hint is float and isinstance(value, float) and isfinite(value)
-    if origin is Annotated or hint not in _WORDS:  # a record, of data that is no mapping
-        return False
+    if origin is Annotated or hint not in _WORDS:  # a record, in a list or of data that is no mapping
+        record = _record(hint)
+        return record is not None and isinstance(value, Mapping) and fault(record, value) is None
     return isinstance(value, hint)
 
 

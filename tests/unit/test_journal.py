@@ -228,6 +228,28 @@ def test_a_field_of_another_type_is_named(tmp_path, event, field, value, said):
     assert said in told
 
 
+def test_settings_of_every_kind_are_read(tmp_path):
+    """What a search writes of a backbone, a cluster, its documents and a warm start."""
+    path = write(tmp_path)
+    weights = {
+        "family": "MobileNetV2",
+        "alpha": None,
+        "weights": "imagenet",
+        "source": "here",
+        "digest": "ab",
+        "new": 1,
+    }
+    settings = {
+        "space": "cnn",
+        "cluster": {"address": "auto", "cpus": 1.0, "gpus": 0.0},
+        "source": {"space": "cnn", "data": None, "options": ["a=1"], "flags": {}, "start": [{"conv.filters": 8}]},
+        "pretrained": [weights, weights],
+    }
+    first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text(json.dumps({**json.loads(first), "settings": settings}) + "\n" + "".join(rest))
+    assert next(journal.read(tmp_path)).settings == settings
+
+
 def test_a_setting_that_is_missing_is_named(tmp_path):
     path = write(tmp_path)
     header = next(journal.read(tmp_path))

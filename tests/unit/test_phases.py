@@ -286,9 +286,9 @@ class TestFeatures:
         fitting = Fitting(document, data, 5, "val_accuracy", "max")
         network = model.build(document, data)
         fitting.freeze(network, fitting.training.stages()[0])
-        found = features.cached(network, document, data, fitting.task)
-        assert found is not None
-        assert found.head.dtype_policy.name == network.dtype_policy.name == "mixed_bfloat16"
+        with features.cached(network, document, data, fitting.task, beat) as found:
+            assert found is not None
+            assert found.head.dtype_policy.name == network.dtype_policy.name == "mixed_bfloat16"
 
     @pytest.mark.filterwarnings("ignore:.*fork:")  # of backends; the children use none
     @pytest.mark.parametrize("one_dies", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def test_the_result_is_one_line_of_json_and_progress_goes_to_stderr(home: Path) 
     lines = done.stderr.splitlines()
     assert lines[0] == f"search {result['search_id']}: 2 trials"
     assert sorted(line[:4] for line in lines[1:] if "  completed  " in line) == ["t001", "t002"]
-    assert {line[:4] for line in lines[1:]} == {"t001", "t002"}  # where they take long, that is said meanwhile
+    assert {line[:4] for line in lines[1:-1]} == {"t001", "t002"}  # where they take long, that is said meanwhile
+    assert re.fullmatch(r"mine: version 1 \([\d.]+\) is the champion", lines[-1])
     assert not any("\x1b" in line for line in lines)
 
     client = client_of(home)

@@ -36,8 +36,6 @@ def ui(port: int, tracking_uri: str | None) -> None:
             code = server.wait()
         except KeyboardInterrupt:
             code = 0
-        finally:
-            tracking.end_server(server)
     sys.exit(code)
 
 

@@ -13,7 +13,7 @@ from automl.tracking.earlier import EarlierRun, earlier_runs
 from automl.tracking.family import DatasetInput
 from automl.tracking.mirror import Tracker
 from automl.tracking.outbox import line
-from automl.tracking.serve import end_server, serve, while_wanted
+from automl.tracking.serve import serve, while_wanted
 from automl.tracking.store import Store, store
 from automl.tracking.text import key_text, value_text
 
@@ -24,7 +24,6 @@ __all__ = [
     "Tracker",
     "address",
     "earlier_runs",
-    "end_server",
     "key_text",
     "line",
     "redacted",

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from automl.errors import ConfigError, Problem, SearchError
 from automl.tracking.outbox import line
 from automl.tracking.store import Store
@@ -59,16 +61,16 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> subprocess
     try:
         _await_answer(process, f"http://{'[::1]' if ':' in host else host}:{port}/health")
     except BaseException:
-        end_server(process)
+        _end_server(process)
         raise
     return process
 
 
 @contextlib.contextmanager
 def while_wanted() -> Iterator[None]:
-    """Has `kill` and a closed terminal end the block as an exception does, so that a server begun in it is ended too.
+    """Has `kill` and a closed terminal end the block as an exception does; a server begun in it ends with it.
 
-    For the main thread of a program.
+    For the main thread of a program that has no other child processes.
     """
 
     def leave(number: int, _: Any) -> None:
@@ -78,11 +80,24 @@ def while_wanted() -> Iterator[None]:
     try:
         yield
     finally:
+        _end_children()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def end_server(process: subprocess.Popen[bytes]) -> None:
+def _end_children() -> None:
+    """Ends what this process began, which a signal may have kept from being given a name."""
+    children = psutil.Process().children()
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.terminate()
+    _, alive = psutil.wait_procs(children, END_TIMEOUT_S)
+    for child in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+
+
+def _end_server(process: subprocess.Popen[bytes]) -> None:
     """Ends a server, and waits for it: its port is free then."""
     process.terminate()
     try:

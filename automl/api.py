@@ -10,8 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import command, document, environment, leaderboard, saved
-from automl.environment import MODEL, search_folder, trial_folder
+from automl import command, document, environment, leaderboard
 from automl.errors import ConfigError, SearchError
 from automl.plain import plain
 
@@ -85,10 +84,11 @@ class Search:
         """Loads the best trial's model, which takes raw examples. Runs no code of the file's.
 
         Raises:
-            SearchError: No trial has a score yet, or its file is gone or damaged.
+            SearchError: No trial has a score yet, or its file is gone, damaged, or another's.
         """
-        path = trial_folder(search_folder(self.home, self.id), self._best()) / MODEL
-        return saved.load(path)  # without the page of things that TensorFlow says, which a notebook would keep
+        return leaderboard.load_model(
+            self.home, self.id, self._best()
+        )  # without the page of things that TensorFlow says, which a notebook would keep
 
     def resume(self, trials: int | None = None, **options: Any) -> Search:
         """Goes on with the search, as `automl resume` does; one that was stopped, or with more trials.

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from automl import environment, experiment, names
+from automl import environment, experiment, names, saved
 from automl.document import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
 from automl.objective import standing
 from automl.records import CANCELLED, SCORED, Direction, spread
+from automl.retelling import data_of
+
+if TYPE_CHECKING:
+    import keras
 
 
 def searches(home: Path) -> list[str]:
@@ -121,6 +125,20 @@ def best_trial(home: Path, search_id: str) -> int | None:
     told, read_ = read(home, search_id)
     best = _best(told, read_.direction)
     return None if best is None else best.asked.number
+
+
+def load_model(home: Path, search_id: str, number: int, log: Path | None = None) -> keras.Model:
+    """Returns the model that a trial left, which takes raw examples. Runs no code of the file's.
+
+    Raises:
+        SearchError: Its file is gone, damaged, or another's.
+    """
+    told, folder = history(home, search_id), environment.search_folder(home, search_id)
+    ended = told.trials[number].ended
+    # Journals of the first version do not describe the data.
+    shape = data_of(told.header).shape if told.header.settings.get("data") else None
+    path = environment.trial_folder(folder, number) / environment.MODEL
+    return saved.load(path, log, shape, ended.parameters if ended else None)
 
 
 def details(home: Path, search_id: str, number: int) -> dict[str, Any]:

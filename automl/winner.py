@@ -27,7 +27,7 @@ from automl.records import (
     WorkerLost,
     spread,
 )
-from automl.retelling import data_of, tell_finish
+from automl.retelling import tell_finish
 from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
 from automl.watcher import Watcher
@@ -249,9 +249,7 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     if not target.absolute().parent.is_dir():
         raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
     environment.become_driver(leaderboard.backend(header))
-    shape = data_of(header).shape if header.settings.get("data") else None
-    ended = told.trials[number].ended
-    model = saved.load(source, folder / LOG, shape, ended.parameters if ended else None)
+    model = leaderboard.load_model(home, search_id, number, folder / LOG)
     with tempfile.TemporaryDirectory(dir=target.absolute().parent) as room:
         written = export.registry.read(form).write(model, Path(room))
         written.replace(target)

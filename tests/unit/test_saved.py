@@ -11,6 +11,7 @@ import zipfile
 import pytest
 from click.testing import CliRunner
 
+import automl
 from automl import environment, leaderboard, saved
 from automl.cli import main
 from automl.errors import SearchError
@@ -226,6 +227,15 @@ def test_a_place_where_no_file_can_stand_is_said_first(search, files, tmp_path):
         assert len(done.stderr.splitlines()) == 1
     assert "the file exists already" in export("--to", str(tmp_path / "there")).stderr
     assert (tmp_path / "there").read_text() == "mine"
+
+
+def test_from_python_no_other_model_is_taken_for_the_trials(search, files, home):
+    found = automl.load_search(search.parents[2].name, home=home)
+    search.write_bytes(files["shape"])
+    with pytest.raises(SearchError, match="the model is not the one that was trained"):
+        found.model()
+    search.write_bytes(files["own"])
+    assert found.model().count_params() == WEIGHTS
 
 
 def test_a_search_without_a_score_has_nothing_to_export(search, home):

@@ -86,9 +86,8 @@ class Search:
         Raises:
             SearchError: No trial has a score yet, or its file is gone, damaged, or another's.
         """
-        return leaderboard.load_model(
-            self.home, self.id, self._best()
-        )  # without the page of things that TensorFlow says, which a notebook would keep
+        # Without the page of things that TensorFlow says, which a notebook would keep.
+        return leaderboard.load_model(self.home, self.id, self._best())
 
     def resume(self, trials: int | None = None, **options: Any) -> Search:
         """Goes on with the search, as `automl resume` does; one that was stopped, or with more trials.

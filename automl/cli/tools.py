@@ -31,8 +31,8 @@ def ui(port: int, tracking_uri: str | None) -> None:
 
     with tracking.while_wanted():
         server = tracking.serve(tracking.store(environment.home(), tracking_uri), port=port)
-        _output.say(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
         try:
+            _output.say(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
             code = server.wait()
         except KeyboardInterrupt:
             code = 0

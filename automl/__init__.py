@@ -1,6 +1,6 @@
 """Declare a CNN or RNN search space in YAML, search it, track it in MLflow, export the best model.
 
-From Python: `automl.search("cnn", "digits", trials=8)`, see `automl.api`; for one's own tuners, `automl.integrations`.
+From Python: `automl.search("cnn", "digits", trials=8)`, see `automl.api.searching`; for one's own tuners, `automl.integrations`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.api import Search, Space, load_search, load_space, search
+    from automl.api.searching import Search, Space, load_search, load_space, search
     from automl.integrations import MlflowTuner
 
 __version__ = "0.1.0"
 __all__ = ["MlflowTuner", "Search", "Space", "__version__", "load_search", "load_space", "search"]
 
-_PLACES = dict.fromkeys(__all__, "api") | {"MlflowTuner": "integrations"}
+_PLACES = dict.fromkeys(__all__, "api.searching") | {"MlflowTuner": "integrations"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl import api, command
+from automl.api import command, searching
+from automl.api.plain import plain
 from automl.errors import ConfigError
-from automl.plain import plain
 
 
 class Word(str, enum.Enum):  # noqa: UP042 - whose text is not its value
@@ -60,14 +60,16 @@ def test_settings_and_documents_take_what_numpy_gives():
         "model": [{"dense": {"units": {"values": np.array([8, 16])}, "dropout": np.float32(0.5)}}],
         "training": {"epochs": np.int64(3), "batch_size": {"values": range(16, 49, 16)}},
     }
-    read = api.load_space(space, settings={"training.epochs": np.int32(5), "dense.units": {"values": (4, 8)}}).read
+    read = searching.load_space(
+        space, settings={"training.epochs": np.int32(5), "dense.units": {"values": (4, 8)}}
+    ).read
     assert read.document.data["training"]["epochs"] == 5
     assert read.space.by_name["training.batch_size"].domain.values == (16, 32, 48)
     assert read.space.by_name["dense.units"].domain.values == (4, 8)
     with pytest.raises(ConfigError, match=r"settings\.training\.epochs: the value cannot be written down"):
-        api.load_space(space, settings={"training.epochs": {1}})
+        searching.load_space(space, settings={"training.epochs": {1}})
     with pytest.raises(ConfigError, match=r"space\.yaml\.model\.0\.dense\.units: the value cannot be written down"):
-        api.load_space({"model": [{"dense": {"units": object()}}]})
+        searching.load_space({"model": [{"dense": {"units": object()}}]})
 
 
 def test_options_take_what_numpy_gives():

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import command, document, environment, leaderboard
+from automl import document, environment, leaderboard
+from automl.api import command
+from automl.api.plain import plain
 from automl.errors import ConfigError, SearchError
-from automl.plain import plain
 
 if TYPE_CHECKING:
     import keras

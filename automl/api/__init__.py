@@ -1,0 +1,1 @@
+"""From Python: a search as an object."""

@@ -1,6 +1,6 @@
 """Declare a CNN or RNN search space in YAML, search it, track it in MLflow, export the best model.
 
-From Python: `automl.search("cnn", "digits", trials=8)`, see `automl.api.searching`; for one's own tuners, `automl.integrations`.
+From Python: `automl.search("cnn", "digits", trials=8)`, see `automl.api`; for one's own tuners, `automl.integrations`.
 """
 
 from __future__ import annotations

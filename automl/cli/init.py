@@ -26,7 +26,7 @@ def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bo
     automl init sensors.csv
     automl init GunPoint_TRAIN.ts --to documents
     """  # noqa: D301 - click itself reads the \b
-    from automl import sniff
+    from automl.authoring import sniff
 
     to = _folder(to)
     found = sniff.look(data, target, wanted)

@@ -11,8 +11,8 @@ from automl import files
 from automl.cli import _output
 
 if TYPE_CHECKING:
+    from automl.authoring.editor import DocumentKind
     from automl.blocks import Block
-    from automl.editor import DocumentKind
 
 
 @click.command()
@@ -81,7 +81,7 @@ def blocks(name: str | None, output: str) -> None:
 
 def _about(name: str, block: type[Block]) -> dict[str, Any]:
     """Says what a block is: its docstring's first line and parts, and the kinds it takes and yields."""
-    from automl.editor.describe import paragraphs
+    from automl.authoring.editor.describe import paragraphs
 
     first, *rest = paragraphs(block.__doc__)
     parts = dict(text.split(": ", 1) for text in rest if ": " in text)
@@ -91,7 +91,7 @@ def _about(name: str, block: type[Block]) -> dict[str, Any]:
 
 def _fields(block: type[Block]) -> list[dict[str, Any]]:
     """Describes a block's fields from the JSON Schema that pydantic makes of them."""
-    from automl.editor.describe import in_words
+    from automl.authoring.editor.describe import in_words
 
     told = block.model_json_schema()
     fields = told["properties"].items()
@@ -135,6 +135,6 @@ def schema(kind: DocumentKind, to: IO[str]) -> None:
 
     # yaml-language-server: $schema=schema.json
     """
-    from automl import editor
+    from automl.authoring import editor
 
     to.write(editor.text(kind))

@@ -14,8 +14,8 @@ import click
 from automl.cli import _options, _output
 
 if TYPE_CHECKING:
+    from automl.authoring.plan import Survey
     from automl.experiment import Experiment
-    from automl.plan import Survey
     from automl.records import DataSpec
 
 
@@ -80,7 +80,7 @@ def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
     """Describes the model at the defaults."""
     from dataclasses import asdict
 
-    from automl import plan as plans
+    from automl.authoring import plan as plans
     from automl.errors import ConfigError, Problem
 
     sample = plans.built(read, read.space.defaults(), data)
@@ -101,7 +101,7 @@ def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
 def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backend: str) -> dict[str, Any]:
     """Describes the search, and remembers what was predicted for it."""
     from automl import environment, prediction
-    from automl import plan as plans
+    from automl.authoring import plan as plans
     from automl.errors import ConfigError
 
     survey = plans.survey(read, data, samples, workers, lambda text: _output.say(text, err=True))

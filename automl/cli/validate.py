@@ -30,7 +30,8 @@ def validate(
     step or scale, slow recurrent layers, scores that do not compare; with --input, or data whose document tells its
     shape, of trials that cannot be built. `automl plan` checks against the real data.
     """
-    from automl import experiment, lint
+    from automl import experiment
+    from automl.authoring import lint
     from automl.counting import told
     from automl.errors import ConfigError
 

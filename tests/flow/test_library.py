@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import searches
 
-from automl import dataset, document, experiment, launch, lint, model, shapes, shelf, structure
+from automl import dataset, document, experiment, launch, model, shapes, shelf, structure
+from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
 from automl.dataset import DataDocument

@@ -6,9 +6,10 @@ from click.testing import CliRunner
 from jsonschema import Draft7Validator
 from pydantic import Field
 
-from automl import blocks, data, document, editor, experiment, inputs, oracles, shelf, tasks
+from automl import blocks, data, document, experiment, inputs, oracles, shelf, tasks
+from automl.authoring import editor
+from automl.authoring.editor.describe import in_words, paragraphs
 from automl.cli import main
-from automl.editor.describe import in_words, paragraphs
 from automl.errors import ConfigError
 from automl.optimizers import OPTIMIZERS
 from automl.sections import Search, Training

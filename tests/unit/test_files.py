@@ -10,20 +10,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from automl import (
-    changes,
-    checkup,
-    control,
-    data,
-    document,
-    environment,
-    files,
-    journal,
-    leaderboard,
-    shelf,
-    sniff,
-    winner,
-)
+from automl import changes, checkup, control, data, document, environment, files, journal, leaderboard, shelf, winner
+from automl.authoring import sniff
 from automl.blocks import _applications
 from automl.cli import main
 from automl.errors import AutomlError

@@ -9,7 +9,8 @@ from textwrap import dedent
 import pytest
 from click.testing import CliRunner
 
-from automl import experiment, lint, shapes
+from automl import experiment, shapes
+from automl.authoring import lint
 from automl.blocks import _stock
 from automl.cli import main
 from automl.document import parse

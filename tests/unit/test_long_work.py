@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from automl import experiment, lint
+from automl import experiment
+from automl.authoring import lint
 from automl.counting import told
 from automl.document import parse
 from automl.errors import ConfigError, did_you_mean

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import data, dataset, experiment, sniff
+from automl import data, dataset, experiment
+from automl.authoring import sniff
 from automl.data import _table
 from automl.data.image_folder import ImageFolder
 from automl.dataset import DataDocument

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from automl.authoring.sniff import arrays, data, pictures, places, plan, space, table
+from automl.authoring.sniff.found import Found
 from automl.data._places import fault
-from automl.sniff import arrays, data, pictures, places, plan, space, table
-from automl.sniff.found import Found
 
 __all__ = ["Found", "data", "look", "pictures", "space"]
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from string import Template
 
-from automl.sniff import notes
-from automl.sniff.found import Found
+from automl.authoring.sniff import notes
+from automl.authoring.sniff.found import Found
 
 RECURRENT_STEPS = 60
 """Steps up to which recurrent layers are as quick as convolutions on a CPU, and remember the beginning."""

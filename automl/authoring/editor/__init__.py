@@ -14,11 +14,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from automl import blocks, tasks
+from automl.authoring.editor._fields import MODEL, TRAINING, Fields, add_lists
+from automl.authoring.editor._layout import laid_out, reached
 from automl.blocks import Block
 from automl.blocks._chain import Chain
 from automl.dataset import DataDocument
-from automl.editor._fields import MODEL, TRAINING, Fields, add_lists
-from automl.editor._layout import laid_out, reached
 from automl.evaluation import Evaluation
 from automl.registry import Member, Names
 from automl.sections import Search, Training

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from automl.editor._layout import refs, target
-from automl.editor.describe import in_words, paragraphs
+from automl.authoring.editor._layout import refs, target
+from automl.authoring.editor.describe import in_words, paragraphs
 from automl.grammar import VARIANT_KEYS
 from automl.ranges import CHOICE_KEYS, RANGE_KEYS
 from automl.structure import BLOCKS, BRANCHES

@@ -8,12 +8,12 @@ from itertools import product, zip_longest
 import numpy as np
 
 from automl import tasks
+from automl.authoring.sniff.columns import FEW, numeric, whole
+from automl.authoring.sniff.found import Found
 from automl.data import _folds, _split
 from automl.data._places import fault
 from automl.errors import DataError, shorten
 from automl.records import Part, Splits, Timeline
-from automl.sniff.columns import FEW, numeric, whole
-from automl.sniff.found import Found
 
 FRACTIONS = (0.2, 0.25, 0.3)
 """Shares of val and of test, tried in this order: small sets with many classes need larger parts."""

@@ -16,7 +16,7 @@ from automl.data._table import MISSING
 from automl.errors import shorten
 
 if TYPE_CHECKING:
-    from automl.sniff.columns import Columns
+    from automl.authoring.sniff.columns import Columns
 
 FEWEST = 8
 """Rows that rise by chance so seldom that it means something."""

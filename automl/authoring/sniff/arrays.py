@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from automl import data, inputs
+from automl.authoring.sniff import pictures, places
+from automl.authoring.sniff.columns import is_owner
+from automl.authoring.sniff.found import Found
 from automl.data import _arrays, _layout, npz
 from automl.data._places import fault
 from automl.errors import did_you_mean, shorten
 from automl.records import Splits
-from automl.sniff import pictures, places
-from automl.sniff.columns import is_owner
-from automl.sniff.found import Found
 
 X_KEYS = (
     "x", "data", "images", "image", "imgs", "series", "signals", "features", "inputs", "input", "samples", "x_data",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from automl.sniff import notes
-from automl.sniff.found import Found
+from automl.authoring.sniff import notes
+from automl.authoring.sniff.found import Found
 
 
 def write(found: Found, folder: Path, command: str) -> str:

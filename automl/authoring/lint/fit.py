@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from automl import environment, model, structure
+from automl.authoring.lint._case import BLOCKS, Case, Finding
 from automl.blocks._chain import MAX_BLOCKS, Chain
 from automl.document import Path_
 from automl.errors import Infeasible
-from automl.lint._case import BLOCKS, Case, Finding
 from automl.nodes import Fork, Values, resolve
 from automl.pretrained import BACKBONE
 from automl.shapes import Shape, Unknown

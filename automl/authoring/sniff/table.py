@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from automl import inputs
+from automl.authoring.sniff import columns, form, places, when
+from automl.authoring.sniff.columns import Columns
+from automl.authoring.sniff.found import Found
 from automl.data import _layout, _order
 from automl.data._arrays import tidy
 from automl.data._places import fault
 from automl.data._table import Table
 from automl.errors import DataError, shorten
-from automl.sniff import columns, form, places, when
-from automl.sniff.columns import Columns
-from automl.sniff.found import Found
 
 _PIXEL = re.compile(r"(pixel|pix|px)[ _.-]?\d+|\d+x\d+", re.IGNORECASE)
 

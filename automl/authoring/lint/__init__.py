@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from automl.authoring.lint import costs, fit, idle, points, ranges
+from automl.authoring.lint._case import Case, Finding
 from automl.experiment import Experiment
-from automl.lint import costs, fit, idle, points, ranges
-from automl.lint._case import Case, Finding
 from automl.shapes import Shape
 
 CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from automl.authoring.lint._case import Case, Finding
 from automl.blocks import registry
 from automl.errors import shorten
 from automl.experiment import epochs as epochs_of
-from automl.lint._case import Case, Finding
 from automl.schedulers import SCHEDULERS, Asha, Median, NoScheduler
 
 CUDNN_CELLS = ("lstm", "gru")

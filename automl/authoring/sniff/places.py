@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from automl import files
+from automl.authoring.sniff import unread
 from automl.data import _folders, _packed
 from automl.data._places import fault
 from automl.errors import DataError, did_you_mean, shorten
-from automl.sniff import unread
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".ts": "ts"}
 """The source that reads a file, by the ending of its name."""

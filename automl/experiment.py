@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from automl import document, grammar, inputs, overrides, shelf, structure, tasks
 from automl.augmentation import Augmentation, is_off
 from automl.conditions import check_continuous
-from automl.dataset import DataDocument
+from automl.data.prepare import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible, did_you_mean
 from automl.evaluation import Evaluation

@@ -21,8 +21,8 @@ import numpy as np
 
 from automl import model, phases, pretrained, room
 from automl.blocks.backbone import FEATURES, Backbone
+from automl.data.feed import Feed
 from automl.environment import FEATURES_VARIABLE
-from automl.feed import Feed
 from automl.records import DataSpec
 from automl.tasks import Task
 

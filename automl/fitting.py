@@ -14,8 +14,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl import experiment, mixing, model, phases, tasks
-from automl.feed import Feed, targets
+from automl import experiment, model, phases, tasks
+from automl.data import mixing
+from automl.data.feed import Feed, targets
 from automl.records import DataSpec, Direction
 from automl.sections import Stage, Training
 from automl.tasks import Task

@@ -13,7 +13,8 @@ from typing import Any
 import keras
 import keras_tuner
 
-from automl import dataset, mixing, model, pipeline, pretrained
+from automl import model, pretrained
+from automl.data import mixing, prepare, tf_pipeline
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import Experiment
 from automl.fitting import Fitting
@@ -50,7 +51,7 @@ class SpaceModel(keras_tuner.HyperModel):
         self.read = read
         folder = Path(tempfile.mkdtemp(prefix="automl-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        data = dataset.prepare(read.data, folder / "data", None, read.evaluation)
+        data = prepare.prepare(read.data, folder / "data", None, read.evaluation)
         # Keras Tuner measures a trial once: with folds by the last one, which trains on as many examples as any other.
         self.data = data.at(read.evaluation.fold(read.evaluation.parts))
         for note in self.data.notes:
@@ -123,8 +124,8 @@ class SpaceModel(keras_tuner.HyperModel):
 
     def _own(self, fitting: Fitting) -> dict[str, Any]:
         train = fitting.feed("train")
-        val = pipeline.of(fitting.feed("val"))
-        return {"x": pipeline.of(train), "validation_data": val, "shuffle": False, "callbacks": [train.clock()]}
+        val = tf_pipeline.of(fitting.feed("val"))
+        return {"x": tf_pipeline.of(train), "validation_data": val, "shuffle": False, "callbacks": [train.clock()]}
 
     def _given(self, fitting: Fitting, args: Sequence[Any], given: dict[str, Any]) -> dict[str, Any]:
         if mixing.of(fitting.training.augmentation) is not None:

@@ -15,7 +15,6 @@ from automl import (
     changes,
     checkout,
     control,
-    dataset,
     environment,
     experiment,
     names,
@@ -27,6 +26,7 @@ from automl import (
 )
 from automl.cluster import Share, crew
 from automl.control import Wish
+from automl.data import prepare
 from automl.document import Document
 from automl.environment import LOG, search_folder
 from automl.errors import ConfigError, Problem, SearchError, refused
@@ -83,7 +83,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     made = [path for path in (folder.parent, options.home) if not path.exists()]
     folder.mkdir(parents=True)
     try:
-        data = dataset.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
+        data = prepare.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
         for note in data.notes:
             watcher.say(note)
         origins = pretrained.require(read, data.shape, watcher.say)
@@ -178,7 +178,7 @@ def resume(
     with Lock(folder), Journal.open(folder) as journal:
         expected = read.data.model_copy(update={"digest": header.data_digest})
         kept = settings.get("data") or {}
-        data = dataset.prepare(expected, folder / DATA, root, read.evaluation, kept.get("version", 1))
+        data = prepare.prepare(expected, folder / DATA, root, read.evaluation, kept.get("version", 1))
         for note in data.notes:
             if note not in kept.get("notes", ()):
                 watcher.say(note)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl import dataset, document, experiment, prediction, pretrained, typed
+from automl import document, experiment, prediction, pretrained, typed
+from automl.data import prepare
 from automl.document import Document
 from automl.errors import SearchError
 from automl.experiment import Experiment
@@ -181,7 +182,7 @@ def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:
     return {
         "space": read.name,
         "data": data.name,
-        "algorithm": dataset.registered_name(search.algorithm),
+        "algorithm": prepare.registered_name(search.algorithm),
         "scheduler": SCHEDULERS.name_of(search.judge),
         "objective": read.objective,
         "direction": read.direction,

@@ -150,8 +150,9 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
 
 def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, checkpoint: Checkpoint) -> None:
     """Fits a network through the phases of its training, from where the checkpoint stands."""
-    from automl import features, pipeline
+    from automl import features
     from automl.checkpoint import Place
+    from automl.data import tf_pipeline
     from automl.fitting import Fitting
 
     fitting = Fitting(request.document, request.data, seed, request.objective, request.direction)
@@ -169,8 +170,8 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
             checkpoint.begin(place, [*course, *stopping])
             train = fitting.feed("train", folder)
             fitted.fit(
-                pipeline.of(train),
-                validation_data=pipeline.of(fitting.feed("val", folder)),
+                tf_pipeline.of(train),
+                validation_data=tf_pipeline.of(fitting.feed("val", folder)),
                 initial_epoch=checkpoint.restore(fitted),
                 epochs=min(place.began + stage.epochs, request.epochs),
                 # The recorder reads what those before it log, and takes the weights they leave.
@@ -198,7 +199,7 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
 def _refitted(request: TrialRequest, report: Tell) -> str:
     import keras
 
-    from automl import pipeline
+    from automl.data import tf_pipeline
     from automl.fitting import Fitting
 
     seen = request.objective.removeprefix("val_")
@@ -219,7 +220,9 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
         fitting.compile(network)
         train = fitting.feed("train")
         callbacks = [train.clock(), *fitting.course(stage, began), keep]
-        network.fit(pipeline.of(train), initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0)
+        network.fit(
+            tf_pipeline.of(train), initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0
+        )
         began = end
     network.set_weights(last)
     return str(export.registry.read("keras").write(network, Path(request.folder)))
@@ -228,8 +231,8 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
 def _evaluate(request: TestRequest, report: Tell) -> dict[str, float]:
     import keras
 
-    from automl import pipeline
-    from automl.feed import Feed
+    from automl.data import tf_pipeline
+    from automl.data.feed import Feed
 
     task = tasks.of(request.data)
     network = saved.load(Path(request.model))
@@ -239,5 +242,5 @@ def _evaluate(request: TestRequest, report: Tell) -> dict[str, float]:
     feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)
     pulse = Pulse(request.trial, request.attempt, report)
     beats = keras.callbacks.LambdaCallback(on_test_batch_begin=lambda batch, logs: pulse.beat("validate", 0, batch))  # noqa: ARG005
-    logs = network.evaluate(pipeline.of(feed), verbose=0, return_dict=True, callbacks=[beats])
+    logs = network.evaluate(tf_pipeline.of(feed), verbose=0, return_dict=True, callbacks=[beats])
     return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

@@ -40,10 +40,11 @@ def arrays(read: Experiment, folder: Path) -> Arrays:
     """Prepares the data of an experiment as a search does, and reads it into memory."""
     import numpy as np
 
-    from automl import dataset, tasks
+    from automl import tasks
+    from automl.data import prepare
 
     assert read.data is not None
-    spec = dataset.prepare(read.data, folder / "data", None)
+    spec = prepare.prepare(read.data, folder / "data", None)
     task = tasks.registry.get(spec.task)()
 
     def part(name: str) -> tuple[Any, Any]:

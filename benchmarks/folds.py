@@ -53,15 +53,16 @@ def chosen(data: str) -> dict[str, Any]:
 
 def tested(choice: dict[str, Any]) -> list[float]:
     """Trains a configuration on all folds together and tests it, once a seed."""
-    from automl import dataset, experiment
+    from automl import experiment
+    from automl.data import prepare
     from automl.records import TestRequest, TrialRequest
     from automl.trial import run_refit, run_test
 
     document, found = choice["document"], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        read = dataset.DataDocument.model_validate(document["data"])
-        data = dataset.prepare(read, folder / "data", None, experiment.evaluation(document))
+        read = prepare.DataDocument.model_validate(document["data"])
+        data = prepare.prepare(read, folder / "data", None, experiment.evaluation(document))
         for seed in range(SEEDS):
             request = TrialRequest(1, 1, document, seed, data, name, "val_loss", "min", choice["best_epoch"])
             trained = run_refit(request, lambda _: True)

@@ -122,7 +122,7 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
     """
     import keras
 
-    from automl import pipeline
+    from automl.data import tf_pipeline
     from automl.fitting import Fitting
 
     fitting = Fitting(read.trial(sample.values), data, 0, read.objective, read.direction)
@@ -131,7 +131,7 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
     network = model.build(fitting.document, data)
     fitting.compile(network)
     train, val = fitting.feed("train"), fitting.feed("val")
-    training, validating = pipeline.of(train), pipeline.of(val)
+    training, validating = tf_pipeline.of(train), tf_pipeline.of(val)
     steps, val_steps = min(len(train), MOST_STEPS), min(len(val), MOST_STEPS)
 
     def run() -> float:

@@ -65,11 +65,12 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
 
 def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
     """Prepares the data, or makes up a description of some that has the shape asked for."""
-    from automl import dataset, model, shapes
+    from automl import model, shapes
+    from automl.data import prepare
 
     if not given["shape"]:
         assert read.data is not None
-        prepared = dataset.prepare(read.data, folder, given["data_root"], read.evaluation)
+        prepared = prepare.prepare(read.data, folder, given["data_root"], read.evaluation)
         for note in prepared.notes:
             _output.say(note, err=True)
         return prepared
@@ -113,7 +114,8 @@ def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backen
 
 
 def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
-    from automl import counting, dataset
+    from automl import counting
+    from automl.data import prepare
 
     able = [sample for sample in survey.samples if sample.anatomy]
     sizes = [sample.anatomy.trainable_parameters for sample in able if sample.anatomy]
@@ -132,7 +134,7 @@ def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
         "weights": _quantiles(sizes),
         "macs": _quantiles(macs),
         "memory_mb": _quantiles([round(each, 2) for each in memory]),
-        "algorithm": dataset.registered_name(read.search.algorithm),
+        "algorithm": prepare.registered_name(read.search.algorithm),
         "trials": len(survey.trials),
         "measured": [
             {"trial": place + 1, "setup_s": round(timing.setup_s, 2), "epoch_s": round(timing.epoch_s, 3)}

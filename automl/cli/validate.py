@@ -62,7 +62,7 @@ def validate(
 def _shape(read: Experiment, given: str | None) -> Shape | None:
     """Returns the shape of an example, as given or as the data document tells it."""
     from automl import shapes
-    from automl.dataset import registered_name
+    from automl.data.prepare import registered_name
 
     if given is not None:
         return shapes.read(given)

@@ -20,7 +20,7 @@ class Input(Member):
 
     The stem is built from stock Keras layers and operations alone, so a saved model loads without this package.
     `augmentations` names the fields of `training.augmentation` that fit; the stem sees to those that act on single
-    examples, `automl.mixing` to the others.
+    examples, `automl.data.mixing` to the others.
     """
 
     augmentations: ClassVar[tuple[str, ...]] = ()

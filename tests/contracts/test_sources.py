@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from automl import data
-from automl.data import Source
+from automl import sources
 from automl.errors import AutomlError
 from automl.records import Part, Splits
+from automl.sources import Source
 
-SOURCES = data.registry.names()
+SOURCES = sources.registry.names()
 
 
 def parts(splits: Splits) -> list[Part]:
@@ -19,7 +19,7 @@ def parts(splits: Splits) -> list[Part]:
 
 @pytest.fixture(params=SOURCES)
 def source(request, tmp_path) -> Source:
-    return data.registry.get(request.param).toy(tmp_path)
+    return sources.registry.get(request.param).toy(tmp_path)
 
 
 def test_every_source_is_registered():
@@ -51,7 +51,7 @@ def test_loading_twice_gives_equal_arrays(source):
 
 def test_a_source_is_declared_by_its_fields(source):
     name = type(source).__module__.rpartition(".")[2]
-    assert data.registry.read({name: source.model_dump(exclude_unset=True)}) == source
+    assert sources.registry.read({name: source.model_dump(exclude_unset=True)}) == source
 
 
 def test_every_field_says_what_it_is(source):
@@ -62,4 +62,4 @@ def test_every_field_says_what_it_is(source):
 
 def test_an_unknown_source_is_answered_with_the_nearest():
     with pytest.raises(AutomlError, match="Did you mean 'npz'"):
-        data.registry.get("npy")
+        sources.registry.get("npy")

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from automl import blocks, data, experiment, oracles, sections, shelf
+from automl import blocks, experiment, oracles, sections, shelf, sources
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
-from automl.data.csv import Csv
-from automl.dataset import DataDocument
+from automl.data.prepare import DataDocument
 from automl.document import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from automl.optimizers import OPTIMIZERS, SGD, Adam
+from automl.sources.csv import Csv
 
 OK = "model:\n  - dense: {units: 8}\n"
 DATA = "source: {csv: {file: table.csv, target: y}}\ninput: series\ntask: classification\n"
@@ -44,7 +44,7 @@ LISTS = {
     "BLOCKS": blocks.registry.names(),
     "ALGORITHMS": oracles.registry.names(),
     "OPTIMIZERS": OPTIMIZERS.names(),
-    "SOURCES": data.registry.names(),
+    "SOURCES": sources.registry.names(),
     "SPACES": shelf.names(shelf.SPACES),
     "DATASETS": shelf.names(shelf.DATASETS),
 }

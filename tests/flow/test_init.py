@@ -15,8 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from automl import data, dataset, document, experiment
+from automl import document, experiment, sources
 from automl.cli import main
+from automl.data import prepare
 
 REPO = Path(__file__).parents[2]
 
@@ -66,7 +67,7 @@ def made(kind: str) -> str:
             path.parent.mkdir(exist_ok=True)
             colours.resize((64, 64), Image.Resampling.BICUBIC).save(path)
         return str(folder)
-    data.registry.get(kind).toy(folder)
+    sources.registry.get(kind).toy(folder)
     return str(folder)
 
 
@@ -81,14 +82,14 @@ def test_the_pair_is_valid_and_the_data_is_prepared_as_told(kind, tmp_path):
 
     read = experiment.load(space_file, data_file)
     assert read.data is not None
-    spec = dataset.prepare(read.data, tmp_path / "prepared")
+    spec = prepare.prepare(read.data, tmp_path / "prepared")
     assert (list(spec.shape), spec.input) == (facts["shape"], facts["input"])
     assert dict(spec.sizes) == facts["sizes"]
     assert list(spec.classes) == list(facts["classes"])
     assert sum(facts["examples"].values()) == sum(facts["classes"].values())
     # Each of these sets is small: folds are proposed, and can be cut.
     assert read.evaluation.folds == facts["folds"] == 5
-    folded = dataset.prepare(read.data, tmp_path / "folded", None, read.evaluation)
+    folded = prepare.prepare(read.data, tmp_path / "folded", None, read.evaluation)
     assert len(folded.stems) == 5
 
 
@@ -186,7 +187,7 @@ def test_pictures_are_read_so_that_their_classes_are_told_apart(drawn, told, tmp
     assert told in result.stdout.splitlines()
     read = experiment.load("set.space.yaml", "set.data.yaml")
     assert read.data is not None
-    spec = dataset.prepare(read.data, tmp_path / "prepared")
+    spec = prepare.prepare(read.data, tmp_path / "prepared")
     assert told.startswith(spec.notes[0])
     x, y = (np.load(tmp_path / "prepared" / f"train_{axis}.npy") for axis in "xy")
     means = [[example.mean() for example in x[y == label]] for label in (0, 1)]

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import searches
 
-from automl import dataset, document, experiment, launch, model, shapes, shelf, structure
+from automl import document, experiment, launch, model, shapes, shelf, structure
 from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
-from automl.dataset import DataDocument
+from automl.data import prepare
+from automl.data.prepare import DataDocument
 from automl.document import Document
 from automl.errors import Infeasible
 from automl.options import Options
@@ -218,7 +219,7 @@ def test_a_trial_trains_the_same_again(name, tmp_path):
     read = experiment.load(name, options=["training.epochs=1"])
     resolved = read.trial(light(read, 1)[0], seed=7)
     size = smallest(name, resolved).shape[0]
-    data = dataset.prepare(toy(name, size, tmp_path), tmp_path / "data")
+    data = prepare.prepare(toy(name, size, tmp_path), tmp_path / "data")
     resolved["data"] = {"task": "classification"}
     losses = []
     for text in (

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from searches import Search
 
-from automl import dataset, document
+from automl import document
+from automl.data import prepare
 from automl.environment import MODEL, trial_folder
 
 pytestmark = pytest.mark.slow
@@ -86,7 +87,7 @@ def check_parent(found: Search) -> None:
     assert found.points(run.info.run_id, "best_so_far") == list(enumerate(best, start=1))
     assert run.info.status == "FINISHED"
     assert run.data.tags["automl.search"] == found.summary.search_id
-    assert run.data.params["algorithm"] == dataset.registered_name(found.read.search.algorithm)
+    assert run.data.params["algorithm"] == prepare.registered_name(found.read.search.algorithm)
     assert run.data.tags["automl.version.keras"] == header.versions["keras"]
     assert found.text(run.info.run_id, "experiment.yaml").startswith("model:")
     (given,) = run.inputs.dataset_inputs
@@ -124,7 +125,7 @@ def check_champion(found: Search, x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 def check_weights(found: Search, folder: Path, data_root: Path | None = None) -> None:
     """The model kept is that of the best epoch: it scores on val what the trial scored, and on test what was told."""
     assert found.read.data is not None
-    spec = dataset.prepare(found.read.data, folder, data_root)
+    spec = prepare.prepare(found.read.data, folder, data_root)
     assert spec.digest == found.history.header.data_digest
     for part, expected in (
         ("val", found.winner["score"]),

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl.data._table import Table
-from automl.data.csv import Csv
 from automl.errors import DataError
 from automl.records import Timeline
+from automl.sources._table import Table
+from automl.sources.csv import Csv
 
 TABLE = "a,b,kind\n1,2,x\n3,,y\n5,6.5,x\n"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl.data.idx import Idx
 from automl.errors import DataError
+from automl.sources.idx import Idx
 
 SHARED = Path(os.environ.get("AUTOML_DATA") or Path(__file__).parents[3] / "shared/data")
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
@@ -167,5 +167,5 @@ def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
     def product(shape):
         raise MemoryError
 
-    monkeypatch.setattr("automl.data.idx.math.prod", product)
+    monkeypatch.setattr("automl.sources.idx.math.prod", product)
     assert "needs more memory than there is. It is too large for this machine, or its header" in failure(tmp_path)

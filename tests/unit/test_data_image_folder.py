@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import dataset
-from automl.data.image_folder import ImageFolder
-from automl.dataset import DataDocument
+from automl.data import prepare
+from automl.data.prepare import DataDocument
 from automl.errors import DataError
+from automl.sources.image_folder import ImageFolder
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -227,12 +227,12 @@ def test_a_ground_on_which_nothing_is_seen_is_refused(tmp_path):
     source = {"image_folder": {"folder": str(transparent(tmp_path / "set", 5, color=255))}}
     declared = {"name": "white", "source": source, "input": "image", "task": "classification"}
     with pytest.raises(DataError, match="every value of every training example is the same") as caught:
-        dataset.prepare(DataDocument.model_validate(declared), tmp_path / "prepared")
+        prepare.prepare(DataDocument.model_validate(declared), tmp_path / "prepared")
     assert "10 of 10 images are transparent in part, and lie on white (`background`)" in str(caught.value)
     source["image_folder"]["background"] = "black"
-    spec = dataset.prepare(DataDocument.model_validate(declared), tmp_path / "prepared")
+    spec = prepare.prepare(DataDocument.model_validate(declared), tmp_path / "prepared")
     assert (spec.stem["low"], spec.stem["high"]) == (0, 255)
-    assert spec.notes == dataset.load_spec(tmp_path / "prepared").notes
+    assert spec.notes == prepare.load_spec(tmp_path / "prepared").notes
     assert "lie on black" in spec.notes[0]
 
 

@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from automl.data.npz import Npz
 from automl.errors import DataError
+from automl.sources.npz import Npz
 
 X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
 Y = np.array([0, 1, 2, 0, 1, 2])

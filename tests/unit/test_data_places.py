@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from automl.data import _places
 from automl.errors import DataError
+from automl.sources import _places
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl.data.sklearn import Sklearn
+from automl.sources.sklearn import Sklearn
 
 
 def test_digits_are_images_and_their_classes_are_text():

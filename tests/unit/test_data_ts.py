@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl.data.ts import Ts
 from automl.errors import DataError
+from automl.sources.ts import Ts
 
 SHARED = Path(os.environ.get("AUTOML_DATA") or Path(__file__).parents[3] / "shared/data")
 HEAD = "#c\n@problemName p\n@timeStamps false\n@univariate true\n@classLabel true a b\n@data\n"

@@ -13,13 +13,14 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from automl import dataset, inputs, shelf, tasks
-from automl.data import Source
-from automl.dataset import DataDocument
+from automl import inputs, shelf, tasks
+from automl.data import prepare
+from automl.data.prepare import DataDocument
 from automl.errors import DataError
 from automl.evaluation import Evaluation
 from automl.inputs import Input
 from automl.records import Part, Splits, Timeline
+from automl.sources import Source
 from automl.tasks import Task
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +123,7 @@ def stored(folder: Path, name: str) -> np.ndarray:
 
 def failure(doc: DataDocument, folder: Path) -> str:
     with pytest.raises(DataError) as caught:
-        dataset.prepare(doc, folder)
+        prepare.prepare(doc, folder)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -140,13 +141,13 @@ def images(channels: int, flat: int, kind: str = "float32") -> Part:
 
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 def test_a_channel_that_carries_one_value_is_told(tmp_path, kind):
-    spec = dataset.prepare(document(Splits(images(3, 1, kind))), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(images(3, 1, kind))), tmp_path / "d")
     assert spec.notes == ("toy: channel 2 of 3 carries a single value in all training examples (counted from 0)",)
-    spec = dataset.prepare(document(Splits(images(3, 2, kind), notes=("read so",))), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(images(3, 2, kind), notes=("read so",))), tmp_path / "d")
     assert spec.notes[0] == "read so"
     assert spec.notes[1].startswith("toy: channels 1, 2 of 3 carry a single value")
-    assert dataset.load_spec(tmp_path / "d").notes == spec.notes
-    assert dataset.prepare(document(Splits(images(3, 0, kind))), tmp_path / "d").notes == ()
+    assert prepare.load_spec(tmp_path / "d").notes == spec.notes
+    assert prepare.prepare(document(Splits(images(3, 0, kind))), tmp_path / "d").notes == ()
 
 
 def test_a_set_that_carries_one_value_is_refused(tmp_path):
@@ -163,10 +164,10 @@ def test_of_rows_of_numbers_the_columns_are_told(tmp_path, shape):
     x[:, 1] = 7
     x[3, 1] = np.nan
     y = np.array(list("abc" * 10))
-    spec = dataset.prepare(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "d")
     assert spec.notes == ("toy: column 1 of 3 carries a single value in all training examples (counted from 0)",)
     x[:, 1] = np.nan
-    assert dataset.prepare(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "d").notes == ()
+    assert prepare.prepare(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "d").notes == ()
     x[:] = [1, 2, 3]
     message = failure(document(Splits(Part(x.reshape(shape), y)), input="series"), tmp_path / "e")
     assert "every value of every training example is the same, column by column. Received 1, 2, 3" in message
@@ -177,7 +178,7 @@ def test_gaps_do_not_hide_that_a_channel_carries_one_value(tmp_path):
     x = given.x.reshape(30, 16, 2)
     x[:, ::2, 1] = np.nan
     x[0] = np.where(np.arange(2) == 1, np.nan, x[0])
-    spec = dataset.prepare(document(Splits(Part(x, given.y))), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(Part(x, given.y))), tmp_path / "d")
     assert "channel 1 of 2" in spec.notes[0]
 
 
@@ -185,7 +186,7 @@ def test_gaps_do_not_hide_that_a_channel_carries_one_value(tmp_path):
 
 
 def test_a_set_without_parts_becomes_60_20_20_stratified(tmp_path):
-    spec = dataset.prepare(document(Splits(part(150))), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(part(150))), tmp_path / "d")
     assert spec.sizes == {"train": 90, "val": 30, "test": 30}
     for name, each in (("train", 30), ("val", 10), ("test", 10)):
         assert np.unique(stored(tmp_path / "d", f"{name}_y"), return_counts=True)[1].tolist() == [each] * 3
@@ -194,19 +195,19 @@ def test_a_set_without_parts_becomes_60_20_20_stratified(tmp_path):
 
 
 def test_a_test_part_stays_whole_and_a_fifth_of_training_is_val(tmp_path):
-    spec = dataset.prepare(document(Splits(part(100), test=part(40, 1000))), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(part(100), test=part(40, 1000))), tmp_path / "d")
     assert spec.sizes == {"train": 80, "val": 20, "test": 40}
     assert stored(tmp_path / "d", "test_x").ravel().tolist() == list(range(1000, 1040))
 
 
 def test_of_a_time_line_the_latest_is_the_test_part_and_what_came_before_it_val(tmp_path):
     splits = Timeline(part(150))
-    spec = dataset.prepare(document(splits, split={"seed": 3}), tmp_path / "d")
+    spec = prepare.prepare(document(splits, split={"seed": 3}), tmp_path / "d")
     assert spec.sizes == {"train": 90, "val": 30, "test": 30}
     for name, start, end in (("train", 0, 90), ("val", 90, 120), ("test", 120, 150)):
         assert stored(tmp_path / "d", f"{name}_x").ravel().tolist() == list(range(start, end))
     given = Timeline(part(100), test=part(40, 1000))
-    dataset.prepare(document(given), tmp_path / "e")
+    prepare.prepare(document(given), tmp_path / "e")
     assert stored(tmp_path / "e", "val_x").ravel().tolist() == list(range(80, 100))
     rare = Timeline(Part(rows(150), np.array(["a", "b"] * 40 + ["a"] * 70)))
     assert "part val: holds no example of class 'b'" in failure(document(rare), tmp_path / "f")
@@ -218,27 +219,27 @@ def test_folds_of_a_time_line_walk_forward(tmp_path):
         DataError,
         match=r"stratified trains on what comes after the examples it validates\. Expected strategy: walk_forward",
     ):
-        dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3))
-    dataset.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3, strategy="walk_forward"))
+        prepare.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3))
+    prepare.prepare(document(splits), tmp_path / "d", evaluation=Evaluation(folds=3, strategy="walk_forward"))
     assert stored(tmp_path / "d", "test_x").ravel().tolist() == list(range(120, 150))
 
 
 def test_class_names_that_look_alike_are_one_class_in_every_part(tmp_path):
     train = Part(rows(20), np.array(["e\u0301", "b "] * 10))
-    spec = dataset.prepare(document(Splits(train, test=Part(rows(2), np.array(["\u00e9", "b"])))), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(train, test=Part(rows(2), np.array(["\u00e9", "b"])))), tmp_path / "d")
     assert spec.classes == ("b", "\u00e9")
 
 
 def test_a_val_part_stays_whole_too(tmp_path):
     splits = Splits(part(100), val=part(10, 500), test=part(40, 1000))
-    assert dataset.prepare(document(splits), tmp_path / "d").sizes == {"train": 100, "val": 10, "test": 40}
+    assert prepare.prepare(document(splits), tmp_path / "d").sizes == {"train": 100, "val": 10, "test": 40}
     splits = Splits(part(100), val=part(10, 500))
-    assert dataset.prepare(document(splits), tmp_path / "e").sizes == {"train": 80, "val": 10, "test": 20}
+    assert prepare.prepare(document(splits), tmp_path / "e").sizes == {"train": 80, "val": 10, "test": 20}
 
 
 def test_examples_keep_their_targets(tmp_path):
     y = np.array([f"c{i % 7}" for i in range(210)])
-    spec = dataset.prepare(document(Splits(Part(rows(210), y)), limit={"train": 70}), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(Part(rows(210), y)), limit={"train": 70}), tmp_path / "d")
     for name in ("train", "val", "test"):
         x, index = stored(tmp_path / "d", f"{name}_x").ravel(), stored(tmp_path / "d", f"{name}_y")
         assert [spec.classes[i] for i in index] == [f"c{int(i) % 7}" for i in x]
@@ -246,7 +247,7 @@ def test_examples_keep_their_targets(tmp_path):
 
 def test_the_fractions_and_the_seed_are_the_users(tmp_path):
     def of(name, **split):
-        spec = dataset.prepare(document(Splits(part(100)), split=split), tmp_path / name)
+        spec = prepare.prepare(document(Splits(part(100)), split=split), tmp_path / name)
         return spec.sizes, stored(tmp_path / name, "train_x").ravel().tolist()
 
     assert of("a", val=0.1, test=0.3)[0] == {"train": 60, "val": 10, "test": 30}
@@ -256,7 +257,7 @@ def test_the_fractions_and_the_seed_are_the_users(tmp_path):
 
 def test_targets_without_classes_are_split_as_well(tmp_path):
     splits = Splits(Part(rows(50), np.linspace(0, 1, 50)))
-    spec = dataset.prepare(document(splits, task=Numbers()), tmp_path / "d")
+    spec = prepare.prepare(document(splits, task=Numbers()), tmp_path / "d")
     assert spec.sizes == {"train": 30, "val": 10, "test": 10}
     assert stored(tmp_path / "d", "train_y").dtype == np.float32
 
@@ -264,14 +265,14 @@ def test_targets_without_classes_are_split_as_well(tmp_path):
 def test_limits_hold_for_each_part_and_keep_the_shares(tmp_path):
     y = np.array(["a"] * 800 + ["b"] * 200)
     doc = document(Splits(Part(rows(1000), y)), limit={"train": 100, "test": 50})
-    spec = dataset.prepare(doc, tmp_path / "d")
+    spec = prepare.prepare(doc, tmp_path / "d")
     assert spec.sizes == {"train": 100, "val": 200, "test": 50}
     assert np.bincount(stored(tmp_path / "d", "train_y")).tolist() == [80, 20]
 
 
 @pytest.mark.parametrize("limit", [88, 89, 90, 91, 10_000])
 def test_a_limit_may_leave_out_less_than_an_example_per_class(tmp_path, limit):
-    spec = dataset.prepare(document(Splits(part(150)), limit={"train": limit}), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(part(150)), limit={"train": limit}), tmp_path / "d")
     assert spec.sizes["train"] == min(limit, 90)
 
 
@@ -304,7 +305,7 @@ def test_a_set_too_small_to_be_split(tmp_path):
 
 
 def test_preprocessing_is_learned_from_the_training_part_only(tmp_path):
-    spec = dataset.prepare(document(Splits(part(90), test=part(30, 10_000))), tmp_path / "d")
+    spec = prepare.prepare(document(Splits(part(90), test=part(30, 10_000))), tmp_path / "d")
     (seen,) = Plain.seen
     np.testing.assert_array_equal(seen, stored(tmp_path / "d", "train_x"))
     assert len(seen) == 72
@@ -316,44 +317,44 @@ def test_preprocessing_is_learned_from_the_training_part_only(tmp_path):
 )
 def test_bytes_stay_bytes_and_all_else_is_float32(tmp_path, given, kept):
     content = part(60)
-    dataset.prepare(document(Splits(Part((content.x % 2).astype(given), content.y))), tmp_path / "d")
+    prepare.prepare(document(Splits(Part((content.x % 2).astype(given), content.y))), tmp_path / "d")
     assert stored(tmp_path / "d", "train_x").dtype == kept
     assert stored(tmp_path / "d", "train_y").dtype == np.int32
 
 
 def test_the_spec_is_read_back_as_it_was(tmp_path):
-    spec = dataset.prepare(document(Splits(part(60))), tmp_path / "deep/er/d")
-    assert dataset.load_spec(tmp_path / "deep/er/d") == spec
+    spec = prepare.prepare(document(Splits(part(60))), tmp_path / "deep/er/d")
+    assert prepare.load_spec(tmp_path / "deep/er/d") == spec
     assert spec.folder == str((tmp_path / "deep/er/d").resolve())
     assert (spec.name, spec.shape, spec.classes) == ("toy", (1,), ("a", "b", "c"))
     (tmp_path / "deep/er/d").rename(tmp_path / "moved")
-    assert dataset.load_spec(tmp_path / "moved").folder == str(tmp_path / "moved")
+    assert prepare.load_spec(tmp_path / "moved").folder == str(tmp_path / "moved")
 
 
 def test_preparing_twice_is_the_same_and_leaves_the_files_alone(tmp_path):
     doc = document(Splits(part(60)))
-    first = dataset.prepare(doc, tmp_path / "d")
+    first = prepare.prepare(doc, tmp_path / "d")
     inode = (tmp_path / "d/train_x.npy").stat().st_ino
-    assert dataset.prepare(doc, tmp_path / "d") == first
+    assert prepare.prepare(doc, tmp_path / "d") == first
     assert (tmp_path / "d/train_x.npy").stat().st_ino == inode
-    assert dataset.prepare(doc, tmp_path / "e").digest == first.digest
+    assert prepare.prepare(doc, tmp_path / "e").digest == first.digest
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d", "e"]
 
 
 def test_of_several_writers_one_wins_and_all_agree(tmp_path):
     doc = document(Splits(part(60)))
     with ThreadPoolExecutor(8) as pool:
-        specs = list(pool.map(lambda _: dataset.prepare(doc, tmp_path / "d"), range(16)))
+        specs = list(pool.map(lambda _: prepare.prepare(doc, tmp_path / "d"), range(16)))
     assert all(spec == specs[0] for spec in specs)
     assert [p.name for p in tmp_path.iterdir()] == ["d"]
 
 
 def test_another_preparation_replaces_the_folder_under_open_maps(tmp_path):
-    before = dataset.prepare(document(Splits(part(60))), tmp_path / "d")
+    before = prepare.prepare(document(Splits(part(60))), tmp_path / "d")
     held = stored(tmp_path / "d", "train_x")
     content = held.tolist()
-    after = dataset.prepare(document(Splits(part(90))), tmp_path / "d")
-    assert dataset.load_spec(tmp_path / "d") == after != before
+    after = prepare.prepare(document(Splits(part(90))), tmp_path / "d")
+    assert prepare.load_spec(tmp_path / "d") == after != before
     assert held.tolist() == content
     assert [p.name for p in tmp_path.iterdir()] == ["d"]
 
@@ -368,25 +369,25 @@ def test_the_digest_knows_values_split_classes_and_types(tmp_path):
         document(Splits(base), split={"seed": 1}),
         document(Splits(base), limit={"train": 30}),
     ]
-    digests = [dataset.prepare(doc, tmp_path / str(i)).digest for i, doc in enumerate(documents)]
+    digests = [prepare.prepare(doc, tmp_path / str(i)).digest for i, doc in enumerate(documents)]
     for i, other in enumerate((changed, renamed, part(60, dtype="uint8"))):
-        digests.append(dataset.prepare(document(Splits(other)), tmp_path / f"o{i}").digest)
+        digests.append(prepare.prepare(document(Splits(other)), tmp_path / f"o{i}").digest)
     assert len(set(digests)) == 6
     assert all(len(digest) == 64 for digest in digests)
-    assert dataset.prepare(document(Splits(base)), tmp_path / "again").digest == digests[0]
+    assert prepare.prepare(document(Splits(base)), tmp_path / "again").digest == digests[0]
 
 
 def test_the_digest_does_not_depend_on_the_byte_order_of_the_machine(tmp_path):
-    from automl.data import _store
+    from automl.data import store
 
     little = {name: Part(rows(3, dtype="<f4"), np.arange(3, dtype="<i4")) for name in ("train", "val", "test")}
     big = {name: Part(p.x.astype(">f4"), p.y.astype(">i4")) for name, p in little.items()}
-    assert _store.digest(little, ("a",)) == _store.digest(big, ("a",))
+    assert store.digest(little, ("a",)) == store.digest(big, ("a",))
 
 
 def test_a_digest_that_differs_is_refused(tmp_path):
-    good = dataset.prepare(document(Splits(part(60))), tmp_path / "d").digest
-    assert dataset.prepare(document(Splits(part(60)), digest=good), tmp_path / "d").digest == good
+    good = prepare.prepare(document(Splits(part(60))), tmp_path / "d").digest
+    assert prepare.prepare(document(Splits(part(60)), digest=good), tmp_path / "d").digest == good
     message = failure(document(Splits(part(90)), digest=good), tmp_path / "e")
     assert f"toy: the data is not what it was. Expected SHA-256 {good}; received " in message
     assert not (tmp_path / "e").exists()
@@ -400,7 +401,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "save", full_disk)
     with pytest.raises(OSError, match="No space"):
-        dataset.prepare(document(Splits(part(60))), tmp_path / "d")
+        prepare.prepare(document(Splits(part(60))), tmp_path / "d")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -420,17 +421,17 @@ def test_arrays_that_cannot_be_used(tmp_path, splits, said):
 
 def test_a_folder_without_a_whole_set(tmp_path):
     with pytest.raises(DataError, match=r"holds no prepared data. Expected the file spec\.json"):
-        dataset.load_spec(tmp_path)
-    dataset.prepare(document(Splits(part(60))), tmp_path / "d")
+        prepare.load_spec(tmp_path)
+    prepare.prepare(document(Splits(part(60))), tmp_path / "d")
     (tmp_path / "d/val_y.npy").unlink()
     with pytest.raises(DataError, match=r"the file val_y\.npy is missing"):
-        dataset.load_spec(tmp_path / "d")
+        prepare.load_spec(tmp_path / "d")
     whole = (tmp_path / "d/spec.json").read_text()
     letters = json.dumps({**json.loads(whole), "classes": "abc"})
     for text in ("", "[]", "{}", '{"shape": 1}', "\x00", letters):
         (tmp_path / "d/spec.json").write_text(text)
         with pytest.raises(DataError, match="cannot be read as a description"):
-            dataset.load_spec(tmp_path / "d")
+            prepare.load_spec(tmp_path / "d")
 
 
 # --- documents ----------------------------------------------------------------------------------------------------
@@ -454,14 +455,14 @@ def test_a_wrong_document_is_refused(fields):
 
 
 def test_every_field_of_a_document_says_what_it_is():
-    for model in (DataDocument, dataset.Split, dataset.Limit):
+    for model in (DataDocument, prepare.Split, prepare.Limit):
         for name, field in model.model_fields.items():
             assert field.description, name
 
 
 def test_documents_are_checked_without_heavy_libraries():
     heavy = ("numpy", "sklearn", "pandas", "keras", "tensorflow", "mlflow")
-    code = f"import sys, automl.dataset; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, automl.data.prepare; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -493,15 +494,15 @@ def test_a_shipped_document_is_valid_and_a_dump_is_one_again(name):
 @needs_members
 def test_the_spec_carries_input_and_task_as_they_were_declared(tmp_path):
     declared = {"input": {"image": {"scale": "unit"}}, "task": {"classification": {"class_weights": "balanced"}}}
-    spec = dataset.prepare(DataDocument.model_validate(shipped("digits") | declared), tmp_path / "d")
-    assert dataset.load_spec(tmp_path / "d") == spec
+    spec = prepare.prepare(DataDocument.model_validate(shipped("digits") | declared), tmp_path / "d")
+    assert prepare.load_spec(tmp_path / "d") == spec
     assert inputs.of(spec) == inputs.registry.read(declared["input"])
     assert tasks.of(spec) == tasks.registry.read(declared["task"])
 
 
 @needs_members
 def test_digits_are_prepared(tmp_path):
-    spec = dataset.prepare(DataDocument.model_validate(shipped("digits")), tmp_path / "d")
+    spec = prepare.prepare(DataDocument.model_validate(shipped("digits")), tmp_path / "d")
     assert spec.sizes == {"train": 1079, "val": 359, "test": 359}
     assert (spec.input, spec.task, spec.shape) == ("image", "classification", (8, 8, 1))
     assert spec.classes == tuple("0123456789")
@@ -522,7 +523,7 @@ def test_digits_are_prepared(tmp_path):
     ],
 )
 def test_a_shipped_set_is_prepared(tmp_path, name, sizes, shape, classes):
-    spec = dataset.prepare(DataDocument.model_validate(shipped(name)), tmp_path / "d", SHARED)
+    spec = prepare.prepare(DataDocument.model_validate(shipped(name)), tmp_path / "d", SHARED)
     assert tuple(spec.sizes.values()) == sizes
     assert spec.shape == shape
     assert len(spec.classes) == classes

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from jsonschema import Draft7Validator
 from pydantic import Field
 
-from automl import blocks, data, document, experiment, inputs, oracles, shelf, tasks
+from automl import blocks, document, experiment, inputs, oracles, shelf, sources, tasks
 from automl.authoring import editor
 from automl.authoring.editor.describe import in_words, paragraphs
 from automl.cli import main
@@ -89,7 +89,7 @@ def test_every_member_is_known_with_its_fields(schemas, registry):
     assert keyed
 
 
-@pytest.mark.parametrize("registry", [data.registry, inputs.registry, tasks.registry])
+@pytest.mark.parametrize("registry", [sources.registry, inputs.registry, tasks.registry])
 def test_every_member_of_a_data_document_is_known(schemas, registry):
     for kind in SHELVES:
         assert any(set(registry) == set(each.get("properties", ())) for each in mappings(schemas[kind]))

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-from automl import pipeline
-from automl.feed import Feed, order
+from automl.data import tf_pipeline
+from automl.data.feed import Feed, order
 from automl.records import DataSpec
 
 ROOT = Path(__file__).parents[2]
@@ -236,7 +236,7 @@ import json, sys, threading
 from pathlib import Path
 import keras
 import numpy as np
-from automl.feed import Feed
+from automl.data.feed import Feed
 from automl.records import DataSpec
 
 class Index:
@@ -325,9 +325,9 @@ def doubled(batch: Any, generator: np.random.Generator) -> Any:
     "fields", [{}, {"seed": SEED}, {"seed": SEED, "mix": doubled}], ids=["stored", "shuffled", "mixed"]
 )
 def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, monkeypatch, limit_mb, fields):
-    monkeypatch.setattr(pipeline, "LIMIT_MB", limit_mb)
+    monkeypatch.setattr(tf_pipeline, "LIMIT_MB", limit_mb)
     source = feed(tmp_path, weights=np.array([1.0, 2.0, 4.0]), **fields)
-    read = pipeline.of(source)
+    read = tf_pipeline.of(source)
     assert len(read) == len(source)
     for epoch in (0, 1, 7):
         source.set_epoch(epoch)
@@ -341,15 +341,15 @@ def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, monkey
 @tensorflow_only
 def test_no_pipeline_waits_for_its_tuner_when_it_ends(tmp_path):
     """A sleep of the tuner's is as long as the epoch so far, and one end in four waited for it."""
-    assert pipeline.of(feed(tmp_path)).options().autotune.enabled is False
-    assert pipeline.of(feed(tmp_path, seed=SEED)).options().autotune.enabled is False
+    assert tf_pipeline.of(feed(tmp_path)).options().autotune.enabled is False
+    assert tf_pipeline.of(feed(tmp_path, seed=SEED)).options().autotune.enabled is False
 
 
 @tensorflow_only
 @pytest.mark.parametrize("limit_mb", [64, 0])
 def test_a_pipeline_refuses_a_second_epoch_that_it_is_not_told_of(tmp_path, monkeypatch, limit_mb):
-    monkeypatch.setattr(pipeline, "LIMIT_MB", limit_mb)
-    read = pipeline.of(feed(tmp_path, seed=SEED))
+    monkeypatch.setattr(tf_pipeline, "LIMIT_MB", limit_mb)
+    read = tf_pipeline.of(feed(tmp_path, seed=SEED))
     as_batches(read)
     with pytest.raises(Exception, match=r"feed\.clock"):
         as_batches(read)
@@ -358,7 +358,7 @@ def test_a_pipeline_refuses_a_second_epoch_that_it_is_not_told_of(tmp_path, monk
 @pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="of the others")
 def test_the_other_backends_read_the_feed_itself(tmp_path):
     source = feed(tmp_path, seed=SEED)
-    assert pipeline.of(source) is source
+    assert tf_pipeline.of(source) is source
 
 
 def test_what_is_mixed_or_too_large_is_not_held(tmp_path):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from automl import changes, checkup, control, data, document, environment, files, journal, leaderboard, shelf, winner
+from automl import changes, checkup, control, document, environment, files, journal, leaderboard, shelf, sources, winner
 from automl.authoring import sniff
 from automl.blocks import _applications
 from automl.cli import main
@@ -98,7 +98,7 @@ def test_a_name_that_is_no_path_is_cut_in_messages():
 def test_data(kind, source, place):
     path = place(kind, "")
     fields = {"file": path, "target": "y"} if source == "csv" else {"file" if source == "npz" else "folder": path}
-    read = data.registry.get(source).model_validate(fields)
+    read = sources.registry.get(source).model_validate(fields)
     message = said(lambda: read.load(Path.cwd()))
     if kind != "~nosuchuser/file":  # which is looked for as a folder of that name, in vain
         assert TOLD[kind] in message
@@ -108,7 +108,7 @@ def test_data(kind, source, place):
 @pytest.mark.parametrize("kind", ["pipe", "device", "circle", "nowhere", LONG])
 def test_files_in_a_folder_of_series(kind, place):
     place(kind, "_TRAIN.ts")
-    read = data.registry.get("ts").model_validate({"folder": ".", "name": kind})
+    read = sources.registry.get("ts").model_validate({"folder": ".", "name": kind})
     assert f"_TRAIN.ts is missing: {TOLD[kind]}" in said(lambda: read.load(Path.cwd())).replace("...", "_TRAIN.ts")
 
 
@@ -188,4 +188,4 @@ def test_the_place_of_all_data(kind, place, monkeypatch):
     monkeypatch.setenv("AUTOML_DATA", place(kind, ""))
     assert checkup._data()["ok"] is False
     with pytest.raises(AutomlError):
-        data.registry.get("idx").model_validate({"folder": "mnist"}).load(None)
+        sources.registry.get("idx").model_validate({"folder": "mnist"}).load(None)

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from automl import dataset, model, pipeline
-from automl.dataset import DataDocument
+from automl import model
+from automl.data import prepare, tf_pipeline
+from automl.data.prepare import DataDocument
 from automl.fitting import Fitting
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,7 @@ def fitting(folder: Path, **training: Any) -> Fitting:
         "training": {"batch_size": 16, "optimizer": {"adam": {}}, **training},
         "data": {"task": "classification"},
     }
-    return Fitting(document, dataset.prepare(read, folder / "prepared"), 5, "val_accuracy", "max")
+    return Fitting(document, prepare.prepare(read, folder / "prepared"), 5, "val_accuracy", "max")
 
 
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="the others have made all variables by then")
@@ -44,7 +45,7 @@ def test_a_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(network, "compute_loss", counted)
     train = one.feed("train")
-    parts = pipeline.of(train), pipeline.of(one.feed("val"))
+    parts = tf_pipeline.of(train), tf_pipeline.of(one.feed("val"))
     network.fit(parts[0], validation_data=parts[1], epochs=3, callbacks=[train.clock()], shuffle=False, verbose=0)
     assert traced == [True, False]
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl import dataset, experiment, tasks
-from automl.data.csv import Csv
-from automl.dataset import DataDocument
+from automl import experiment, tasks
+from automl.data import prepare
+from automl.data.feed import Feed, targets
+from automl.data.prepare import DataDocument
 from automl.errors import ConfigError, DataError
 from automl.evaluation import Evaluation
-from automl.feed import Feed, targets
 from automl.records import DataSpec, Splits, Timeline
+from automl.sources.csv import Csv
 
 SIZE = 60
 
@@ -28,8 +29,8 @@ def document(folder: Path, **source: Any) -> DataDocument:
     return DataDocument.model_validate(written)
 
 
-def prepare(folder: Path, source: Any = None, **evaluation: Any) -> DataSpec:
-    return dataset.prepare(document(folder, **(source or {})), folder / "d", None, Evaluation(**evaluation))
+def prepared(folder: Path, source: Any = None, **evaluation: Any) -> DataSpec:
+    return prepare.prepare(document(folder, **(source or {})), folder / "d", None, Evaluation(**evaluation))
 
 
 def numbers(spec: DataSpec, part: str) -> list[int]:
@@ -43,7 +44,7 @@ def sides(spec: DataSpec, folds: int) -> list[tuple[set[int], set[int]]]:
 
 
 def test_folds_take_turns_and_leave_the_test_part_alone(tmp_path: Path) -> None:
-    spec = prepare(tmp_path, folds=4)
+    spec = prepared(tmp_path, folds=4)
     assert spec.sizes == {"train": 48, "val": 0, "test": 12}
     every, test = set(numbers(spec, "train")), set(numbers(spec, "test"))
     assert every | test == set(range(SIZE))
@@ -58,7 +59,7 @@ def test_folds_take_turns_and_leave_the_test_part_alone(tmp_path: Path) -> None:
 
 
 def test_preprocessing_is_learned_from_what_trains_a_fold(tmp_path: Path) -> None:
-    spec = prepare(tmp_path, folds=4)
+    spec = prepared(tmp_path, folds=4)
     for fold in range(4):
         seen = spec.at(fold)
         rows = np.array(numbers(seen, "train"))
@@ -68,7 +69,7 @@ def test_preprocessing_is_learned_from_what_trains_a_fold(tmp_path: Path) -> Non
 
 
 def test_a_training_part_is_shuffled_within_its_fold(tmp_path: Path) -> None:
-    spec = prepare(tmp_path, folds=3).at(1)
+    spec = prepared(tmp_path, folds=3).at(1)
     feed = Feed(spec, "train", tasks.registry.read("classification"), 5, seed=3)
     epochs = []
     for epoch in range(2):
@@ -80,7 +81,7 @@ def test_a_training_part_is_shuffled_within_its_fold(tmp_path: Path) -> None:
 
 
 def test_what_belongs_together_stays_together(tmp_path: Path) -> None:
-    spec = prepare(tmp_path, {"group": "speaker"}, folds=3, strategy="group")
+    spec = prepared(tmp_path, {"group": "speaker"}, folds=3, strategy="group")
     test = {row // 5 for row in numbers(spec, "test")}
     for train, val in sides(spec, 3):
         speakers = [{row // 5 for row in rows} for rows in (train, val)]
@@ -90,7 +91,7 @@ def test_what_belongs_together_stays_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("strategy", ["stratified", "group", "walk_forward"])
 def test_no_strategy_splits_a_declared_group(tmp_path: Path, strategy: str) -> None:
-    spec = prepare(tmp_path, {"group": "speaker"}, folds=3, strategy=strategy)
+    spec = prepared(tmp_path, {"group": "speaker"}, folds=3, strategy=strategy)
     test = {row // 5 for row in numbers(spec, "test")}
     for train, val in sides(spec, 3):
         speakers = [{row // 5 for row in rows} for rows in (train, val)]
@@ -103,7 +104,7 @@ def test_groups_that_run_through_all_of_the_time_leave_no_place_to_cut(tmp_path:
     lines = [f"{row},0,{'abc'[row % 3]},speaker {row % 2}" for row in range(SIZE)]
     (tmp_path / "t.csv").write_text("\n".join(["row,b,kind,speaker", *lines]))
     with pytest.raises(DataError, match="its time line cannot be cut into 2: a cut may not fall within a group"):
-        dataset.prepare(doc, tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
+        prepare.prepare(doc, tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
 
 
 def test_folds_along_the_time_line_that_groups_make_uneven_are_refused(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_folds_along_the_time_line_that_groups_make_uneven_are_refused(tmp_path:
     (tmp_path / "test.csv").write_text("row,b,kind,speaker\n1,0,a,x\n2,0,b,y\n3,0,c,z")
     walk = Evaluation(folds=3, strategy="walk_forward")
     with pytest.raises(DataError) as caught:
-        dataset.prepare(doc, tmp_path / "d", None, walk)
+        prepare.prepare(doc, tmp_path / "d", None, walk)
     assert "cannot be cut into 3 folds without splitting what belongs together: a cut may not" in str(caught.value)
     assert "Expected about before the folds: 75, fold 1: 75, fold 2: 75, fold 3: 75 examples; received " in str(
         caught.value
@@ -121,12 +122,12 @@ def test_folds_along_the_time_line_that_groups_make_uneven_are_refused(tmp_path:
     assert "at best. Use fewer folds, or bring more groups" in str(caught.value)
     # Rows of nobody can be cut anywhere.
     (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text().replace("speaker 0\n", "\n"))
-    assert dataset.prepare(doc, tmp_path / "d", None, walk).sizes["train"] == 300
+    assert prepare.prepare(doc, tmp_path / "d", None, walk).sizes["train"] == 300
 
 
 def test_the_test_part_is_the_end_of_the_time_line(tmp_path: Path) -> None:
     """Nothing trains past it: the winner, trained again on all folds, does not either."""
-    spec = prepare(tmp_path, folds=3, strategy="walk_forward")
+    spec = prepared(tmp_path, folds=3, strategy="walk_forward")
     assert numbers(spec, "test") == list(range(48, 60))
     assert numbers(spec, "train") == list(range(48))
 
@@ -144,33 +145,33 @@ def timed(folder: Path) -> DataDocument:
 
 
 def test_a_set_in_the_order_of_time_is_cut_so_without_folds_and_with_them(tmp_path: Path) -> None:
-    spec = dataset.prepare(timed(tmp_path), tmp_path / "d", None)
+    spec = prepare.prepare(timed(tmp_path), tmp_path / "d", None)
     assert [numbers(spec, part) for part in ("train", "val", "test")] == [
         list(range(36)), list(range(36, 48)), list(range(48, 60)),
     ]  # fmt: skip
-    spec = dataset.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
+    spec = prepare.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3, strategy="walk_forward"))
     assert numbers(spec, "test") == list(range(48, 60))
     with pytest.raises(DataError, match="strategy stratified trains on what comes after the examples it validates"):
-        dataset.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3))
+        prepare.prepare(timed(tmp_path), tmp_path / "d", None, Evaluation(folds=3))
 
 
 def test_a_limit_of_the_validation_part_holds_for_each_fold(tmp_path: Path) -> None:
     doc = document(tmp_path, group="speaker")
-    doc = doc.model_copy(update={"limit": dataset.Limit(val=6)})
-    whole = prepare(tmp_path, {"group": "speaker"}, folds=3)
-    spec = dataset.prepare(doc, tmp_path / "e", None, Evaluation(folds=3))
+    doc = doc.model_copy(update={"limit": prepare.Limit(val=6)})
+    whole = prepared(tmp_path, {"group": "speaker"}, folds=3)
+    spec = prepare.prepare(doc, tmp_path / "e", None, Evaluation(folds=3))
     assert spec.digest != whole.digest
     for (train, val), (all_train, all_val) in zip(sides(spec, 3), sides(whole, 3), strict=True):
         assert len(val) == 6
         assert val < all_val
         # What is left out of a fold does not train on it instead: a speaker stays on one side.
         assert train == all_train
-    more = doc.model_copy(update={"limit": dataset.Limit(val=48)})
-    assert dataset.prepare(more, tmp_path / "f", None, Evaluation(folds=3)).digest == whole.digest
+    more = doc.model_copy(update={"limit": prepare.Limit(val=48)})
+    assert prepare.prepare(more, tmp_path / "f", None, Evaluation(folds=3)).digest == whole.digest
 
 
 def test_walking_forward_trains_on_what_came_before(tmp_path: Path) -> None:
-    spec = prepare(tmp_path, folds=3, strategy="walk_forward")
+    spec = prepared(tmp_path, folds=3, strategy="walk_forward")
     before: set[int] = set()
     for train, val in sides(spec, 3):
         assert max(train) < min(val)
@@ -179,13 +180,13 @@ def test_walking_forward_trains_on_what_came_before(tmp_path: Path) -> None:
 
 
 def test_a_set_is_another_one_once_it_is_cut_otherwise(tmp_path: Path) -> None:
-    digests = [prepare(tmp_path, **given).digest for given in ({}, {"folds": 3}, {"folds": 4}, {"folds": 3})]
+    digests = [prepared(tmp_path, **given).digest for given in ({}, {"folds": 3}, {"folds": 4}, {"folds": 3})]
     assert digests[1] == digests[3]
     assert len(set(digests)) == 3
-    assert dataset.load_spec(tmp_path / "d").digest == digests[3]
+    assert prepare.load_spec(tmp_path / "d").digest == digests[3]
     (tmp_path / "d/folds.npy").unlink()
     with pytest.raises(DataError, match=r"folds\.npy is missing"):
-        dataset.load_spec(tmp_path / "d")
+        prepare.load_spec(tmp_path / "d")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_a_set_is_another_one_once_it_is_cut_otherwise(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_cut_is_told(tmp_path: Path, given: dict[str, Any], told: str) -> None:
     with pytest.raises(DataError, match=told) as caught:
-        prepare(tmp_path, **given)
+        prepared(tmp_path, **given)
     assert "\n" not in str(caught.value)
 
 
@@ -208,7 +209,7 @@ def test_a_class_that_a_fold_never_sees_is_told(tmp_path: Path) -> None:
     rows = sorted(lines[1:49], key=lambda line: line.split(",")[2]) + lines[49:]
     (tmp_path / "t.csv").write_text("\n".join([lines[0], *rows]))
     with pytest.raises(DataError, match="is measured on class 'b', which it is not trained on"):
-        dataset.prepare(doc, tmp_path / "d", None, Evaluation(folds=2, strategy="walk_forward"))
+        prepare.prepare(doc, tmp_path / "d", None, Evaluation(folds=2, strategy="walk_forward"))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl import dataset
-from automl.data import _groups
-from automl.dataset import DataDocument
+from automl.data import groups, prepare
+from automl.data.prepare import DataDocument
 from automl.errors import DataError
 from automl.evaluation import Evaluation
 from automl.records import DataSpec
@@ -22,18 +21,18 @@ def table(path: Path, patients: list[str], kinds: str = "ab") -> None:
     path.write_text("\n".join(["row,b,patient,kind", *lines]))
 
 
-def prepare(
+def prepared(
     folder: Path,
     evaluation: Any = None,
     source: Any = None,
     digest: str | None = None,
-    version: int = dataset.VERSION,
+    version: int = prepare.VERSION,
     **split: Any,
 ) -> DataSpec:
     csv = {"file": str(folder / "t.csv"), "target": "kind", "group": "patient", "shape": [2, 1], **(source or {})}
     written = {"name": "t", "source": {"csv": csv}, "input": "series", "task": "classification", "split": split}
     written["digest"] = digest
-    return dataset.prepare(DataDocument.model_validate(written), folder / "d", None, evaluation, version)
+    return prepare.prepare(DataDocument.model_validate(written), folder / "d", None, evaluation, version)
 
 
 def rows(spec: DataSpec, part: str) -> list[int]:
@@ -44,7 +43,7 @@ def rows(spec: DataSpec, part: str) -> list[int]:
 def test_fractions_are_of_examples_though_one_group_is_large(tmp_path: Path, seed: int) -> None:
     patients = ["p0"] * 200 + [f"p{1 + row // 10}" for row in range(90)]
     table(tmp_path / "t.csv", patients)
-    spec = prepare(tmp_path, seed=seed)
+    spec = prepared(tmp_path, seed=seed)
     assert spec.sizes["train"] == 200
     assert sorted(spec.sizes[part] for part in ("val", "test")) == [40, 50]
     sides = [{patients[row] for row in rows(spec, part)} for part in ("train", "val", "test")]
@@ -55,21 +54,21 @@ def test_groups_of_all_sizes_come_near_to_the_fractions_and_keep_the_shares_of_c
     sizes = np.random.default_rng(1).integers(1, 30, 60)
     patients = [f"p{number}" for number, size in enumerate(sizes) for _ in range(size)]
     table(tmp_path / "t.csv", patients, kinds="aaab")
-    spec = prepare(tmp_path, val=0.15, test=0.25)
+    spec = prepared(tmp_path, val=0.15, test=0.25)
     for part, share in (("train", 0.6), ("val", 0.15), ("test", 0.25)):
         assert spec.sizes[part] == pytest.approx(share * len(patients), abs=3)
         y = np.load(Path(spec.folder) / f"{part}_y.npy")
         assert y.mean() == pytest.approx(0.25, abs=0.05)
-    assert rows(spec, "test") != rows(prepare(tmp_path, val=0.15, test=0.25, seed=1), "test")
+    assert rows(spec, "test") != rows(prepared(tmp_path, val=0.15, test=0.25, seed=1), "test")
 
 
 def test_two_groups_are_too_few(tmp_path: Path) -> None:
     table(tmp_path / "t.csv", ["a"] * 50 + ["b"] * 50)
     told = "^t: 2 groups cannot be cut into 3 parts. Expected at least 3, one for each part. Bring more groups"
     with pytest.raises(DataError, match=told):
-        prepare(tmp_path)
+        prepared(tmp_path)
     with pytest.raises(DataError, match="group 'a' alone has 50 of 100 examples"):
-        prepare(tmp_path, Evaluation(folds=5))
+        prepared(tmp_path, Evaluation(folds=5))
 
 
 def test_groups_that_allow_no_such_fractions_are_told_with_the_reason(tmp_path: Path) -> None:
@@ -79,8 +78,8 @@ def test_groups_that_allow_no_such_fractions_are_told_with_the_reason(tmp_path: 
         "examples. Expected about train 60, val 20, test 20 examples; received train 90, val 5, test 5 at best"
     )
     with pytest.raises(DataError, match=told):
-        prepare(tmp_path)
-    assert prepare(tmp_path, val=0.05, test=0.05).sizes == {"train": 90, "val": 5, "test": 5}
+        prepared(tmp_path)
+    assert prepared(tmp_path, val=0.05, test=0.05).sizes == {"train": 90, "val": 5, "test": 5}
 
 
 def test_a_class_in_too_few_groups_is_told(tmp_path: Path) -> None:
@@ -89,36 +88,36 @@ def test_a_class_in_too_few_groups_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"class 'a' stands in too few groups to be split\. Expected at least 3.*received 2"
     ):
-        prepare(tmp_path)
+        prepared(tmp_path)
 
 
 def test_an_empty_id_is_no_group(tmp_path: Path) -> None:
     """A hundred examples without an id would be the largest group of all, in one part."""
     patients = ["" if row % 2 else f"p{row // 20}" for row in range(200)]
     table(tmp_path / "t.csv", patients, kinds="aabb")
-    spec = prepare(tmp_path)
+    spec = prepared(tmp_path)
     assert [spec.sizes[part] for part in ("train", "val", "test")] == [120, 40, 40]
     for part in ("train", "val", "test"):
         assert any(patients[row] == "" for row in rows(spec, part))
-    numbers = _groups.numbered(np.array(["", "a", " ", "b", "a "]))
+    numbers = groups.numbered(np.array(["", "a", " ", "b", "a "]))
     assert len(set(numbers)) == 4
     assert numbers[1] == numbers[4]
-    assert len(set(_groups.numbered(np.array([np.nan, 1.0, np.nan, 1.0])))) == 3
+    assert len(set(groups.numbered(np.array([np.nan, 1.0, np.nan, 1.0])))) == 3
 
 
 def test_files_that_split_a_group_themselves_are_told(tmp_path: Path) -> None:
     table(tmp_path / "t.csv", [f"p{row // 5}" for row in range(60)])
     table(tmp_path / "test.csv", [f"p{11 + row // 5}" for row in range(20)])
     with pytest.raises(DataError, match=r"group 'p11' stands in part train and in part test\. Expected each group"):
-        prepare(tmp_path, source={"test": str(tmp_path / "test.csv")}, seed=1)
+        prepared(tmp_path, source={"test": str(tmp_path / "test.csv")}, seed=1)
     table(tmp_path / "test.csv", [f"q{row // 5}" for row in range(20)])
-    assert prepare(tmp_path, source={"test": str(tmp_path / "test.csv")}).sizes["test"] == 20
+    assert prepared(tmp_path, source={"test": str(tmp_path / "test.csv")}).sizes["test"] == 20
 
 
 def test_folds_count_examples_too(tmp_path: Path) -> None:
     sizes = np.random.default_rng(1).integers(1, 30, 60)
     table(tmp_path / "t.csv", [f"p{number}" for number, size in enumerate(sizes) for _ in range(size)])
-    spec = prepare(tmp_path, Evaluation(folds=5))
+    spec = prepared(tmp_path, Evaluation(folds=5))
     folds = np.bincount(np.load(Path(spec.folder) / "folds.npy"))
     assert folds.max() - folds.min() <= 4
 
@@ -133,8 +132,10 @@ def test_a_group_too_large_for_a_fold_is_told(tmp_path: Path) -> None:
         r"\. Expected about fold 1: 88, .* examples; received fold 1: 200, .*at best\. Use fewer folds, or bring more"
     )
     with pytest.raises(DataError, match=told):
-        prepare(tmp_path, Evaluation(folds=5), brought)
-    assert np.bincount(np.load(Path(prepare(tmp_path, Evaluation(folds=2), brought).folder) / "folds.npy")).max() == 220
+        prepared(tmp_path, Evaluation(folds=5), brought)
+    assert (
+        np.bincount(np.load(Path(prepared(tmp_path, Evaluation(folds=2), brought).folder) / "folds.npy")).max() == 220
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,10 +161,10 @@ def test_a_search_of_the_first_version_goes_on_with_the_parts_it_had(
     """The digests were written by it: those of its journals."""
     table(tmp_path / "t.csv", [f"p{row // 5}" for row in range(120)], kinds="aaab")
     source, measured = {"group": group, "columns": ["row", "b"]}, Evaluation(**evaluation)
-    spec = prepare(tmp_path, measured, source, digest=digest, version=1)
+    spec = prepared(tmp_path, measured, source, digest=digest, version=1)
     assert (spec.digest, spec.version) == (digest, 1)
     with pytest.raises(DataError, match="the data is not what it was"):
-        prepare(tmp_path, measured, source, digest=digest)
+        prepared(tmp_path, measured, source, digest=digest)
 
 
 def test_what_the_first_version_cut_alike_is_the_same_today(tmp_path: Path) -> None:
@@ -173,4 +174,4 @@ def test_what_the_first_version_cut_alike_is_the_same_today(tmp_path: Path) -> N
         (None, "44ca5306461f3192a01fa63295a38c60372bd9a2f504141e7425781114057326"),
         (3, "81c01659933350b758635794178a518d6b702c1a482aea48937e8c9eb43e7fae"),
     ):
-        assert prepare(tmp_path, Evaluation(folds=folds), source, digest=digest).version == 2
+        assert prepared(tmp_path, Evaluation(folds=folds), source, digest=digest).version == 2

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import dataset, environment, experiment, launch, pretrained
+from automl import environment, experiment, launch, pretrained
 from automl.cli import plan
+from automl.data import prepare
 from automl.errors import ConfigError, DataError, SearchError
 from automl.experiment import Experiment
 from automl.journal import Asked, Ended, Finished, Header, Journal
@@ -102,7 +103,7 @@ def test_a_resume_reads_and_cuts_the_data_as_the_version_that_began_the_search(c
 
 def test_a_resume_of_what_was_read_as_today_says_nothing(tmp_path, resumed):
     declared = table(tmp_path, "ab", group="patient")
-    new = dataset.prepare(dataset.DataDocument.model_validate(declared), tmp_path / "d")
+    new = prepare.prepare(prepare.DataDocument.model_validate(declared), tmp_path / "d")
     assert new.digest != GROUPED
     data, said = resumed(new.digest, declared, {}, {"data": {"version": 2}})
     assert (data.digest, said) == (new.digest, [])
@@ -175,7 +176,7 @@ def test_trials_that_could_not_be_built_take_no_place_of_a_new_total(
             journal.append(Ended(number, 1, outcome, 3))  # type: ignore[arg-type]
         journal.append(Finished("completed", "all 2 trials are done", 4, result=result))
     monkeypatch.setattr(environment, "become_driver", lambda _: None)
-    monkeypatch.setattr(dataset, "prepare", lambda *_: SimpleNamespace(notes=()))
+    monkeypatch.setattr(prepare, "prepare", lambda *_: SimpleNamespace(notes=()))
     monkeypatch.setattr(launch, "_drive", lambda read, *_: read.search.trials)
     found = launch.resume("s", Options(home=tmp_path), Watcher(), trials)
     assert found == (trials if goes_on else Summary(**result))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from automl import mixing
 from automl.augmentation import Augmentation
+from automl.data import mixing
 
 NAN = np.nan
 

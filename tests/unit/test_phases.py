@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl import dataset, features, model, phases, room
+from automl import features, model, phases, room
 from automl.alive import Alive
 from automl.blocks.backbone import Backbone
-from automl.dataset import DataDocument
+from automl.data import prepare
+from automl.data.feed import Feed
+from automl.data.prepare import DataDocument
 from automl.environment import FEATURES_VARIABLE
 from automl.errors import Infeasible
 from automl.executors import Message
-from automl.feed import Feed
 from automl.fitting import Fitting
 from automl.recorder import Recorder
 from automl.records import DataSpec, Report, TrialRequest, TrialResult
@@ -65,7 +66,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
     np.savez(folder / "toy.npz", x=x.astype(np.uint8), y=y)
     source = {"npz": {"file": str(folder / "toy.npz"), "x": "x", "y": "y"}}
     given = {"name": "toy", "source": source, "input": "image", "task": "classification"}
-    return dataset.prepare(DataDocument.model_validate(given), folder / "prepared")
+    return prepare.prepare(DataDocument.model_validate(given), folder / "prepared")
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import data, dataset, experiment
+from automl import experiment, sources
 from automl.authoring import sniff
-from automl.data import _table
-from automl.data.image_folder import ImageFolder
-from automl.dataset import DataDocument
+from automl.data import prepare
+from automl.data.prepare import DataDocument
 from automl.document import parse
 from automl.errors import DataError
+from automl.sources import _table
+from automl.sources.image_folder import ImageFolder
 
 RNG = np.random.default_rng(0)
 
@@ -227,7 +228,7 @@ def test_a_date_or_a_rising_number_is_the_order_and_no_feature(tmp_path, when):
     text = sniff.data.write(found, tmp_path, "automl")
     assert "the latest rows by when" in text
     document = DataDocument.model_validate({**parse(text, "t").data, "root": str(tmp_path)})
-    spec = dataset.prepare(document, tmp_path / "prepared")
+    spec = prepare.prepare(document, tmp_path / "prepared")
     assert dict(spec.sizes) == found.sizes == {"train": 60, "val": 20, "test": 20}
     for part, start in (("train", 0), ("val", 60), ("test", 80)):
         x = np.load(tmp_path / "prepared" / f"{part}_x.npy").ravel()
@@ -251,7 +252,7 @@ def test_a_test_table_is_later_or_there_is_no_order(tmp_path, start):
     assert any(told in note for note in found.notes) == (start == 20)
     text = sniff.data.write(found, tmp_path, "automl")
     document = DataDocument.model_validate({**parse(text, "t").data, "root": str(tmp_path)})
-    assert dict(dataset.prepare(document, tmp_path / "prepared").sizes) == found.sizes
+    assert dict(prepare.prepare(document, tmp_path / "prepared").sizes) == found.sizes
 
 
 @pytest.mark.parametrize(("name", "value"), [("patient", "p{}"), ("patient_id", "{}"), ("speakerId", "s{}")])
@@ -263,7 +264,7 @@ def test_who_an_example_belongs_to_is_the_group_and_no_feature(tmp_path, name, v
     text = sniff.data.write(found, tmp_path, "automl")
     assert "what belongs together stays in one part" in text
     document = DataDocument.model_validate({**parse(text, "t").data, "root": str(tmp_path)})
-    assert dict(dataset.prepare(document, tmp_path / "prepared").sizes) == found.sizes
+    assert dict(prepare.prepare(document, tmp_path / "prepared").sizes) == found.sizes
     # Where each row is of another, nothing belongs together.
     rows = [f"{-i},{i % 5},{value.format(i * 7 % 211)},{'ab'[i % 2]}" for i in range(200)]
     assert "group" not in sniff.look(written(tmp_path / "t.csv", f"a,b,{name},label", rows)).fields
@@ -407,7 +408,7 @@ def test_a_column_of_a_single_value_is_named(tmp_path, monkeypatch):
     assert found.notes == ["every feature carries a single value in all rows: there is nothing to learn from"]
     document = parse(sniff.data.write(found, tmp_path, "automl"), "t").data
     with pytest.raises(DataError, match="every value of every training example is the same, column by column"):
-        dataset.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
+        prepare.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
     x = np.column_stack([np.arange(30) * 7 % 5, np.ones(30)])
     (told,) = sniff.look(npz(tmp_path / "u.npz", x=x, y=np.arange(30) % 3)).notes
     assert "column 1 of 2 carries a single value" in told
@@ -430,7 +431,7 @@ def test_labels_are_what_stands_in_the_file(tmp_path, labels):
             "root": str(tmp_path),
         }
     )
-    assert set(dataset.prepare(document, tmp_path / "prepared").classes) == set(labels)
+    assert set(prepare.prepare(document, tmp_path / "prepared").classes) == set(labels)
 
 
 @pytest.mark.parametrize("labels", [("3.8", "3.9", "3.11"), ("1.0", "1.3", "1.7")])
@@ -444,7 +445,7 @@ def test_few_numbers_are_classes_where_the_user_names_the_target(tmp_path, label
     found = sniff.look(path, "label")
     assert found.classes == dict.fromkeys(sorted(labels), 30)
     document = parse(sniff.data.write(found, tmp_path, "automl"), "t").data
-    spec = dataset.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
+    spec = prepare.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
     assert set(spec.classes) == set(labels)
     path = written(tmp_path / "t.csv", "a,b,label", [f"{7 * i % 5},{-i},{i}.5" for i in range(90)])
     assert told in refusal(path, "label")
@@ -605,7 +606,7 @@ def test_zeros_at_one_end_of_most_series_are_offered_as_padding(tmp_path):
     assert "zero_padding" not in parse(text, "t").data["source"]["npz"]
     (line,) = [line for line in text.splitlines() if "# zero_padding: end" in line]
     document = parse(text.replace(line, line.replace("# ", "", 1)), "t").data
-    spec = dataset.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
+    spec = prepare.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
     assert spec.stem["padded"]
     lengths = (~np.isnan(np.load(tmp_path / "prepared" / "train_x.npy"))).sum(axis=(1, 2))
     assert 20 <= lengths.min() < lengths.max() <= 60
@@ -709,7 +710,7 @@ def test_toys_of_the_sources_are_found(tmp_path):
     for kind in ("csv", "npz", "idx", "ts"):
         folder = tmp_path / kind
         folder.mkdir()
-        data.registry.get(kind).toy(folder)
+        sources.registry.get(kind).toy(folder)
         found = sniff.look(folder)
         assert found.kind == kind
         assert found.name == (kind if kind == "idx" else "toy")
@@ -718,7 +719,7 @@ def test_toys_of_the_sources_are_found(tmp_path):
 
 
 def test_series_without_a_test_file(tmp_path):
-    data.registry.get("ts").toy(tmp_path)
+    sources.registry.get("ts").toy(tmp_path)
     (tmp_path / "toy_TEST.ts").unlink()
     found = sniff.look(tmp_path / "toy_TRAIN.ts")
     assert found.fields["name"] == "toy_TRAIN"

@@ -11,11 +11,12 @@ import keras
 import numpy as np
 import pytest
 
-from automl import dataset, tasks
-from automl.dataset import DataDocument
+from automl import tasks
+from automl.data import prepare
+from automl.data.feed import Feed
+from automl.data.prepare import DataDocument
 from automl.evaluation import Evaluation
 from automl.executors import Message
-from automl.feed import Feed
 from automl.recorder import Recorder
 from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult
 from automl.trial import run_refit, run_trial
@@ -32,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
     np.savez(folder / "toy.npz", x=x, y=y)
     document = {"name": "toy", "source": {"npz": {"file": str(folder / "toy.npz"), "x": "x", "y": "y"}}}
     read = DataDocument.model_validate({**document, "input": "image", "task": "classification"})
-    return dataset.prepare(read, folder / "prepared", None, Evaluation(folds=3))
+    return prepare.prepare(read, folder / "prepared", None, Evaluation(folds=3))
 
 
 def request(data: DataSpec, folder: Path, evaluation: dict[str, Any], **given: Any) -> TrialRequest:

@@ -12,11 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from automl import dataset, tasks
+from automl import tasks
 from automl.alive import Alive
-from automl.dataset import DataDocument
+from automl.data import prepare
+from automl.data.feed import Feed
+from automl.data.prepare import DataDocument
 from automl.executors import Message
-from automl.feed import Feed
 from automl.records import DataSpec, Report, TestRequest, TrialRequest, TrialResult
 from automl.trial import CHECKPOINT, run_test, run_trial
 
@@ -41,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
         "task": "classification",
         "split": {"val": 0.25, "test": 0.25, "seed": 0},
     })  # fmt: skip
-    return dataset.prepare(document, folder / "prepared")
+    return prepare.prepare(document, folder / "prepared")
 
 
 def document(optimizer: Any = None, **training: Any) -> dict[str, Any]:

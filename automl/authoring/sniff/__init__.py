@@ -6,7 +6,7 @@ from pathlib import Path
 
 from automl.authoring.sniff import arrays, data, pictures, places, plan, space, table
 from automl.authoring.sniff.found import Found
-from automl.data._places import fault
+from automl.sources._places import fault
 
 __all__ = ["Found", "data", "look", "pictures", "space"]
 

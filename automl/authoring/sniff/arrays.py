@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from automl import data, inputs
+from automl import inputs, sources
 from automl.authoring.sniff import pictures, places
 from automl.authoring.sniff.columns import is_owner
 from automl.authoring.sniff.found import Found
-from automl.data import _arrays, _layout, npz
-from automl.data._places import fault
 from automl.errors import did_you_mean, shorten
 from automl.records import Splits
+from automl.sources import _arrays, _layout, npz
+from automl.sources._places import fault
 
 X_KEYS = (
     "x", "data", "images", "image", "imgs", "series", "signals", "features", "inputs", "input", "samples", "x_data",
@@ -88,7 +88,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
 
 def _loaded(kind: str, source: dict[str, Any], fields: dict[str, Any], why: dict[str, str]) -> tuple[Splits, list[str]]:
     """Loads a set; takes off what float32 cannot hold, where the source has a field for it, and says so."""
-    reads = data.registry.get(kind)
+    reads = sources.registry.get(kind)
     try:
         return reads.model_validate(source).load(None), []
     except _layout.Blurred as error:

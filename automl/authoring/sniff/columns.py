@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from automl.authoring.sniff import when
-from automl.data import _order
-from automl.data._arrays import tidy
-from automl.data._places import fault
-from automl.data._table import CELLS, MISSING, Table
 from automl.errors import DataError, did_you_mean, shorten
+from automl.sources import _order
+from automl.sources._arrays import tidy
+from automl.sources._places import fault
+from automl.sources._table import CELLS, MISSING, Table
 
 TARGETS = ("label", "target", "class", "y")
 """What a target column is called, the likeliest first."""

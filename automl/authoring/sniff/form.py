@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from automl.data._packed import UNPACKING, opened
-from automl.data._places import fault
-from automl.data._table import Table
 from automl.errors import shorten
+from automl.sources._packed import UNPACKING, opened
+from automl.sources._places import fault
+from automl.sources._table import Table
 
 LINES = 200
 """Lines that are looked at."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from automl.data import _layout, _packed
 from automl.evaluation import Strategy
+from automl.sources import _layout, _packed
 
 FOLDERS = ("idx", "image_folder")
 """Sources of a folder alone: the set bears the folder's name."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.data import image_folder
-from automl.data._folders import Files, leading_out, listed
-from automl.data._pictures import read
+from automl.sources import image_folder
+from automl.sources._folders import Files, leading_out, listed
+from automl.sources._pictures import read
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from automl import files
 from automl.authoring.sniff import unread
-from automl.data import _folders, _packed
-from automl.data._places import fault
 from automl.errors import DataError, did_you_mean, shorten
+from automl.sources import _folders, _packed
+from automl.sources._places import fault
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".ts": "ts"}
 """The source that reads a file, by the ending of its name."""

@@ -10,10 +10,10 @@ import numpy as np
 from automl import tasks
 from automl.authoring.sniff.columns import FEW, numeric, whole
 from automl.authoring.sniff.found import Found
-from automl.data import _folds, _split
-from automl.data._places import fault
+from automl.data import folds, split
 from automl.errors import DataError, shorten
 from automl.records import Part, Splits, Timeline
+from automl.sources._places import fault
 
 FRACTIONS = (0.2, 0.25, 0.3)
 """Shares of val and of test, tried in this order: small sets with many classes need larger parts."""
@@ -63,10 +63,10 @@ def _make(found: Found) -> None:
     reasons: list[DataError] = []
     for fraction, limited in product(FRACTIONS, (True, False)):
         try:
-            parts = _split.cut(splits, val=fraction, test=fraction, seed=0, strata=task.strata, name=str(found.path))
+            parts = split.cut(splits, val=fraction, test=fraction, seed=0, strata=task.strata, name=str(found.path))
             limit = _limit(found, parts) if limited else {}
-            parts = _split.limited(parts, limit, 0, task.strata)
-            _split.check_classes(parts, task.strata, str(found.path))
+            parts = split.limited(parts, limit, 0, task.strata)
+            split.check_classes(parts, task.strata, str(found.path))
         except (DataError, ValueError) as error:
             reasons += [error] if isinstance(error, DataError) else []
             continue
@@ -75,7 +75,7 @@ def _make(found: Found) -> None:
         found.split = {**missing, "seed": 0} if missing else {}
         found.strategy = "walk_forward" if isinstance(splits, Timeline) else "stratified"
         if found.sizes["val"] < LEAST:
-            found.folds = next((folds for folds in FOLDS if _can(found, splits, fraction, folds)), None)
+            found.folds = next((many for many in FOLDS if _can(found, splits, fraction, many)), None)
         return
     if len(names) > max(FEW, len(labels) // 10) and whole(labels):
         raise _numeric(found, f"{len(names)} different numbers in {len(labels)} examples")
@@ -91,15 +91,15 @@ def _by_time(found: Found, reason: DataError) -> DataError:
     return DataError(f"{told} If {order!r} is no time but counts rows, call it id.")
 
 
-def _can(found: Found, splits: Splits, fraction: float, folds: int) -> bool:
+def _can(found: Found, splits: Splits, fraction: float, many: int) -> bool:
     """Tells whether the set can be cut into so many folds."""
     strata, name = tasks.registry.read("classification").strata, str(found.path)
     walks = found.strategy == "walk_forward"
     try:
-        parts = _split.cut(splits, val=None, test=fraction, seed=0, strata=strata, name=name, walks=walks)
-        train = _split.limited(parts, found.limit, 0, strata)["train"]
+        parts = split.cut(splits, val=None, test=fraction, seed=0, strata=strata, name=name, walks=walks)
+        train = split.limited(parts, found.limit, 0, strata)["train"]
         rarest = np.unique(np.asarray(strata(train.y)), return_counts=True)[1].min()
-        return bool(rarest >= folds and len(_folds.assigned(train, folds, found.strategy, 0, strata, name)))
+        return bool(rarest >= many and len(folds.assigned(train, many, found.strategy, 0, strata, name)))
     except DataError:
         return False
 

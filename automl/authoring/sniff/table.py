@@ -14,11 +14,11 @@ from automl import inputs
 from automl.authoring.sniff import columns, form, places, when
 from automl.authoring.sniff.columns import Columns
 from automl.authoring.sniff.found import Found
-from automl.data import _layout, _order
-from automl.data._arrays import tidy
-from automl.data._places import fault
-from automl.data._table import Table
 from automl.errors import DataError, shorten
+from automl.sources import _layout, _order
+from automl.sources._arrays import tidy
+from automl.sources._places import fault
+from automl.sources._table import Table
 
 _PIXEL = re.compile(r"(pixel|pix|px)[ _.-]?\d+|\d+x\d+", re.IGNORECASE)
 

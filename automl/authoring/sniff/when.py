@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from automl.data import _order
-from automl.data._table import MISSING
 from automl.errors import shorten
+from automl.sources import _order
+from automl.sources._table import MISSING
 
 if TYPE_CHECKING:
     from automl.authoring.sniff.columns import Columns

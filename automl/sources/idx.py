@@ -17,11 +17,11 @@ import numpy as np
 from pydantic import Field
 
 from automl import environment
-from automl.data import Source
-from automl.data._arrays import named, paired
-from automl.data._places import fault, find
 from automl.errors import DataError
 from automl.records import Part, Splits
+from automl.sources import Source
+from automl.sources._arrays import named, paired
+from automl.sources._places import fault, find
 
 FILES = {"train": "train", "test": "t10k"}
 """The part's name and the first word of its files, as LeCun named them."""

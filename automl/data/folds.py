@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.data import _groups, _time
-from automl.data._places import fault
-from automl.data._split import Strata
+from automl.data import groups, timeline
+from automl.data.split import Strata
 from automl.evaluation import Strategy
 from automl.records import DataSpec, Part
+from automl.sources._places import fault
 
 FILE = "folds.npy"
 
@@ -45,9 +45,9 @@ def assigned(part: Part, folds: int, strategy: Strategy, seed: int, strata: Stra
 
 def _cut(part: Part, folds: int, strategy: Strategy, seed: int, labels: np.ndarray | None, name: str) -> np.ndarray:
     if strategy == "walk_forward":
-        return _time.folds(part, folds, name)
+        return timeline.folds(part, folds, name)
     if part.groups is not None:
-        return _groups.folds(part.groups, folds, seed, labels, name)
+        return groups.folds(part.groups, folds, seed, labels, name)
     if strategy == "group":
         hint = "Name the column with `group` (source csv), or use strategy: stratified"
         raise fault(name, "the set does not say which examples belong together", hint=hint)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.data import _layout
-from automl.data._arrays import not_text
-from automl.data._places import fault
 from automl.errors import DataError, did_you_mean, shorten
+from automl.sources import _layout
+from automl.sources._arrays import not_text
+from automl.sources._places import fault
 
 _MISSING = ("?", "NaN", "nan")
 _KEYS = {

@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 
 from automl import files
-from automl.data import _pictures
-from automl.data._folder_names import sort
-from automl.data._parts import PARTS
-from automl.data._places import fault
 from automl.errors import DataError, did_you_mean, shorten
+from automl.sources import _pictures
+from automl.sources._folder_names import sort
+from automl.sources._parts import PARTS
+from automl.sources._places import fault
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from automl.data._folds import rows
-from automl.mixing import Mix
+from automl.data.folds import rows
+from automl.data.mixing import Mix
 from automl.records import DataSpec
 from automl.tasks import Task
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from automl.feed import Feed
+from automl.data.feed import Feed
 
 LIMIT_MB = 64
 """Largest part that each worker holds; a larger one is read from the memory map that all share."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from automl.data import _groups
-from automl.data._places import fault
+from automl.data import groups
 from automl.records import Part
+from automl.sources._places import fault
 
 HELD = "a cut may not fall within a group, whose examples stand before and after it"
 
@@ -33,7 +33,7 @@ def cut(part: Part, fractions: Mapping[str, float], name: str) -> dict[str, np.n
     bounds = [0, *starts, size]
     shares = np.array([1.0 - sum(fractions.values()), *(fractions[each] for each in parts)])
     if part.groups is not None:
-        _groups.check_sizes(("train", *parts), shares, np.diff(bounds), name, HELD)
+        groups.check_sizes(("train", *parts), shares, np.diff(bounds), name, HELD)
     return {each: np.arange(bounds[place], bounds[place + 1]) for place, each in enumerate(parts, start=1)}
 
 
@@ -58,7 +58,7 @@ def folds(part: Part, count: int, name: str) -> np.ndarray:
         names = ("before the folds:", *(f"fold {number}:" for number in range(1, count + 1)))
         wanted = np.array([size - each * count, *[each] * count]) / size
         hint = "Use fewer folds, or bring more groups"
-        _groups.check_sizes(names, wanted, sizes, name, HELD, wish=f"into {count} folds", hint=hint)
+        groups.check_sizes(names, wanted, sizes, name, HELD, wish=f"into {count} folds", hint=hint)
     found: np.ndarray = np.searchsorted(starts, np.arange(size), side="right").astype(np.int16) - np.int16(1)
     return found
 
@@ -81,7 +81,7 @@ def _places(part: Part) -> np.ndarray:
     rows = np.arange(1, len(part.x))
     able = np.ones(len(rows), bool)
     if part.groups is not None:
-        codes = _groups.numbered(part.groups)
+        codes = groups.numbered(part.groups)
         last = np.zeros(codes.max() + 1, np.intp)
         np.maximum.at(last, codes, np.arange(len(codes)))
         # How far the groups reach that have begun.

@@ -7,10 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
-from automl.data._parts import PARTS
-from automl.data._places import fault
 from automl.errors import shorten
 from automl.records import Part
+from automl.sources._parts import PARTS
+from automl.sources._places import fault
 
 MOST_OFF = 0.5
 """Share of what a part should hold by which it may be larger or smaller, because groups are not split."""

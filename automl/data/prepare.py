@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_serializer, model_validator
 
-from automl import data, inputs, tasks
-from automl.data import Source
+from automl import inputs, sources, tasks
 from automl.errors import DataError, Problem
 from automl.evaluation import Evaluation
 from automl.inputs import Input
 from automl.records import DataSpec, Part, Splits, Timeline
 from automl.registry import Family, Member
+from automl.sources import Source
 from automl.tasks import Task
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class DataDocument(Member):
 
     name: str = Field(description="Name of the set", min_length=1)
     description: str | None = Field(None, description="What it is, in a line")
-    source: Annotated[Source, Family(data.registry)] = Field(description="Where it comes from")
+    source: Annotated[Source, Family(sources.registry)] = Field(description="Where it comes from")
     input: Annotated[Input, Family(inputs.registry)] = Field(description="How examples are read")
     task: Annotated[Task, Family(tasks.registry)] = Field(description="What is learned")
     root: str | None = Field(None, description="Folder that relative paths of the source start from")
@@ -116,13 +116,13 @@ def prepare(
     Raises:
         DataError: The set is missing, unreadable, does not fit its document, or is not the one `digest` names.
     """
-    from automl.data import _folds, _store
+    from automl.data import folds, store
 
     name = document.name
     own = None if document.root is None else Path(document.root)
     is_earlier = version < VERSION
     found = (_read_as_begun if is_earlier else _read)(document, root or own, evaluation or Evaluation(), version)
-    parts, folds = found.parts, found.folds
+    parts = found.parts
     if document.digest not in (None, found.digest):
         raise _bad(
             name,
@@ -146,11 +146,11 @@ def prepare(
         version=version,
         notes=(*found.notes, *_constant(parts["train"].x, name, found.notes)),
     )
-    if folds is not None and evaluation is not None:
-        trains = (_folds.training(folds, fold, evaluation.strategy) for fold in range(evaluation.folds or 0))
+    if found.folds is not None and evaluation is not None:
+        trains = (folds.training(found.folds, fold, evaluation.strategy) for fold in range(evaluation.folds or 0))
         stems = tuple(document.input.fit(parts["train"].x[rows]) for rows in trains)
         spec = replace(spec, stems=stems, strategy=evaluation.strategy)
-    return _store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), folds)
+    return store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), found.folds)
 
 
 def load_spec(folder: Path) -> DataSpec:
@@ -159,9 +159,9 @@ def load_spec(folder: Path) -> DataSpec:
     Raises:
         DataError: The folder holds no prepared data, or only some of its files.
     """
-    from automl.data import _store
+    from automl.data import store
 
-    return _store.read(folder)
+    return store.read(folder)
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,9 @@ class _Read:
 
     @cached_property
     def digest(self) -> str:
-        from automl.data import _store
+        from automl.data import store
 
-        return _store.digest(self.parts, self.classes, self.folds)
+        return store.digest(self.parts, self.classes, self.folds)
 
 
 def _read(document: DataDocument, root: Path | None, evaluation: Evaluation, version: int) -> _Read:
@@ -203,9 +203,9 @@ def _read(document: DataDocument, root: Path | None, evaluation: Evaluation, ver
 
 def _read_as_begun(document: DataDocument, root: Path | None, evaluation: Evaluation, version: int) -> _Read:
     """Reads a set as an earlier version did, in the way that gives its digest; as it is declared, where none does."""
-    from automl.data import _earlier
+    from automl.data import earlier
 
-    for source in _earlier.otherwise(document.source):
+    for source in earlier.otherwise(document.source):
         with contextlib.suppress(DataError):
             found = _read(document.model_copy(update={"source": source}), root, evaluation, version)
             if found.digest == document.digest:
@@ -217,18 +217,18 @@ def _cut(
     document: DataDocument, splits: Splits, evaluation: Evaluation, version: int
 ) -> tuple[dict[str, Part], np.ndarray | None, Sequence[str]]:
     """Returns the parts, limited, which fold each training example validates, where there are folds, and notes."""
-    from automl.data import _earlier, _folds, _split
+    from automl.data import earlier, folds, split
 
-    split, strata, name = document.split, document.task.strata, document.name
+    asked, strata, name = document.split, document.task.strata, document.name
     many, strategy = evaluation.folds, evaluation.strategy
     limits = document.limit.model_dump() if document.limit else {}
     if version < VERSION:
-        parts, folds = _earlier.cut(splits, evaluation, limits, split.val, split.test, split.seed, strata, name)
-        return parts, folds, _earlier.notes(splits, evaluation, limits)
-    val, walks = split.val if many is None else None, strategy == "walk_forward"
-    parts = _split.cut(splits, val=val, test=split.test, seed=split.seed, strata=strata, name=name, walks=walks)
-    parts = _split.limited(parts, limits, split.seed, strata)
-    _split.check_classes(parts, strata, name)
+        parts, found = earlier.cut(splits, evaluation, limits, asked.val, asked.test, asked.seed, strata, name)
+        return parts, found, earlier.notes(splits, evaluation, limits)
+    val, walks = asked.val if many is None else None, strategy == "walk_forward"
+    parts = split.cut(splits, val=val, test=asked.test, seed=asked.seed, strata=strata, name=name, walks=walks)
+    parts = split.limited(parts, limits, asked.seed, strata)
+    split.check_classes(parts, strata, name)
     if many is None:
         return parts, None, ()
     if isinstance(splits, Timeline) and not walks:
@@ -236,8 +236,8 @@ def _cut(
         hint = "The set says when its examples were; if that does not matter, leave `order` out of the source"
         raise _bad(name, what, expected="strategy: walk_forward", hint=hint)
     train = parts["train"]
-    found = _folds.assigned(train, many, strategy, split.seed, strata, name)
-    return parts, _folds.limited(found, limits.get("val"), split.seed, strata(train.y)), ()
+    found = folds.assigned(train, many, strategy, asked.seed, strata, name)
+    return parts, folds.limited(found, limits.get("val"), asked.seed, strata(train.y)), ()
 
 
 def _fields(member: Member) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _fields(member: Member) -> dict[str, Any]:
 
 
 def _checked(part: Part, reader: Input, where: str) -> Part:
-    from automl.data import _arrays
+    from automl.sources import _arrays
 
     x = reader.check(part.x)
     return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where, part.groups)
@@ -257,7 +257,7 @@ def _constant(x: np.ndarray, name: str, notes: Sequence[str]) -> list[str]:
     Raises:
         DataError: All of them do: there is nothing to learn from.
     """
-    from automl.data import _arrays
+    from automl.sources import _arrays
 
     constant = _arrays.constant_channels(x)
     if _arrays.all_alike(x, constant):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.data._places import fault
 from automl.errors import DataError
 from automl.records import Part
+from automl.sources._places import fault
 
 ROWS = 10_000
 """Rows that are looked at at a time."""

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from automl import typed
-from automl.data._folds import FILE as FOLDS
-from automl.data._places import fault
+from automl.data.folds import FILE as FOLDS
 from automl.errors import SearchError
 from automl.records import DataSpec, Part
+from automl.sources._places import fault
 
 PARTS = ("train", "val", "test")
 SPEC = "spec.json"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from automl.data._parts import PARTS
+from automl.sources._parts import PARTS
 
 Sort = Literal["parts", "answers"]
 

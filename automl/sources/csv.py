@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from automl.data import _layout
-from automl.data._arrays import as_stored, paired, tidy
-from automl.data._order import follows, moments
-from automl.data._places import fault, find
-from automl.data._table import Table
 from automl.errors import did_you_mean, shorten
 from automl.records import Part, Splits, Timeline
+from automl.sources import _layout
+from automl.sources._arrays import as_stored, paired, tidy
+from automl.sources._order import follows, moments
+from automl.sources._places import fault, find
+from automl.sources._table import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from automl.data._places import fault
+from automl.sources._places import fault
 
 if TYPE_CHECKING:
     from PIL.Image import Image

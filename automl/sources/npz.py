@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from automl.data import _layout
-from automl.data._arrays import paired, plain_targets
-from automl.data._parts import PARTS
-from automl.data._places import fault, find
 from automl.errors import did_you_mean
 from automl.records import Part, Splits
+from automl.sources import _layout
+from automl.sources._arrays import paired, plain_targets
+from automl.sources._parts import PARTS
+from automl.sources._places import fault, find
 
 _PART = {word: part for part, words in PARTS.items() for word in words}
 _WORDS = "|".join(sorted(_PART, key=len, reverse=True))

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from automl.data import Source, _split
-from automl.data._split import Strata
-from automl.data.csv import Csv
+from automl.data import split
+from automl.data.split import Strata
 from automl.evaluation import Evaluation, Strategy
 from automl.records import Part, Splits
+from automl.sources import Source
+from automl.sources.csv import Csv
 
 
 def otherwise(source: Source) -> list[Source]:
@@ -49,35 +50,35 @@ def cut(
     """Returns the three parts, limited, and which fold each training example validates, where there are folds."""
     many = evaluation.folds
     parts = _parts(splits, val if many is None else None, test, seed, strata, name)
-    parts = _split.limited(parts, limits, seed, strata)
-    _split.check_classes(parts, strata, name)
+    parts = split.limited(parts, limits, seed, strata)
+    split.check_classes(parts, strata, name)
     train = parts["train"]
     return parts, None if many is None else _folds(train, many, evaluation.strategy, seed, strata(train.y))
 
 
 def _parts(splits: Splits, val: float | None, test: float, seed: int, strata: Strata, name: str) -> dict[str, Part]:
     if splits.train.groups is None:
-        return _split.cut(
+        return split.cut(
             Splits(splits.train, splits.val, splits.test), val=val, test=test, seed=seed, strata=strata, name=name
         )
     left, parts = splits.train, {"val": splits.val, "test": splits.test}
     if val is None:
-        left = left if splits.val is None else _split.joined(left, splits.val)
-        parts["val"] = _split.take(left, np.arange(0))
+        left = left if splits.val is None else split.joined(left, splits.val)
+        parts["val"] = split.take(left, np.arange(0))
     size = len(left.x)
     for part, fraction in (("test", test), ("val", val)):
         if parts[part] is None and fraction is not None:
             chosen = _of_groups(left, max(1, round(fraction * size)), seed)
-            parts[part] = _split.take(left, chosen)
-            left = _split.take(left, np.setdiff1d(np.arange(len(left.x)), chosen))
+            parts[part] = split.take(left, chosen)
+            left = split.take(left, np.setdiff1d(np.arange(len(left.x)), chosen))
     return {"train": left, **{part: found for part, found in parts.items() if found is not None}}
 
 
 def _of_groups(part: Part, count: int, seed: int) -> np.ndarray:
     from sklearn.model_selection import GroupShuffleSplit
 
-    split = GroupShuffleSplit(1, test_size=count / len(part.x), random_state=seed)
-    return np.sort(next(split.split(part.x, groups=part.groups))[1])
+    cutter = GroupShuffleSplit(1, test_size=count / len(part.x), random_state=seed)
+    return np.sort(next(cutter.split(part.x, groups=part.groups))[1])
 
 
 def _folds(part: Part, count: int, strategy: Strategy, seed: int, labels: np.ndarray | None) -> np.ndarray:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 import numpy as np
 
-from automl.data._arrays import not_text, tidy
-from automl.data._packed import UNPACKING, opened
-from automl.data._places import fault
 from automl.errors import DataError, shorten
+from automl.sources._arrays import not_text, tidy
+from automl.sources._packed import UNPACKING, opened
+from automl.sources._places import fault
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """Cuts a set into train, val and test, and limits their sizes: seeded, stratified, the same on every machine.
 
-Groups are cut in `_groups`, time lines in `_time`.
+Groups are cut in `groups`, time lines in `timeline`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from automl.data import _groups, _time
-from automl.data._places import fault
+from automl.data import groups, timeline
 from automl.records import Part, Splits, Timeline
+from automl.sources._places import fault
 
 Strata = Callable[[np.ndarray], "np.ndarray | None"]
 """Maps raw targets to a label per example to stratify by, or to None: `Task.strata`."""
@@ -49,16 +49,16 @@ def cut(
         _enough(labels, len(fractions) + 1, name)
     rows: dict[str, np.ndarray] = {}
     if fractions and (walks or isinstance(splits, Timeline)):
-        rows = _time.cut(left, fractions, name)
+        rows = timeline.cut(left, fractions, name)
     elif fractions and left.groups is not None:
-        rows = _groups.cut(left, fractions, seed, labels, name)
+        rows = groups.cut(left, fractions, seed, labels, name)
     elif fractions:
         rows = _drawn(left.y, fractions, seed, strata, name)
     if rows:
         parts |= {part: take(left, chosen) for part, chosen in rows.items()}
         left = take(left, np.setdiff1d(np.arange(len(left.x)), np.concatenate([*rows.values()])))
     found = {"train": left, **{part: content for part, content in parts.items() if content is not None}}
-    _groups.check_apart(found, name)
+    groups.check_apart(found, name)
     return found
 
 
@@ -150,12 +150,12 @@ def _choose(y: np.ndarray, count: int, seed: int, strata: Strata, where: str) ->
 
 def joined(one: Part, other: Part) -> Part:
     """Returns both, one after the other."""
-    groups = None
+    found = None
     if one.groups is not None or other.groups is not None:
         # Examples of a part that names no groups belong to none.
-        each = (_groups.named(part.groups) if part.groups is not None else [""] * len(part.x) for part in (one, other))
-        groups = np.concatenate([*each])
-    return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), groups)
+        each = (groups.named(part.groups) if part.groups is not None else [""] * len(part.x) for part in (one, other))
+        found = np.concatenate([*each])
+    return Part(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), found)
 
 
 def take(part: Part, rows: np.ndarray) -> Part:

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from automl.data import Source
-from automl.data._places import fault
 from automl.errors import DataError
+from automl.sources import Source
+from automl.sources._places import fault
 
 End = Literal["start", "end"]
 

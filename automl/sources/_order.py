@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.data._arrays import tidy
-from automl.data._places import fault
 from automl.errors import shorten
+from automl.sources._arrays import tidy
+from automl.sources._places import fault
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from automl.data import Source
-from automl.data._arrays import named
 from automl.records import Part, Splits
+from automl.sources import Source
+from automl.sources._arrays import named
 
 
 class Sklearn(Source):

@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from automl import files
-from automl.data import Source, _layout
-from automl.data._places import fault, find
-from automl.data._ts_file import TsFile, read_ts
 from automl.records import Part, Splits
+from automl.sources import Source, _layout
+from automl.sources._places import fault, find
+from automl.sources._ts_file import TsFile, read_ts
 
 
 class Ts(Source):

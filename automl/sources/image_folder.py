@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from automl.data import Source, _pictures
-from automl.data._arrays import paired
-from automl.data._folders import Files, listed
-from automl.data._pictures import Range, read
-from automl.data._places import fault, find
 from automl.records import Splits
+from automl.sources import Source, _pictures
+from automl.sources._arrays import paired
+from automl.sources._folders import Files, listed
+from automl.sources._pictures import Range, read
+from automl.sources._places import fault, find
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,0 +1,32 @@
+"""Data sources: one file per source; what they share stands in files with a leading underscore."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+
+from automl.records import Splits
+from automl.registry import Member, Registry
+
+
+class Source(Member):
+    """Where a data set comes from. Fields are what a user writes under `source:` in a data document."""
+
+    @abstractmethod
+    def load(self, root: Path | None) -> Splits:
+        """Reads the whole set.
+
+        Args:
+            root: The folder given by the user for relative paths, or None to look in the usual places.
+
+        Raises:
+            DataError: The set is missing (the message says what to put where), or cannot be read.
+        """
+
+    @classmethod
+    @abstractmethod
+    def toy(cls, folder: Path) -> Source:
+        """Writes a small set of this source's form into `folder` and returns the source that reads it, for tests."""
+
+
+registry: Registry[Source] = Registry("automl.sources", Source, "data source")

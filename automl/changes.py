@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl import document, experiment, files
+from automl import experiment, files
+from automl.document import yaml_text
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import History
@@ -70,7 +71,7 @@ def _reread(named: Mapping[str, Any] | None) -> Experiment | None:
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns the lines in which two documents differ, as a unified diff; none when they agree."""
-    was, is_now = (document.dump(json.loads(json.dumps(each))).splitlines() for each in (before, now))
+    was, is_now = (yaml_text.dump(json.loads(json.dumps(each))).splitlines() for each in (before, now))
     return list(difflib.unified_diff(was, is_now, "when the search began", "now", n=1, lineterm=""))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from automl.document.problems import Problems
 from automl.domains import Choice, Range
 from automl.errors import did_you_mean, shorten
 from automl.nodes import Condition, Param, Tail
-from automl.problems import Problems
 
 MAX_CONDITIONS = 100
 """Conditions of one parameter, those of all that it depends on among them."""

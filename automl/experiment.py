@@ -11,17 +11,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import document, grammar, inputs, overrides, shelf, structure, tasks
+from automl import grammar, inputs, tasks
 from automl.augmentation import Augmentation, is_off
 from automl.conditions import check_continuous
 from automl.data.prepare import DataDocument
-from automl.document import Document
+from automl.document import block_lists, catalog, overrides, yaml_text
+from automl.document.problems import Problems
+from automl.document.wording import in_words
+from automl.document.yaml_text import Document
 from automl.errors import Infeasible, did_you_mean
 from automl.evaluation import Evaluation
 from automl.nodes import Values
 from automl.oracles import Brief
 from automl.points import check_start
-from automl.problems import Problems
 from automl.records import Direction
 from automl.registry import Member, UnknownName, declared
 from automl.schema import Checker
@@ -115,12 +117,12 @@ def load(
     Raises:
         ConfigError: Everything that is wrong with the documents and the options.
     """
-    path = shelf.find(shelf.SPACES, space)
-    read = document.read(path)
+    path = catalog.find(catalog.SPACES, space)
+    read = yaml_text.read(path)
     overrides.require_mapping(read, "a search space", SECTIONS)
     if isinstance(read.data.get("data"), dict):
-        read = replace(read, data={**read.data, "data": _rooted(read.data["data"], path, shelf.SPACES)})
-    read = structure.normalised(_with_data(read, data))
+        read = replace(read, data={**read.data, "data": _rooted(read.data["data"], path, catalog.SPACES)})
+    read = block_lists.normalised(_with_data(read, data))
     for option in options:
         read = overrides.apply(read, option)
         # `--set data=digits` names a data document too.
@@ -145,7 +147,7 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     Raises:
         ConfigError: Everything that is wrong with it.
     """
-    read = structure.normalised(read)
+    read = block_lists.normalised(read)
     problems = Problems(read)
     space = grammar.read(read, problems)
     checker = Checker(space, problems, layers=layers)
@@ -192,7 +194,7 @@ def training(resolved: Mapping[str, Any]) -> Training:
         first = error.errors()[0]
         if first["loc"]:  # a single wrong leaf, which no checked document has
             raise
-        raise Infeasible(f"training: {_said(first)}") from error
+        raise Infeasible(f"training: {in_words(first)}") from error
 
 
 def evaluation(resolved: Mapping[str, Any]) -> Evaluation:
@@ -210,7 +212,7 @@ def epochs(resolved: Mapping[str, Any]) -> int:
 
 def _rooted(content: dict[str, Any], path: Path, kind: str) -> dict[str, Any]:
     """Notes where a user's own document lies: it speaks of files beside it, also once it is part of a trial's."""
-    if path.parent == shelf.folder(kind) or "root" in content:
+    if path.parent == catalog.folder(kind) or "root" in content:
         return content
     return {**content, "root": str(path.absolute().parent)}
 
@@ -220,11 +222,11 @@ def _with_data(read: Document, data: str | None) -> Document:
     named = read.data.get("data") if data is None else data
     if not isinstance(named, str):
         return read
-    path = shelf.find(shelf.DATASETS, named, read.where(("data",)) if data is None else "--data")
-    inner = document.read(path)
+    path = catalog.find(catalog.DATASETS, named, read.where(("data",)) if data is None else "--data")
+    inner = yaml_text.read(path)
     overrides.require_mapping(inner, "a data document", tuple(DataDocument.model_fields))
     content = {"name": path.stem, **inner.data}
-    content = _rooted(content, path, shelf.DATASETS)
+    content = _rooted(content, path, catalog.DATASETS)
     marks = {**read.marks, **{("data", *at): mark for at, mark in inner.marks.items()}}
     return Document({**read.data, "data": content}, read.name, marks)
 
@@ -259,15 +261,10 @@ def _build(model: type[Member], value: Any, problems: Problems, path: tuple[str,
         return model.model_validate(value or {})
     except ValidationError as error:
         for entry in error.errors():
-            problems.add((*path, *entry["loc"]), _said(entry))
+            problems.add((*path, *entry["loc"]), in_words(entry))
     except (ValueError, TypeError) as error:
         problems.add(path, str(error).rstrip("."))
     return None
-
-
-def _said(entry: Any) -> str:
-    """Returns what pydantic says, as a part of a sentence of ours."""
-    return str(entry["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def _search(read: Document) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from automl import structure
 from automl.conditions import ordered
-from automl.document import Document, Path_
+from automl.document import block_lists
+from automl.document.block_lists import VARIANT_KEYS
+from automl.document.problems import Problems
+from automl.document.yaml_text import Document, Path_
 from automl.domains import Range
 from automl.errors import shorten
 from automl.nodes import Condition, Each, Fork, Leaf, Param, Spread, Variant
 from automl.points import with_points
-from automl.problems import Problems
 from automl.ranges import is_domain, only, read_choice, read_domain
 from automl.space import Space
 
@@ -29,7 +30,6 @@ MAX_PARAMS = 10_000
 """Parameters of a space: a document of few lines can ask for a million, with `each`."""
 RESERVED = (*SEARCHED, "search", "evaluation", "data")
 """Names of sections: a block of such a name would share its parameters' names with the section."""
-VARIANT_KEYS = ("one_of", "default", "when", "name")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class _Reader:
         if not isinstance(items, list):
             return items
         read, known = [], set[str]()
-        for index, (item, name) in enumerate(zip(items, structure.names(items), strict=True)):
+        for index, (item, name) in enumerate(zip(items, block_lists.names(items), strict=True)):
             path = (*scope.path, index)
             if len(name) > MAX_NAME:
                 what, legal = "a block's name is too long", f"at most {MAX_NAME} characters"
@@ -100,7 +100,7 @@ class _Reader:
             if name in RESERVED and not scope.name:
                 what = f"a block cannot be named {name!r}, as a section of the document is"
                 self.problems.add(path, what, hint="Give it another `name`")
-            if structure.is_fork(item):
+            if block_lists.is_fork(item):
                 read.append(self.fork(item, scope.into(index, name)))
             elif not isinstance(item, dict) or len(item) != 1:
                 read.append(item)
@@ -159,7 +159,7 @@ class _Reader:
             self.literals[f"{scope.name}.repeat"] = count
         else:
             inner = scope  # `each` follows the nearest repeat around
-        for path, part, items in structure.inner_lists(fields):
+        for path, part, items in block_lists.inner_lists(fields):
             within = replace(inner, name=f"{scope.name}.{part}" if part else scope.name, path=(*scope.path, *path))
             _put(read, path, self.blocks(items, within), fields)
         for key, value in fields.items():
@@ -184,7 +184,7 @@ class _Reader:
                 self.failed.add(scope.name)
             return read
         if isinstance(value, dict):
-            if structure.is_each(value):
+            if block_lists.is_each(value):
                 return self.each(value, scope)
             return {key: self.node(child, scope.into(key)) for key, child in value.items()}
         if isinstance(value, list):

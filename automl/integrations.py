@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl import document, environment, names
+from automl import environment, names
 from automl import tuner_trials as trials
+from automl.document import yaml_text
 from automl.journal import now_ms
 from automl.records import Outcome, TrialResult
 from automl.tracking import Tracker, store
@@ -187,7 +188,7 @@ class MlflowTuner:
                 # MLflow has a parameter keep its first value, and a project that is reloaded may have another total.
                 "automl.trials": self.oracle.max_trials,
             },
-            experiment_yaml=document.dump(space.read.document.data if space else declared),
+            experiment_yaml=yaml_text.dump(space.read.document.data if space else declared),
             dataset=trials.dataset(space, self.project_name, args, given),
             time_ms=now_ms(),
         )

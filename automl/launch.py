@@ -27,7 +27,7 @@ from automl import (
 from automl.cluster import Share, crew
 from automl.control import Wish
 from automl.data import prepare
-from automl.document import Document
+from automl.document.yaml_text import Document
 from automl.environment import LOG, search_folder
 from automl.errors import ConfigError, Problem, SearchError, refused
 from automl.executors import Executor, Run

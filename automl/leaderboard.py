@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl import environment, experiment, names, saved
-from automl.document import Document
+from automl.document.yaml_text import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay

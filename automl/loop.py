@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from automl import budget, document, experiment
+from automl import budget, experiment
 from automl.alive import Alive
 from automl.attempts import Attempts
 from automl.control import Wish
+from automl.document import yaml_text
 from automl.environment import MODEL, trial_folder
 from automl.evaluation import hashed_seed
 from automl.executors import Event, Executor, Run
@@ -182,7 +183,7 @@ class Loop:
         self.executor.submit(self.run, request)
         # At another batch size its epochs begin anew.
         fresh = asked.number in self.attempts.changes and not self.standings.courses[asked.number].costs
-        text = document.dump(request.document)
+        text = yaml_text.dump(request.document)
         self.tracker.trial_started(asked.number, asked.values, text, asked.time, attempt, fresh)
         epochs = request.epochs * self.experiment.evaluation.parts
         self.watcher.trial_started(asked.number, dict(asked.values), epochs)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from automl.document import Path_
+from automl.document.problems import Problems
+from automl.document.yaml_text import Path_
 from automl.domains import Choice, Range
 from automl.errors import did_you_mean, shorten
-from automl.problems import Problems
 from automl.rules import FUNCTIONS, NOT_COMPUTED, NotARule, Rule, parse
 from automl.space import Space
 

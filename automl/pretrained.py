@@ -7,10 +7,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from automl import augmentation, environment, structure
+from automl import augmentation, environment
 from automl.blocks._applications import IMAGENET, WIDE, Unreachable, load
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
+from automl.document import block_lists
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import Experiment
 from automl.flow import Kind
@@ -31,7 +32,7 @@ _NAMED = ("family", "alpha", "weights")
 
 def backbone(document: Mapping[str, Any]) -> Backbone | None:
     """Returns the backbone that the model of a resolved document begins with."""
-    first = next(iter(structure.written_out(document["model"])), None)
+    first = next(iter(block_lists.written_out(document["model"])), None)
     # Read only where it is one: this is asked of every trial.
     if first is None or first.kind != BACKBONE:
         return None
@@ -135,7 +136,7 @@ def frozen(read: Experiment) -> str | None:
 
 def _backbones(space: Space) -> Iterator[Backbone]:
     """Yields the backbones that the first block of a space can be."""
-    if not any(structure.split(item)[0] == BACKBONE for item in space.tree["model"]):
+    if not any(block_lists.split(item)[0] == BACKBONE for item in space.tree["model"]):
         return  # most spaces, whose points need not be walked through
     own = {param.name for param in space.params if param.path[:2] == ("model", 0)}
     needed = own | {condition.name for p in space.params if p.name in own for condition in p.conditions}

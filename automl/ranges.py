@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from automl.document import Path_
+from automl.document.problems import Problems
+from automl.document.yaml_text import Path_
 from automl.domains import MAX_STEPS, Choice, Domain, Range, identity
 from automl.errors import did_you_mean, shorten
-from automl.problems import Problems
 
 RANGE_KEYS = ("min", "max", "step", "log", "default", "each", "when")
 CHOICE_KEYS = ("values", "default", "each", "when")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl import document, experiment, prediction, pretrained, typed
+from automl import experiment, prediction, pretrained, typed
 from automl.data import prepare
-from automl.document import Document
+from automl.document import yaml_text
+from automl.document.yaml_text import Document
 from automl.errors import SearchError
 from automl.experiment import Experiment
 from automl.journal import Asked, Changed, Ended, Event, Finished, Header, Reported, Resumed, Retried, Started, results
@@ -104,7 +105,7 @@ class Retelling:
             case Retried():
                 self._changes[event.number] = event.changes
             case Started():
-                asked, text = self._standings.asked[event.number], document.dump(self.resolved(event.number))
+                asked, text = self._standings.asked[event.number], yaml_text.dump(self.resolved(event.number))
                 self.tracker.trial_started(asked.number, asked.values, text, asked.time, event.attempt)
             case Reported():
                 self.tracker.epoch(event.number, event.epoch, event.metrics, event.time, event.nonfinite)
@@ -140,11 +141,11 @@ class Retelling:
                 **({"automl.pretrained": origins} if origins else {}),
                 **({"automl.cluster": cluster["address"]} if cluster else {}),
             },
-            experiment_yaml=document.dump(read.document.data),
+            experiment_yaml=yaml_text.dump(read.document.data),
             dataset=DatasetInput(
                 name=data.name,
                 digest=data.digest,
-                source=document.dump(read.document.data["data"]["source"]).strip(),
+                source=yaml_text.dump(read.document.data["data"]["source"]).strip(),
                 profile={"shape": list(data.shape), "sizes": dict(data.sizes), "classes": list(data.classes)},
             ),
             time_ms=header.created,

@@ -18,16 +18,16 @@ from automl.annotations import annotated, family_of, is_null, item_of, member_of
 from automl.blocks import Block, registry
 from automl.blocks._chain import Chain
 from automl.blocks._layer import check, is_layer_name
-from automl.document import Path_
+from automl.document.block_lists import is_each, is_fork, split
+from automl.document.problems import Problems
+from automl.document.wording import explain, last
+from automl.document.yaml_text import Path_
 from automl.domains import Choice, Domain, Range
 from automl.errors import did_you_mean, shorten
 from automl.nodes import Each, Fork, Leaf, Param, Spread, Variant
-from automl.problems import Problems
 from automl.ranges import is_domain
 from automl.registry import Family, Member, UnknownName, declared
 from automl.space import Space
-from automl.structure import is_each, is_fork, split
-from automl.wording import explain, last
 
 
 @dataclass

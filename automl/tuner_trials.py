@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl import document
+from automl.document import yaml_text
 from automl.tracking import DatasetInput
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def values(space: SpaceModel | None, trial: Any) -> tuple[dict[str, Any], str]:
     """
     given = dict(trial.hyperparameters.values)
     if space is None:
-        return given, document.dump(given)
+        return given, yaml_text.dump(given)
     added = {name: value for name, value in given.items() if name not in space.read.space.by_name}
     try:
         plain, resolved = space.values(trial.hyperparameters), space.document(trial.hyperparameters)
     except KeyError:  # a parameter that the tuner was not told of before the model is built
-        return added, document.dump(added)
-    return {**plain, **added}, document.dump(resolved)
+        return added, yaml_text.dump(added)
+    return {**plain, **added}, yaml_text.dump(resolved)
 
 
 def numbers(logs: Mapping[str, Any]) -> dict[str, float]:
@@ -94,7 +94,7 @@ def dataset(space: SpaceModel | None, name: str, args: Sequence[Any], given: Map
             return None
         known, source = space.data, space.read.document.data["data"]["source"]
         profile = {"shape": list(known.shape), "sizes": dict(known.sizes), "classes": list(known.classes)}
-        return DatasetInput(known.name, known.digest, document.dump(source).strip(), profile)
+        return DatasetInput(known.name, known.digest, yaml_text.dump(source).strip(), profile)
     digest = hashlib.sha256()
     for piece in _pieces(data):
         if piece is None:

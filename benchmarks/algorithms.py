@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from automl import grammar
-from automl.document import parse
+from automl.document.problems import Problems
+from automl.document.yaml_text import parse
 from automl.errors import MissingExtra
 from automl.oracles import Ask, Brief, Proposer, registry
-from automl.problems import Problems
 from automl.space import Space
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from automl.bounds import MAX_DEPTH
+from automl.document.bounds import MAX_DEPTH
 from automl.errors import ConfigError, Problem
 
 

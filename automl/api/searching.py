@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import document, environment, leaderboard
+from automl import environment, leaderboard
 from automl.api import command
 from automl.api.plain import plain
+from automl.document import yaml_text
 from automl.errors import ConfigError, SearchError
 
 if TYPE_CHECKING:
@@ -241,5 +242,5 @@ def _named(given: str | Path | Mapping[str, Any], draft: Path) -> str:
         content = here | content
     elif isinstance(content.get("data"), dict):
         content = {**content, "data": here | content["data"]}
-    draft.write_text(document.dump(content), encoding="utf-8")
+    draft.write_text(yaml_text.dump(content), encoding="utf-8")
     return str(draft)

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from automl import structure
 from automl.blocks import KINDS, AnyBlock, Block, registry
 from automl.blocks._layer import KerasLayer, is_layer_name
 from automl.blocks._names import added
 from automl.blocks.flatten import Flatten
 from automl.blocks.global_pool import GlobalPool
+from automl.document import block_lists
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
 from automl.registry import UnknownName
@@ -50,10 +50,10 @@ class Chain:
             ValueError: An entry is no block; the message begins with its place.
             Infeasible: They are more than a model can have.
         """
-        if (count := structure.count(items)) > MAX_BLOCKS:
+        if (count := block_lists.count(items)) > MAX_BLOCKS:
             raise Infeasible(f"the model has {count:,} blocks. Expected at most {MAX_BLOCKS:,}, repeats among them")
         places, found = [], []
-        for entry in structure.written_out(items):
+        for entry in block_lists.written_out(items):
             place = f"{root}{entry.place}"
             try:
                 block = _block(entry.kind, entry.fields)

@@ -65,7 +65,7 @@ def emit(rows: Sequence[Row], output: str, title: str | None = None) -> None:
 def emit_object(value: Any, output: str) -> None:
     """Prints one object as JSON or YAML."""
     if output == "yaml":
-        from automl.document import dump
+        from automl.document.yaml_text import dump
 
         click.echo(printable(dump(value)), nl=False)
     else:

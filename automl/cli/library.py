@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 @_output.option
 def spaces(output: str) -> None:
     """List the search spaces that are shipped."""
-    from automl import experiment, shelf
+    from automl import experiment
     from automl.counting import told
+    from automl.document import catalog
 
     rows = []
-    for name in shelf.names(shelf.SPACES):
+    for name in catalog.names(catalog.SPACES):
         read = experiment.load(name)
         rows.append({
             "space": name,
@@ -38,12 +39,12 @@ def spaces(output: str) -> None:
 @_output.option
 def datasets(output: str) -> None:
     """List the data sets that are shipped."""
-    from automl import document, shelf
+    from automl.document import catalog, yaml_text
     from automl.registry import declared
 
     rows = []
-    for name in shelf.names(shelf.DATASETS):
-        data = document.read(shelf.find(shelf.DATASETS, name)).data
+    for name in catalog.names(catalog.DATASETS):
+        data = yaml_text.read(catalog.find(catalog.DATASETS, name)).data
         rows.append({
             "data": name,
             "description": data.get("description", ""),

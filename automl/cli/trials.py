@@ -63,7 +63,7 @@ def _show(facts: dict[str, Any], output: str, table: str) -> None:
         return
     for key, value in facts.items():
         if key == "document":
-            from automl.document import dump
+            from automl.document.yaml_text import dump
 
             _output.say("document:\n" + "\n".join(f"  {line}" for line in dump(value).splitlines()))
         elif isinstance(value, dict) and value:

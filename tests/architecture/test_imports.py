@@ -18,7 +18,7 @@ NAMES = [".".join(file.relative_to(REPO).with_suffix("").parts).removesuffix("._
 LIGHT = (
     "checkup",
     "cli",
-    "dataset",
+    "data",
     "document",
     "domains",
     "environment",
@@ -29,11 +29,9 @@ LIGHT = (
     "journal",
     "leaderboard",
     "oracles",
-    "overrides",
     "records",
     "registry",
     "schema",
-    "shelf",
     "space",
     "tracking",
 )

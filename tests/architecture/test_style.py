@@ -57,11 +57,11 @@ def test_no_drawer_for_odds_and_ends() -> None:
 
 
 def test_shelves_lie_beside_the_code() -> None:
-    from automl import shelf
+    from automl.document import catalog
 
-    for name in (shelf.SPACES, shelf.DATASETS):
-        assert shelf.folder(name) == REPO / name
-        assert shelf.names(name)
+    for name in (catalog.SPACES, catalog.DATASETS):
+        assert catalog.folder(name) == REPO / name
+        assert catalog.names(name)
 
 
 def test_constraints_are_names_and_versions_only() -> None:

@@ -12,12 +12,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from automl.document import parse
+from automl.document.problems import Problems
+from automl.document.yaml_text import parse
 from automl.errors import MissingExtra, SearchError
 from automl.grammar import read
 from automl.journal import Asked, Header, Journal, replay
 from automl.oracles import WAIT, Ask, Brief, Done, Past, Proposer, registry
-from automl.problems import Problems
 
 
 def installed(name):

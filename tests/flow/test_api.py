@@ -15,11 +15,11 @@ from searches import begun, environment, journal_holds, wait_for
 from spaces import QUICK
 
 import automl
-from automl import document
 from automl.api import command, searching
+from automl.document import yaml_text
 from automl.errors import ConfigError, SearchError
 
-SPACE = document.parse(QUICK, "space.yaml").data
+SPACE = yaml_text.parse(QUICK, "space.yaml").data
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from automl import blocks, experiment, oracles, sections, shelf, sources
+from automl import blocks, experiment, oracles, sections, sources
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
 from automl.data.prepare import DataDocument
-from automl.document import MAX_BYTES, MAX_DEPTH, MAX_NODES
+from automl.document import catalog
+from automl.document.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from automl.optimizers import OPTIMIZERS, SGD, Adam
 from automl.sources.csv import Csv
 
@@ -45,8 +46,8 @@ LISTS = {
     "ALGORITHMS": oracles.registry.names(),
     "OPTIMIZERS": OPTIMIZERS.names(),
     "SOURCES": sources.registry.names(),
-    "SPACES": shelf.names(shelf.SPACES),
-    "DATASETS": shelf.names(shelf.DATASETS),
+    "SPACES": catalog.names(catalog.SPACES),
+    "DATASETS": catalog.names(catalog.DATASETS),
 }
 METRICS = "val_accuracy, val_f1, val_auc, val_loss"
 
@@ -863,7 +864,7 @@ def test_a_program_says_one_line_and_imports_nothing_heavy(line, expected, tmp_p
         "import automl.cli\n"
         "automl.cli.main()\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(shelf.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(catalog.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-c", code, *shlex.split(line)], capture_output=True, text=True, check=False, env=environment
     )

@@ -19,9 +19,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import automl
-from automl import blocks, shelf
+from automl import blocks
 from automl.cli import main
-from automl.document import parse
+from automl.document import catalog
+from automl.document.yaml_text import parse
 
 VERBS = main.list_commands(click.Context(main))
 BACKENDS = ("keras", "tensorflow", "jax", "torch")
@@ -132,14 +133,14 @@ def test_a_misspelt_verb_is_answered_with_the_nearest(verb, meant):
 
 
 def test_validate_imports_no_backend():
-    modules, exit_code = imported_by(*(f"validate {name} --data digits" for name in shelf.names(shelf.SPACES)))
+    modules, exit_code = imported_by(*(f"validate {name} --data digits" for name in catalog.names(catalog.SPACES)))
     assert exit_code == 0
     assert not {*BACKENDS, "keras_tuner", "mlflow"} & set(modules)
 
 
-@pytest.mark.parametrize("name", shelf.names(shelf.SPACES))
+@pytest.mark.parametrize("name", catalog.names(catalog.SPACES))
 def test_shipped_spaces_are_valid_by_name_and_by_path(name):
-    path = shelf.find(shelf.SPACES, name)
+    path = catalog.find(catalog.SPACES, name)
     facts = json.loads(run("validate", name, "-o", "json").stdout)
     assert facts["space"] == name
     assert facts["file"] == str(path)
@@ -149,7 +150,7 @@ def test_shipped_spaces_are_valid_by_name_and_by_path(name):
     assert json.loads(run("validate", str(path), "-o", "json").stdout) == facts
 
 
-@pytest.mark.parametrize("data", shelf.names(shelf.DATASETS))
+@pytest.mark.parametrize("data", catalog.names(catalog.DATASETS))
 def test_shipped_data_documents_are_valid(data):
     result = run("validate", "cnn", "--data", data, "-o", "yaml")
     assert result.exit_code == 0, result.stderr
@@ -176,8 +177,8 @@ def rows(text: str, output: str) -> list[dict[str, Any]]:
 
 
 LISTINGS = {
-    "spaces": ("space", shelf.names(shelf.SPACES)),
-    "datasets": ("data", shelf.names(shelf.DATASETS)),
+    "spaces": ("space", catalog.names(catalog.SPACES)),
+    "datasets": ("data", catalog.names(catalog.DATASETS)),
     "blocks": ("block", blocks.registry.names()),
     "blocks conv": ("field", list(blocks.registry.get("conv").model_fields)),
 }

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automl import document, experiment, shelf
+from automl import experiment
+from automl.document import catalog, yaml_text
 from automl.errors import ConfigError
 
 PLACE = re.compile(r"f\.yaml(:\d+:\d+)?")
@@ -50,15 +51,15 @@ def outcome(text: str) -> str:
     # What is right compiles: a point, its document, and that document again.
     values = read.space.draw(random.Random(0))
     resolved = read.trial(values)
-    loaded = experiment.check(document.parse(document.dump(resolved), "f.yaml"), "f", layers=False)
+    loaded = experiment.check(yaml_text.parse(yaml_text.dump(resolved), "f.yaml"), "f", layers=False)
     assert json.dumps(loaded.trial({})) == json.dumps(resolved)
     return "compiled"
 
 
-def with_mapping(text: str) -> document.Document:
-    from automl import overrides
+def with_mapping(text: str) -> yaml_text.Document:
+    from automl.document import overrides
 
-    read = document.parse(text, "f.yaml")
+    read = yaml_text.parse(text, "f.yaml")
     overrides.require_mapping(read, "a search space", experiment.SECTIONS)
     return read
 
@@ -96,7 +97,7 @@ def mutated(text: str, generator: random.Random) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_two_thousand_slips(part):
-    originals = [shelf.find(shelf.SPACES, name).read_text() for name in shelf.names(shelf.SPACES)]
+    originals = [catalog.find(catalog.SPACES, name).read_text() for name in catalog.names(catalog.SPACES)]
     # Comments are no document: slips in them are none.
     originals = [re.sub(r" +#.*|^#.*\n", "", text, flags=re.MULTILINE) for text in originals]
     generator = random.Random(part)

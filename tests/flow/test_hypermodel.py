@@ -13,7 +13,7 @@ from searches import client_of, parent_run, trial_runs
 from spaces import QUICK
 
 import automl
-from automl import document
+from automl.document import yaml_text
 from automl.errors import ConfigError
 from automl.tracking import value_text
 
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer"),
 ]
 
-SPACE = document.parse(QUICK, "space.yaml").data
+SPACE = yaml_text.parse(QUICK, "space.yaml").data
 
 
 def tuner(model: Any, folder: Path, kind: type = keras_tuner.RandomSearch, **options: Any) -> Any:
@@ -116,7 +116,7 @@ class TestMlflow:
             told = {name: run.data.params[name] for name in model.read.space.by_name}
             assert told == {name: value_text(value) for name, value in values.items()}
             assert run.data.params["tuner/epochs"] == str(hyperparameters.values["tuner/epochs"])
-            written = document.read(Path(client.download_artifacts(run.info.run_id, "trial.yaml"))).data
+            written = yaml_text.read(Path(client.download_artifacts(run.info.run_id, "trial.yaml"))).data
             assert written == model.document(hyperparameters)
         assert {run.data.params["training.clipnorm"] for run in runs.values()} == {"null", "1.0"}
         assert parent.data.tags["automl.data_digest"] == model.data.digest

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from automl import document, experiment, sources
+from automl import experiment, sources
 from automl.cli import main
 from automl.data import prepare
+from automl.document import yaml_text
 
 REPO = Path(__file__).parents[2]
 
@@ -116,7 +117,7 @@ def test_people_are_told_what_was_found_and_what_to_do():
     assert "3 classes: run (20), sit (20), walk (20)" in first
     command = "automl search documents/sensors.space.yaml --data documents/sensors.data.yaml"
     assert last.strip() == command
-    assert document.read(Path("documents/sensors.data.yaml")).data["source"]["csv"]["columns"] == ["a", "b"]
+    assert yaml_text.read(Path("documents/sensors.data.yaml")).data["source"]["csv"]["columns"] == ["a", "b"]
 
 
 def test_nothing_is_overwritten_without_force(folder):

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import searches
 
-from automl import document, experiment, launch, model, shapes, shelf, structure
+from automl import experiment, launch, model, shapes
 from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
 from automl.data import prepare
 from automl.data.prepare import DataDocument
-from automl.document import Document
+from automl.document import block_lists, catalog, yaml_text
+from automl.document.yaml_text import Document
 from automl.errors import Infeasible
 from automl.options import Options
 from automl.records import DataSpec, Report, TrialRequest
@@ -25,7 +26,7 @@ from automl.shapes import Unknown
 from automl.trial import run_trial
 from automl.watcher import Watcher
 
-NAMES = shelf.names(shelf.SPACES)
+NAMES = catalog.names(catalog.SPACES)
 LARGE = ("alexnet", "densenet", "inception_time", "mobilenet", "resnet", "resnet1d", "vgg")
 """Two trainings of them take a minute and show what the others do."""
 PRETRAINED = ("finetune_image", "pretrained_image")
@@ -42,14 +43,14 @@ def random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def head(name: str) -> str:
-    return next(line for line in shelf.find(shelf.SPACES, name).read_text().splitlines() if "automl search" in line)
+    return next(line for line in catalog.find(catalog.SPACES, name).read_text().splitlines() if "automl search" in line)
 
 
 def input_of(name: str) -> str:
     """What the space is for: the input of the data set that its first lines name."""
     data = re.search(r"--data (\w+)", head(name))[1]
     return (
-        DataDocument.model_validate({"name": data, **document.read(shelf.find(shelf.DATASETS, data)).data})
+        DataDocument.model_validate({"name": data, **yaml_text.read(catalog.find(catalog.DATASETS, data)).data})
         .model_dump()["input"]
         .popitem()[0]
     )
@@ -78,7 +79,7 @@ def draws(read: experiment.Experiment, count: int) -> list[dict]:
 
 def again(resolved: dict) -> experiment.Experiment:
     """What a user gets who loads a trial.yaml."""
-    return experiment.check(document.parse(document.dump(resolved), "trial.yaml"), "trial", layers=False)
+    return experiment.check(yaml_text.parse(yaml_text.dump(resolved), "trial.yaml"), "trial", layers=False)
 
 
 def smallest(name: str, resolved: dict) -> DataSpec:
@@ -266,7 +267,7 @@ def test_two_trials_run(name, tmp_path, new_home):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_tells_how_it_is_run_and_what_it_reached(name):
-    text = shelf.find(shelf.SPACES, name).read_text()
+    text = catalog.find(catalog.SPACES, name).read_text()
     lines = text.splitlines()
     assert lines[0] == "# yaml-language-server: $schema=schema.json"
     assert re.match(rf"# automl search {name} --data \w+", lines[1])
@@ -275,5 +276,5 @@ def test_a_file_tells_how_it_is_run_and_what_it_reached(name):
     )
     read = experiment.load(name)
     assert read.document.data["description"]
-    assert structure.normalised(read.document) == read.document
+    assert block_lists.normalised(read.document) == read.document
     assert lint.findings(read) == []

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from searches import Search
 
-from automl import document
 from automl.data import prepare
+from automl.document import yaml_text
 from automl.environment import MODEL, trial_folder
 
 pytestmark = pytest.mark.slow
@@ -74,7 +74,7 @@ def check_trials(found: Search) -> None:
         assert tags["automl.rank"] == ranks[number]
         assert run.info.status == "FINISHED"
         assert run.info.run_name.startswith(f"t{number:03d}")
-        assert found.text(run.info.run_id, "trial.yaml") == document.dump(
+        assert found.text(run.info.run_id, "trial.yaml") == yaml_text.dump(
             found.read.trial(trial.asked.values, trial.asked.seed, history.header.data_digest)
         )
 

@@ -10,7 +10,7 @@ import pytest
 
 from automl import experiment, inputs, model
 from automl.augmentation import Augmentation
-from automl.document import parse
+from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.inputs import Input
 

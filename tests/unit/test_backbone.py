@@ -17,7 +17,7 @@ from automl import experiment, pretrained
 from automl.blocks import _applications
 from automl.blocks._applications import Family, least, load, network
 from automl.blocks.backbone import Backbone
-from automl.document import Document
+from automl.document.yaml_text import Document
 from automl.errors import ConfigError, Infeasible
 from automl.flow import Flow, Pixels
 from automl.shapes import Shape, Unknown

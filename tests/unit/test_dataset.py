@@ -13,9 +13,10 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from automl import inputs, shelf, tasks
+from automl import inputs, tasks
 from automl.data import prepare
 from automl.data.prepare import DataDocument
+from automl.document import catalog
 from automl.errors import DataError
 from automl.evaluation import Evaluation
 from automl.inputs import Input
@@ -468,12 +469,12 @@ def test_documents_are_checked_without_heavy_libraries():
 
 
 def shipped(name: str) -> dict[str, Any]:
-    return YAML(typ="safe", pure=True).load(shelf.find(shelf.DATASETS, name))
+    return YAML(typ="safe", pure=True).load(catalog.find(catalog.DATASETS, name))
 
 
-@pytest.mark.parametrize("name", shelf.names(shelf.DATASETS))
+@pytest.mark.parametrize("name", catalog.names(catalog.DATASETS))
 def test_a_shipped_document_says_what_it_is_before_anything_else(name):
-    lines = shelf.find(shelf.DATASETS, name).read_text(encoding="utf-8").splitlines()
+    lines = catalog.find(catalog.DATASETS, name).read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("# ")
     assert all(len(line) <= 120 for line in lines)
     plain = shipped(name)
@@ -485,7 +486,7 @@ needs_members = pytest.mark.skipif(not REAL, reason="the inputs and tasks are no
 
 
 @needs_members
-@pytest.mark.parametrize("name", shelf.names(shelf.DATASETS))
+@pytest.mark.parametrize("name", catalog.names(catalog.DATASETS))
 def test_a_shipped_document_is_valid_and_a_dump_is_one_again(name):
     doc = DataDocument.model_validate(shipped(name))
     assert DataDocument.model_validate(doc.model_dump(mode="json", exclude_none=True)) == doc

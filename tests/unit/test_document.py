@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.document import MAX_BYTES, MAX_DEPTH, dump, parse, read
+from automl.document.yaml_text import MAX_BYTES, MAX_DEPTH, dump, parse, read
 from automl.errors import ConfigError
 
 

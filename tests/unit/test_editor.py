@@ -6,16 +6,17 @@ from click.testing import CliRunner
 from jsonschema import Draft7Validator
 from pydantic import Field
 
-from automl import blocks, document, experiment, inputs, oracles, shelf, sources, tasks
+from automl import blocks, experiment, inputs, oracles, sources, tasks
 from automl.authoring import editor
 from automl.authoring.editor.describe import in_words, paragraphs
 from automl.cli import main
+from automl.document import catalog, yaml_text
 from automl.errors import ConfigError
 from automl.optimizers import OPTIMIZERS
 from automl.sections import Search, Training
 
-SHELVES = {"space": shelf.SPACES, "data": shelf.DATASETS}
-FILES = [(kind, name) for kind, place in SHELVES.items() for name in shelf.names(place)]
+SHELVES = {"space": catalog.SPACES, "data": catalog.DATASETS}
+FILES = [(kind, name) for kind, place in SHELVES.items() for name in catalog.names(place)]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,12 @@ def schemas():
 
 
 def accepts(schema, text):
-    return Draft7Validator(schema).is_valid(document.parse(dedent(text), "f.yaml").data)
+    return Draft7Validator(schema).is_valid(yaml_text.parse(dedent(text), "f.yaml").data)
 
 
 def is_valid(text):
     try:
-        experiment.check(document.parse(dedent(text), "f.yaml"), "f")
+        experiment.check(yaml_text.parse(dedent(text), "f.yaml"), "f")
     except ConfigError:
         return False
     return True
@@ -43,21 +44,21 @@ def is_valid(text):
 
 @pytest.mark.parametrize("kind", SHELVES)
 def test_the_committed_file_is_up_to_date(kind):
-    file = shelf.folder(SHELVES[kind]) / "schema.json"
+    file = catalog.folder(SHELVES[kind]) / "schema.json"
     command = f"automl schema {kind} --to {SHELVES[kind]}/schema.json"
     assert file.read_text(encoding="utf-8") == editor.text(kind), f"renew it with: {command}"
-    assert "schema" not in shelf.names(SHELVES[kind])
+    assert "schema" not in catalog.names(SHELVES[kind])
 
 
 @pytest.mark.parametrize(("kind", "name"), FILES)
 def test_a_shipped_document_fits(schemas, kind, name):
-    found = document.read(shelf.find(SHELVES[kind], name)).data
+    found = yaml_text.read(catalog.find(SHELVES[kind], name)).data
     assert [error.message for error in Draft7Validator(schemas[kind]).iter_errors(found)] == []
 
 
-@pytest.mark.parametrize("name", shelf.names(shelf.DATASETS))
+@pytest.mark.parametrize("name", catalog.names(catalog.DATASETS))
 def test_a_data_document_points_to_its_schema(name):
-    first = shelf.find(shelf.DATASETS, name).read_text(encoding="utf-8").splitlines()[0]
+    first = catalog.find(catalog.DATASETS, name).read_text(encoding="utf-8").splitlines()[0]
     assert first == "# yaml-language-server: $schema=schema.json"
 
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl import document, experiment, oracles, shelf
-from automl.document import parse
+from automl import experiment, oracles
+from automl.document import catalog, yaml_text
+from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.sections import DEFAULT_TRIALS, EarlyStopping, seconds
 
@@ -180,7 +181,7 @@ def test_a_wrong_option_is_named_as_it_was_given(folder):
 
 def resolved_again(trial: dict) -> experiment.Experiment:
     """Writes a trial as YAML and reads it as an experiment."""
-    return experiment.check(parse(document.dump(trial), "trial.yaml"), "trial")
+    return experiment.check(parse(yaml_text.dump(trial), "trial.yaml"), "trial")
 
 
 @settings(deadline=None, max_examples=25)
@@ -350,11 +351,11 @@ def test_early_stopping_is_built():
 
 @pytest.mark.slow
 def test_shipped_spaces_are_experiments_on_any_shipped_set():
-    for space in shelf.names(shelf.SPACES):
-        for data in shelf.names(shelf.DATASETS):
+    for space in catalog.names(catalog.SPACES):
+        for data in catalog.names(catalog.DATASETS):
             # What changes an image does not fit a series.
-            changes_images = "augmentation:" in shelf.find(shelf.SPACES, space).read_text()
-            if changes_images and "input: image" not in shelf.find(shelf.DATASETS, data).read_text():
+            changes_images = "augmentation:" in catalog.find(catalog.SPACES, space).read_text()
+            if changes_images and "input: image" not in catalog.find(catalog.DATASETS, data).read_text():
                 continue
             read = experiment.load(space, data)
             assert read.name == space

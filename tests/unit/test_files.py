@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from automl import changes, checkup, control, document, environment, files, journal, leaderboard, shelf, sources, winner
+from automl import changes, checkup, control, environment, files, journal, leaderboard, sources, winner
 from automl.authoring import sniff
 from automl.blocks import _applications
 from automl.cli import main
+from automl.document import catalog, yaml_text
 from automl.errors import AutomlError
 
 pytestmark = pytest.mark.timeout(60)
@@ -81,15 +82,15 @@ def test_what_is_usual(tmp_path):
 @pytest.mark.parametrize("kind", TOLD)
 def test_documents(kind, place):
     path = place(kind, ".yaml")
-    assert TOLD[kind] in said(lambda: shelf.find(shelf.SPACES, path))
-    assert said(lambda: shelf.find(shelf.DATASETS, path, "--data")).startswith(f"--data: {TOLD[kind]}: ")
+    assert TOLD[kind] in said(lambda: catalog.find(catalog.SPACES, path))
+    assert said(lambda: catalog.find(catalog.DATASETS, path, "--data")).startswith(f"--data: {TOLD[kind]}: ")
     if kind in ("pipe", "device"):
-        assert TOLD[kind] in said(lambda: document.read(Path(path)))
+        assert TOLD[kind] in said(lambda: yaml_text.read(Path(path)))
     assert changes._placed(path) == path
 
 
 def test_a_name_that_is_no_path_is_cut_in_messages():
-    message = said(lambda: shelf.find(shelf.SPACES, LONG))
+    message = said(lambda: catalog.find(catalog.SPACES, LONG))
     assert message.startswith("SPACE: no search space is called 'xxx")
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from automl import structure
-from automl.document import parse
+from automl.document import block_lists
+from automl.document.problems import Problems
+from automl.document.yaml_text import parse
 from automl.grammar import read
-from automl.problems import Problems
 
 
 def space_of(text):
@@ -52,8 +52,8 @@ model:
   - flatten
 """
     assert names(text) == ["conv.filters", "conv_2.filters", "last.filters", "conv_4.filters", "dense.units"]
-    assert structure.names(parse(text, "f").data["model"]) == ["conv", "conv_2", "last", "conv_4", "dense", "flatten"]
-    assert structure.names("no list") == []
+    assert block_lists.names(parse(text, "f").data["model"]) == ["conv", "conv_2", "last", "conv_4", "dense", "flatten"]
+    assert block_lists.names("no list") == []
 
 
 def test_each_repeat_has_a_name_of_its_own():

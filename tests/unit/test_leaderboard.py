@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from automl import leaderboard
 from automl.cli import main
-from automl.document import parse
+from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.journal import Asked, Ended, Finished, Header, Journal, Lock, Lost, Reported, Started
 

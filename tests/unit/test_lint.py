@@ -13,7 +13,7 @@ from automl import experiment, shapes
 from automl.authoring import lint
 from automl.blocks import _stock
 from automl.cli import main
-from automl.document import parse
+from automl.document.yaml_text import parse
 
 REPO = Path(__file__).parents[2]
 SENSIBLE = """

@@ -7,7 +7,7 @@ import pytest
 from automl import experiment
 from automl.authoring import lint
 from automl.counting import told
-from automl.document import parse
+from automl.document.yaml_text import parse
 from automl.errors import ConfigError, did_you_mean
 from automl.shapes import Shape
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl.document import parse
+from automl.document.problems import Problems
+from automl.document.yaml_text import parse
 from automl.errors import MissingExtra
 from automl.grammar import read
 from automl.oracles import Ask, Brief, Done, Past, Proposer, _sampled, registry
@@ -19,7 +20,6 @@ from automl.oracles.gp import Gp
 from automl.oracles.grid import Grid
 from automl.oracles.random import Random
 from automl.oracles.tpe import Tpe
-from automl.problems import Problems
 
 
 def space_of(training, search=""):

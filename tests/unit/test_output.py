@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from automl.cli import _output
-from automl.document import parse
+from automl.document.yaml_text import parse
 
 ROWS = [
     {"rank": 1, "trial": 2, "score": 0.98765, "params": {"conv.filters": 32, "training.clipnorm": None}, "ok": True},

@@ -1,7 +1,7 @@
 import pytest
 
-from automl import overrides
-from automl.document import parse
+from automl.document import overrides
+from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 
 TEXT = """\

@@ -6,7 +6,7 @@ from automl import experiment, prediction
 from automl.anatomy import Anatomy, Layer
 from automl.authoring import plan
 from automl.authoring.plan import Sample, Timing
-from automl.document import parse
+from automl.document.yaml_text import parse
 from automl.oracles import Ask, Brief, Proposer
 from automl.prediction import Prediction
 from automl.records import DataSpec

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from automl.document import parse
+from automl.document.problems import Problems
+from automl.document.yaml_text import parse
 from automl.grammar import read
-from automl.problems import Problems
 from automl.rules import NotARule, Rule
 from automl.rules import parse as parse_rule
 

@@ -3,7 +3,7 @@ from textwrap import dedent
 import pytest
 
 from automl import experiment
-from automl.document import parse
+from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.experiment import Experiment
 

@@ -4,9 +4,10 @@ import random
 
 import pytest
 
-from automl import blocks, experiment, model, shapes, shelf
+from automl import blocks, experiment, model, shapes
 from automl.blocks import KINDS, Block
 from automl.blocks._chain import JOINTS, SHAPE_JOINTS, Chain
+from automl.document import catalog
 from automl.errors import ConfigError, Infeasible
 from automl.flow import Flow
 from automl.records import DataSpec
@@ -161,7 +162,7 @@ def spec(sides):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in shelf.names(shelf.SPACES) if name not in PRETRAINED])
+@pytest.mark.parametrize("name", [name for name in catalog.names(catalog.SPACES) if name not in PRETRAINED])
 def test_trials_of_a_shipped_space_end_where_their_models_do(name):
     import keras
 

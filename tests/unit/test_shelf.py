@@ -2,45 +2,45 @@ from pathlib import Path
 
 import pytest
 
-from automl import shelf
+from automl.document import catalog
+from automl.document.catalog import DATASETS, SPACES
 from automl.errors import ConfigError
-from automl.shelf import DATASETS, SPACES
 
 
 def refusal(*args):
     with pytest.raises(ConfigError) as caught:
-        shelf.find(*args)
+        catalog.find(*args)
     return str(caught.value)
 
 
 def test_bare_names_are_found_and_listed():
-    assert {"cnn", "rnn"} <= set(shelf.names(SPACES))
-    assert {"digits", "japanese_vowels"} <= set(shelf.names(DATASETS))
+    assert {"cnn", "rnn"} <= set(catalog.names(SPACES))
+    assert {"digits", "japanese_vowels"} <= set(catalog.names(DATASETS))
     for kind in (SPACES, DATASETS):
-        names = shelf.names(kind)
+        names = catalog.names(kind)
         assert names == sorted(names)
-        assert [shelf.find(kind, name).stem for name in names] == names
-        assert all(shelf.find(kind, name).is_file() for name in names)
+        assert [catalog.find(kind, name).stem for name in names] == names
+        assert all(catalog.find(kind, name).is_file() for name in names)
 
 
 def test_a_path_is_the_users_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("cnn.yaml", "mine.yml", "plain"):
         Path(name).write_text("")
-    assert shelf.find(SPACES, "cnn.yaml") == Path("cnn.yaml")
-    assert shelf.find(SPACES, "mine.yml") == Path("mine.yml")
-    assert shelf.find(SPACES, "./plain") == Path("plain")
-    assert shelf.find(SPACES, str(tmp_path / "plain")) == tmp_path / "plain"
+    assert catalog.find(SPACES, "cnn.yaml") == Path("cnn.yaml")
+    assert catalog.find(SPACES, "mine.yml") == Path("mine.yml")
+    assert catalog.find(SPACES, "./plain") == Path("plain")
+    assert catalog.find(SPACES, str(tmp_path / "plain")) == tmp_path / "plain"
     # A bare name is the shelf's, whatever lies in the folder.
     Path("cnn").write_text("")
-    assert shelf.find(SPACES, "cnn").parent == shelf.folder(SPACES)
+    assert catalog.find(SPACES, "cnn").parent == catalog.folder(SPACES)
     assert "no search space is called 'plain'" in refusal(SPACES, "plain")
 
 
 def test_the_users_home_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.yaml").write_text("")
-    assert shelf.find(DATASETS, "~/mine.yaml") == tmp_path / "mine.yaml"
+    assert catalog.find(DATASETS, "~/mine.yaml") == tmp_path / "mine.yaml"
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_name_that_is_not_on_the_shelf(args, start, end):
     said = refusal(*args)
     assert said.startswith(start)
     assert said.endswith(end)
-    assert ", ".join(shelf.names(args[0])) in said
+    assert ", ".join(catalog.names(args[0])) in said

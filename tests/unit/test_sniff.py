@@ -16,7 +16,7 @@ from automl import experiment, sources
 from automl.authoring import sniff
 from automl.data import prepare
 from automl.data.prepare import DataDocument
-from automl.document import parse
+from automl.document.yaml_text import parse
 from automl.errors import DataError
 from automl.sources import _table
 from automl.sources.image_folder import ImageFolder

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.document import dump, parse
+from automl.document.problems import Problems
+from automl.document.yaml_text import dump, parse
 from automl.grammar import read
-from automl.problems import Problems
 from automl.space import grid, points
 
 RICH = """

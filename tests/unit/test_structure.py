@@ -1,14 +1,14 @@
 import pytest
 
-from automl import document, structure
-from automl.document import parse
+from automl.document import block_lists, yaml_text
+from automl.document.problems import Problems
+from automl.document.yaml_text import parse
 from automl.grammar import read
 from automl.nodes import Fork
-from automl.problems import Problems
 
 
 def space_of(text):
-    found = structure.normalised(parse(text, "f.yaml"))
+    found = block_lists.normalised(parse(text, "f.yaml"))
     problems = Problems(found)
     space = read(found, problems)
     problems.stop()
@@ -16,7 +16,7 @@ def space_of(text):
 
 
 def told(text):
-    found = structure.normalised(parse(text, "f.yaml"))
+    found = block_lists.normalised(parse(text, "f.yaml"))
     problems = Problems(found)
     read(found, problems)
     return [str(problem) for problem in problems.found]
@@ -45,7 +45,7 @@ model:
 
 
 def test_the_short_form_is_written_out_and_keeps_its_places():
-    found = structure.normalised(parse(NESTED, "f.yaml"))
+    found = block_lists.normalised(parse(NESTED, "f.yaml"))
     residual = found.data["model"][0]["residual"]
     assert list(residual) == ["blocks"]
     assert list(residual["blocks"][1]["parallel"]) == ["branches"]
@@ -53,13 +53,13 @@ def test_the_short_form_is_written_out_and_keeps_its_places():
     assert found.where(conv) == "f.yaml:4:16"
     inner = ("model", 0, "residual", "blocks", 1, "parallel", "branches", 0, 0, "conv", "filters")
     assert found.where(inner) == "f.yaml:6:21"
-    assert structure.normalised(found) is found
+    assert block_lists.normalised(found) is found
 
 
 def test_a_list_that_is_none_of_blocks_stays():
     for fields in ("[3]", "[[1, 2], 3]", "[{a: 1, b: 2}]"):
         found = parse(f"model: [dense: {fields}]", "f.yaml")
-        assert structure.normalised(found) is found
+        assert block_lists.normalised(found) is found
 
 
 def test_names_tell_of_the_blocks_around():
@@ -104,7 +104,7 @@ def test_a_trial_holds_the_chosen_list_and_no_other():
 def test_a_trial_is_a_document_again():
     space = space_of(NESTED)
     resolved = space.resolve(space.defaults({"stage.repeat": 2}))
-    again = space_of(document.dump(resolved))
+    again = space_of(yaml_text.dump(resolved))
     assert again.params == ()
     assert again.resolve({}) == resolved
 
@@ -154,20 +154,20 @@ def test_repeats_are_written_out_with_their_own_values():
             }
         }
     ]
-    entries = structure.written_out(model)
+    entries = block_lists.written_out(model)
     assert [entry.name for entry in entries] == ["s-1", "s-2", "s-3"]
     assert entries[0].place == "[0] stack"
     last = entries[2].fields["blocks"]
     assert last[0] == {"conv": {"filters": 3, "stride": 1}}
     assert last[1] == {"dense": {"repeat": 2, "units": {"each": [7, 8]}}}
     assert last[2] == {"stack": {"blocks": [{"conv": {"filters": 4}}]}}
-    assert [entry.fields["units"] for entry in structure.written_out([last[1]])] == [7, 8]
+    assert [entry.fields["units"] for entry in block_lists.written_out([last[1]])] == [7, 8]
 
 
 @pytest.mark.parametrize("item", [3, {"a": 1, "b": 2}, {"conv": 3}, {"dense": {"units": {"each": []}}}])
 def test_what_is_no_block_cannot_be_written_out(item):
     with pytest.raises(ValueError, match=r"\[0\]|each"):
-        structure.written_out([item])
+        block_lists.written_out([item])
 
 
 @pytest.mark.parametrize(
@@ -183,11 +183,11 @@ def test_what_is_no_block_cannot_be_written_out(item):
     ],
 )
 def test_a_name_leads_to_its_block(name, path, rest):
-    model = structure.normalised(parse(NESTED, "f.yaml")).data["model"]
-    assert structure.locate(model, name.split(".")) == (path, rest)
+    model = block_lists.normalised(parse(NESTED, "f.yaml")).data["model"]
+    assert block_lists.locate(model, name.split(".")) == (path, rest)
 
 
 def test_a_name_that_leads_nowhere():
-    assert structure.locate(["flatten", 3], ["block"]) is None
-    assert structure.locate(["flatten"], ["conv"]) is None
-    assert structure.locate("no list", ["conv"]) is None
+    assert block_lists.locate(["flatten", 3], ["block"]) is None
+    assert block_lists.locate(["flatten"], ["conv"]) is None
+    assert block_lists.locate("no list", ["conv"]) is None

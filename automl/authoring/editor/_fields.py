@@ -7,9 +7,8 @@ from typing import Any
 
 from automl.authoring.editor._layout import refs, target
 from automl.authoring.editor.describe import in_words, paragraphs
-from automl.grammar import VARIANT_KEYS
+from automl.document.block_lists import BLOCKS, BRANCHES, VARIANT_KEYS
 from automl.ranges import CHOICE_KEYS, RANGE_KEYS
-from automl.structure import BLOCKS, BRANCHES
 
 Schema = dict[str, Any]
 

@@ -11,7 +11,8 @@ from typing import Any
 from automl.annotations import annotated, family_of, member_of
 from automl.blocks import registry
 from automl.blocks._layer import KerasLayer
-from automl.document import Path_
+from automl.document.block_lists import inner_lists, is_each, split
+from automl.document.yaml_text import Path_
 from automl.domains import Choice, Domain
 from automl.errors import Problem
 from automl.experiment import Experiment
@@ -19,7 +20,6 @@ from automl.nodes import Each, Fork, Leaf, Param, Spread, Variant
 from automl.registry import Member, declared
 from automl.sections import Training
 from automl.shapes import Shape
-from automl.structure import inner_lists, is_each, split
 
 DRAWS = 1000
 """Points that constraints are tried on."""

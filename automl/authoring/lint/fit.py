@@ -7,15 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from automl import environment, model, structure
+from automl import environment, model
 from automl.authoring.lint._case import BLOCKS, Case, Finding
 from automl.blocks._chain import MAX_BLOCKS, Chain
-from automl.document import Path_
+from automl.document import block_lists
+from automl.document.block_lists import inner_lists, split
+from automl.document.yaml_text import Path_
 from automl.errors import Infeasible
 from automl.nodes import Fork, Values, resolve
 from automl.pretrained import BACKBONE
 from automl.shapes import Shape, Unknown
-from automl.structure import inner_lists, split
 
 MOST_BUILT = 10
 """Models that are built where only Keras knows whether one can be."""
@@ -30,7 +31,7 @@ def too_many_blocks(case: Case) -> Iterator[Finding]:
     """Trials with more blocks than a model can have."""
     tree = case.read.space.tree["model"]
     trials = [case.read.space.defaults(), *case.trials[: BLOCKS // len(case.blocks)]]
-    counts = [structure.count(resolve(tree, values)) for values in trials]
+    counts = [block_lists.count(resolve(tree, values)) for values in trials]
     beyond = [count for count in counts if count > MAX_BLOCKS]
     if beyond:
         what = f"{len(beyond) / len(counts):.0%} of the trials have more than {MAX_BLOCKS:,} blocks"
@@ -72,7 +73,7 @@ def _few(case: Case) -> Iterator[Values]:
     """Yields the trials, until they have more blocks than there is time for."""
     blocks = 0
     for values in case.trials:
-        blocks += structure.count(resolve(case.read.space.tree["model"], values))
+        blocks += block_lists.count(resolve(case.read.space.tree["model"], values))
         if blocks > BLOCKS:
             return
         yield values
@@ -110,7 +111,7 @@ def _built(case: Case, trials: Sequence[Values], shape: Shape) -> Iterator[Verdi
 
 
 def _unlearned(item: Any) -> Any:
-    kind, fields = structure.split(item)
+    kind, fields = block_lists.split(item)
     return {kind: {**fields, "weights": None}} if kind == BACKBONE and isinstance(fields, dict) else item
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from automl import document
+from automl.document import yaml_text
 
 WIDTH = 120
 COLUMN = 58
@@ -35,7 +35,7 @@ def noted(lines: Sequence[str], why: str) -> Iterator[str]:
 
 def entry(key: str, value: Any, why: str, indent: int = 0) -> Iterator[str]:
     """Yields a key and its value with the reason for it."""
-    text = document.dump({key: value}).rstrip()
+    text = yaml_text.dump({key: value}).rstrip()
     if text.startswith("{"):  # a lone scalar comes in braces
         text = text[1:-1]
     yield from noted([" " * indent + line for line in text.splitlines()], why)

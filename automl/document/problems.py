@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from automl.document import Document, Path_
+from automl.document.yaml_text import Document, Path_
 from automl.errors import ConfigError, Problem
 
 MOST = 50

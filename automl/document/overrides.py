@@ -7,10 +7,10 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-from automl import document, structure
-from automl.document import Document, Path_
+from automl.document import block_lists, yaml_text
+from automl.document.block_lists import VARIANT_KEYS
+from automl.document.yaml_text import Document, Path_
 from automl.errors import ConfigError, Problem, did_you_mean, shorten
-from automl.grammar import VARIANT_KEYS
 
 
 def require_mapping(read: Document, what: str, sections: tuple[str, ...]) -> None:
@@ -53,7 +53,7 @@ def write(read: Document, name: str, text: str, where: str) -> Document:
         ConfigError: The text is no YAML, or the path leads through something that has no fields.
     """
     try:
-        value = document.parse(text, where).data
+        value = yaml_text.parse(text, where).data
     except ConfigError as error:
         # A line and a column within an option help nobody.
         raise ConfigError([replace(problem, where=where) for problem in error.problems]) from error
@@ -103,17 +103,17 @@ def _made(before: Any, path: Path_) -> list[Path_]:
 def _place(data: dict[str, Any], parts: list[str], where: str) -> list[str | int]:
     """Turns a parameter's name into a path: a block's name stands for its place in the model."""
     model = data["model"] if isinstance(data.get("model"), list) else []
-    if parts[0] == "model" and structure.locate(model, parts[1:]) is not None:
+    if parts[0] == "model" and block_lists.locate(model, parts[1:]) is not None:
         parts = parts[1:]
-    found = None if parts[0] in data else structure.locate(model, parts)
+    found = None if parts[0] in data else block_lists.locate(model, parts)
     if found is not None:
         path, rest = found
         _open_block(_at(model, path[:-1]), path[-1])
         item = _at(model, path)
-        return ["model", *path, *([] if structure.is_fork(item) else [next(iter(item))]), *rest]
+        return ["model", *path, *([] if block_lists.is_fork(item) else [next(iter(item))]), *rest]
     sections = ("training", "search", "evaluation", "data")
     if len(parts) > 1 and parts[0] not in (*data, *sections):
-        known = [*structure.names(model), *sections]
+        known = [*block_lists.names(model), *sections]
         hint = did_you_mean(parts[0], known)
         raise ConfigError(Problem(where, f"nothing is called {parts[0]!r}", f"one of {', '.join(known)}", hint=hint))
     return list(parts)

@@ -22,7 +22,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from automl import files
-from automl.bounds import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_NODES, refuse_excess
+from automl.document.bounds import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_NODES, refuse_excess
 from automl.errors import ConfigError, Problem, shorten
 
 Path_ = tuple[str | int, ...]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl.document import Path_
+from automl.document.yaml_text import Path_
 from automl.errors import did_you_mean
 
 _WORDS = {
@@ -50,3 +50,8 @@ def last(path: Path_) -> str:
     if len(words) > 1 and words[-1] in ("min", "max", "step", "default"):
         return words[-2]
     return words[-1] if words else "it"
+
+
+def in_words(entry: Any) -> str:
+    """Returns what pydantic says of an error, as a part of a sentence of ours."""
+    return str(entry["msg"]).removeprefix("Value error, ").rstrip(".")

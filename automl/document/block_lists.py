@@ -17,10 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from automl.document import Document, Path_
+from automl.document.yaml_text import Document, Path_
 
 BLOCKS = "blocks"
 BRANCHES = "branches"
+VARIANT_KEYS = ("one_of", "default", "when", "name")
+"""Keys of a choice, between lists of blocks or between the values of a leaf."""
 
 
 @dataclass(frozen=True)

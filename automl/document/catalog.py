@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import automl
 from automl import files
 from automl.errors import ConfigError, Problem, did_you_mean, shorten
 
@@ -19,7 +18,7 @@ _WORD = {SPACES: "SPACE", DATASETS: "data"}
 
 def folder(shelf: str) -> Path:
     """Returns where the files of a shelf (`SPACES` or `DATASETS`) lie."""
-    package = Path(automl.__file__).parent
+    package = Path(__file__).parents[1]
     # In a wheel they lie inside the package; only a checkout has the top-level folder.
     inside = package / _SHIPPED[shelf]
     return inside if inside.is_dir() else package.parent / shelf

@@ -18,8 +18,8 @@ from typing import Any
 import _page
 import psutil
 
+from automl.driver.progress import Watcher
 from automl.records import Report
-from automl.watcher import Watcher
 
 SPACE = """
 name: tiny
@@ -65,8 +65,9 @@ class Gauge(Watcher):
 
 def search(trials: int) -> dict[str, Any]:
     """Runs the search in this folder."""
-    from automl import experiment, launch
-    from automl.options import Options
+    from automl import experiment
+    from automl.driver import launch
+    from automl.driver.options import Options
 
     Path("tiny.yaml").write_text(SPACE)
     gauge = Gauge()

@@ -25,10 +25,10 @@ import _page
 import psutil
 from _page import cell
 
+from automl.driver.progress import Watcher
 from automl.environment import MODEL, become_driver, searches_folder
 from automl.executors import Tell
 from automl.records import TrialRequest, TrialResult
-from automl.watcher import Watcher
 
 RIVAL = "keras_tuner BayesianOptimization"
 RATE, DROPOUT = "training.optimizer.adam.learning_rate", "dense.dropout"
@@ -90,8 +90,9 @@ def search(algorithm: str, trials: int, workers: int) -> dict[str, Any]:
     """Runs a search in this folder."""
     import _models
 
-    from automl import experiment, launch
-    from automl.options import Options
+    from automl import experiment
+    from automl.driver import launch
+    from automl.driver.options import Options
     from automl.oracles import Proposer
     from automl.sections import Search
 

@@ -14,9 +14,9 @@ from automl.alive import Alive
 from automl.cli import _output
 from automl.cli._output import cell
 from automl.cli._pace import Pace
+from automl.driver.progress import Watcher
 from automl.errors import printable
 from automl.records import NO_PLACE, Report, TrialResult
-from automl.watcher import Watcher
 
 QUIET_S = 30.0
 """After so long without a line, one tells of a trial that runs."""

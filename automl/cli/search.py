@@ -13,11 +13,11 @@ from automl.cli import EXIT_INTERRUPTED, EXIT_NO_TRIAL, _board, _options, _outpu
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from automl.driver.finish import Summary
+    from automl.driver.options import Options
+    from automl.driver.progress import Watcher
     from automl.experiment import Experiment
     from automl.nodes import Values
-    from automl.options import Options
-    from automl.watcher import Watcher
-    from automl.winner import Summary
 
 
 @click.command()
@@ -44,7 +44,8 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     automl search my_space.yaml --data my_data.yaml --trials 40 --workers 2
     automl search rnn --data japanese_vowels --warm-start japanese_vowels
     """  # noqa: D301 - click itself reads the \b
-    from automl import changes, experiment, launch
+    from automl import experiment
+    from automl.driver import changed_document, launch
     from automl.errors import ConfigError, Problem
 
     # Options are written into the document, where they are checked like anything else in it.
@@ -61,7 +62,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     def begin(watcher: Watcher) -> Summary:
         start = _earlier(read, wanted, most, given["tracking_uri"], watcher) if wanted else ()
         begun = experiment.load(space, data, options, flags, start) if start else read
-        source = changes.source(space, data, options, flags, start)
+        source = changed_document.source(space, data, options, flags, start)
         return launch.start(begun, _launch_options(**given, source=source), watcher)
 
     _run(begin, output)
@@ -78,7 +79,8 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @_output.object_option
 def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
     """Go on with the search SEARCH (an id or a part of it; else the last) from where it ended."""
-    from automl import environment, launch, leaderboard
+    from automl import environment, leaderboard
+    from automl.driver import launch
 
     search_id = leaderboard.find_search(environment.home(), search)
     options = _launch_options(**given)
@@ -107,7 +109,7 @@ def _earlier(
 ) -> Sequence[Values]:
     """Returns the points that earlier runs give, and says what was taken and what was not."""
     from automl import environment, tracking
-    from automl.warm_start import warm_start
+    from automl.driver.warm_start import warm_start
 
     runs = tracking.earlier_runs(tracking.store(environment.writable_home(), tracking_uri), wanted)
     found = warm_start(read, runs, most)
@@ -118,7 +120,7 @@ def _earlier(
 
 def _launch_options(**given: Any) -> Options:
     from automl import environment
-    from automl.options import Options
+    from automl.driver.options import Options
 
     return Options(home=environment.writable_home(), **given)
 
@@ -126,8 +128,8 @@ def _launch_options(**given: Any) -> Options:
 def _run(call: Any, output: str) -> None:
     """Shows a search while it runs and prints its result."""
     from automl.cli._progress import watcher
+    from automl.driver.launch import Interrupted
     from automl.interrupts import Interrupts
-    from automl.launch import Interrupted
 
     try:
         with Interrupts(at_once=True), watcher() as shown:

@@ -12,7 +12,8 @@ from automl.cli import _output
 @click.option("--now", is_flag=True, help="Do not wait for the running trials; automl resume takes them up again.")
 def stop(search: str | None, now: bool) -> None:
     """Stop SEARCH (an id or a part of it; else the last) once its running trials have ended."""
-    from automl import control, environment, leaderboard
+    from automl import environment, leaderboard
+    from automl.driver import stop_request
     from automl.errors import ConfigError, Problem
     from automl.journal import holder
 
@@ -22,7 +23,7 @@ def stop(search: str | None, now: bool) -> None:
     driver = holder(folder)
     if driver is None:
         raise ConfigError(Problem(search_id, "nobody runs this search", hint="See it with: automl status"))
-    control.ask(folder, "now" if now else "drain")
+    stop_request.ask(folder, "now" if now else "drain")
     _output.say(f"search {search_id}: {driver} was asked to stop {'now' if now else 'after its running trials'}")
 
 

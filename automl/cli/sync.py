@@ -20,7 +20,7 @@ def sync(search: str | None, tracking_uri: str | None, output: str) -> None:
 
     from automl import environment, leaderboard
     from automl.cli._progress import watcher
-    from automl.sync import sync as sync_search
+    from automl.driver.sync import sync as sync_search
 
     home = environment.home()
     search_id = leaderboard.find_search(home, search)

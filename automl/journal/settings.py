@@ -10,7 +10,7 @@ from automl.errors import SearchError
 
 
 class Named(TypedDict):
-    """How a search's documents were named; see `changes.source`."""
+    """How a search's documents were named; see `changed_document.source`."""
 
     space: str
     data: str | None
@@ -54,7 +54,7 @@ class Settings(TypedDict, total=False):
 
 
 class Told(TypedDict, total=False):
-    """What the mirror takes of a search's result; see `winner.Summary`."""
+    """What the mirror takes of a search's result; see `finish.Summary`."""
 
     wall_s: float
     tracking_uri: str

@@ -15,7 +15,7 @@ import psutil
 from searches import begun, client_of, command, environment, scores, trial_runs
 from spaces import DIGITS
 
-from automl.attempts import MOST_LOSSES
+from automl.driver.retries import MOST_LOSSES
 from automl.journal import replay
 
 Drive = Callable[[Path], "subprocess.Popen[bytes]"]

@@ -15,15 +15,16 @@ from unittest.mock import patch
 
 from click.testing import CliRunner
 
-from automl import experiment, launch
+from automl import experiment
 from automl.cli import main
+from automl.driver import launch
+from automl.driver.finish import Summary
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.environment import MODEL, trial_folder
 from automl.experiment import Experiment
 from automl.journal import History, replay
-from automl.options import Options
 from automl.trial import run_trial
-from automl.watcher import Watcher
-from automl.winner import Summary
 
 REPO = Path(__file__).parents[2]
 # The backend whose workers start the soonest, for tests that start many of them and do not care.

@@ -21,16 +21,16 @@ from walks import stroll, walk
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl[ray]'")
 from clusters import LocalCluster
 
-from automl import launch
 from automl.alive import Alive
+from automl.driver import launch
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.errors import ConfigError, SearchError
 from automl.executors import Event
 from automl.executors import ray as executor
 from automl.executors.ray import Cluster
 from automl.journal import FILE, replay
-from automl.options import Options
 from automl.records import Begun, DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
-from automl.watcher import Watcher
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import jobs

@@ -10,11 +10,12 @@ import pytest
 from searches import Search, make
 from spaces import QUICK
 
-from automl import devices, environment, launch
+from automl import devices, environment
 from automl.devices import Card
+from automl.driver import launch
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.errors import ConfigError
-from automl.options import Options
-from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import searches
 
-from automl import experiment, launch, model, shapes
+from automl import experiment, model, shapes
 from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -19,12 +19,13 @@ from automl.data import prepare
 from automl.data.prepare import DataDocument
 from automl.document import block_lists, catalog, yaml_text
 from automl.document.yaml_text import Document
+from automl.driver import launch
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.errors import Infeasible
-from automl.options import Options
 from automl.records import DataSpec, Report, TrialRequest
 from automl.shapes import Unknown
 from automl.trial import run_trial
-from automl.watcher import Watcher
 
 NAMES = catalog.names(catalog.SPACES)
 LARGE = ("alexnet", "densenet", "inception_time", "mobilenet", "resnet", "resnet1d", "vgg")

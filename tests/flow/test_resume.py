@@ -32,12 +32,12 @@ from searches import (
 )
 from spaces import DOCUMENTS
 
-from automl import launch
+from automl.driver import launch
+from automl.driver.launch import Interrupted
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.journal import History, Lock, replay
-from automl.launch import Interrupted
-from automl.options import Options
 from automl.records import Report
-from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow
 

@@ -16,15 +16,16 @@ from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from searches import Search, client_of, make, mirrored, program
 from spaces import QUICK
 
-from automl import launch, prediction
+from automl import prediction
+from automl.driver import launch
+from automl.driver.launch import Interrupted
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
+from automl.driver.sync import sync
 from automl.errors import SearchError
 from automl.journal import Lock, read, replay
-from automl.launch import Interrupted
-from automl.options import Options
 from automl.prediction import Prediction
 from automl.records import Report
-from automl.sync import sync
-from automl.watcher import Watcher
 
 pytestmark = pytest.mark.slow
 

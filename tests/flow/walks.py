@@ -14,12 +14,13 @@ from pathlib import Path
 
 from mix import WEIGHTS
 
-from automl import experiment, launch
+from automl import experiment
+from automl.driver import launch
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.environment import MODEL
 from automl.executors import Tell
-from automl.options import Options
 from automl.records import Report, TrialRequest, TrialResult
-from automl.watcher import Watcher
 
 EPOCHS = 6
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from automl.budget import MOST_INFEASIBLE, cause, spent
+from automl.driver.budget import MOST_INFEASIBLE, cause, spent
+from automl.driver.standings import Standings
 from automl.journal import Asked
 from automl.records import TrialResult
 from automl.sections import Search
-from automl.standings import Standings
 
 
 def stand(*results, direction="max", running=0):

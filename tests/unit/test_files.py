@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from automl import changes, checkup, control, environment, files, journal, leaderboard, sources, winner
+from automl import checkup, environment, files, journal, leaderboard, sources
 from automl.authoring import sniff
 from automl.blocks import _applications
 from automl.cli import main
 from automl.document import catalog, yaml_text
+from automl.driver import changed_document, finish, stop_request
 from automl.errors import AutomlError
 
 pytestmark = pytest.mark.timeout(60)
@@ -86,7 +87,7 @@ def test_documents(kind, place):
     assert said(lambda: catalog.find(catalog.DATASETS, path, "--data")).startswith(f"--data: {TOLD[kind]}: ")
     if kind in ("pipe", "device"):
         assert TOLD[kind] in said(lambda: yaml_text.read(Path(path)))
-    assert changes._placed(path) == path
+    assert changed_document._placed(path) == path
 
 
 def test_a_name_that_is_no_path_is_cut_in_messages():
@@ -154,7 +155,7 @@ def test_a_model_takes_the_place_of_nothing_but_files(kind, place, monkeypatch):
     model = environment.trial_folder(environment.search_folder(Path("home"), "search"), 1) / environment.MODEL
     model.parent.mkdir(parents=True)
     model.touch()
-    assert TOLD[kind] in said(lambda: winner.export_best(Path("home"), None, "keras", Path(path), force=True))
+    assert TOLD[kind] in said(lambda: finish.export_best(Path("home"), None, "keras", Path(path), force=True))
     assert kind != "pipe" or Path(path).is_fifo()
 
 
@@ -162,8 +163,8 @@ def test_a_model_takes_the_place_of_nothing_but_files(kind, place, monkeypatch):
 def test_journals_and_wishes(kind, place):
     Path(place(kind, "")).rename(journal.FILE)
     assert TOLD[kind] in said(lambda: journal.replay(Path.cwd()))
-    Path(journal.FILE).rename(control.FILE)
-    assert control.asked(Path.cwd()) is None
+    Path(journal.FILE).rename(stop_request.FILE)
+    assert stop_request.asked(Path.cwd()) is None
 
 
 @pytest.mark.parametrize("kind", TOLD)

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import environment, experiment, launch, pretrained
+from automl import environment, experiment, pretrained
 from automl.cli import plan
 from automl.data import prepare
+from automl.driver import launch
+from automl.driver.finish import Summary
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.errors import ConfigError, DataError, SearchError
 from automl.experiment import Experiment
 from automl.journal import Asked, Ended, Finished, Header, Journal
-from automl.options import Options
 from automl.tracking import same_address
-from automl.watcher import Watcher
-from automl.winner import Summary
 
 
 def test_a_resume_finds_the_store_the_search_was_begun_with(monkeypatch):

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 import automl
-from automl import launch, names
+from automl import names
+from automl.driver import launch
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
 from automl.errors import ConfigError
-from automl.options import Options
 from automl.tracking import Tracker, store
-from automl.watcher import Watcher
 
 SPACE = {
     "model": [{"dense": {"units": {"values": [2, 4]}}}],

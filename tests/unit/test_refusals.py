@@ -17,10 +17,10 @@ from click.testing import CliRunner
 
 from automl import environment, leaderboard
 from automl.cli import main
+from automl.driver.mirroring import Retelling
 from automl.errors import SearchError, refused
 from automl.journal import FILE, Asked, Ended, Header, Journal, Lock, Resumed
 from automl.records import DataSpec
-from automl.retelling import Retelling
 
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
 DOCUMENT = {"model": [{"dense": {"units": {"min": 8, "max": 64}}}], "data": DATA}

@@ -9,10 +9,10 @@ import pytest
 
 from automl import experiment
 from automl.domains import Choice, Range
+from automl.driver.warm_start import value_of, warm_start
 from automl.errors import ConfigError
 from automl.experiment import Experiment
 from automl.tracking import EarlierRun, value_text
-from automl.warm_start import value_of, warm_start
 
 SPACE = """
 model:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from automl.driver.standings import Standings
 from automl.environment import MODEL, trial_folder
-from automl.standings import Standings
 from automl.trial import CHECKPOINT
 
 

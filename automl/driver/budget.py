@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
+from automl.driver.standings import Standings
 from automl.records import NO_PLACE, TrialResult
 from automl.sections import Search
-from automl.standings import Standings
 
 MOST_INFEASIBLE = 200
 """Trials in a row that cannot be built: such a space is wrong, though none of them counts."""

@@ -10,12 +10,12 @@ from typing import Any
 
 from automl import experiment, files
 from automl.document import yaml_text
+from automl.driver.progress import Watcher
 from automl.errors import ConfigError, Problem
 from automl.experiment import Experiment
 from automl.journal import History
 from automl.nodes import Values
 from automl.space import Space
-from automl.watcher import Watcher
 
 
 def source(

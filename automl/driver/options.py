@@ -26,7 +26,7 @@ class Options:
         cluster: Address of a Ray cluster to run trials on; None for this machine. A resume may name another.
         cpus_per_trial: CPUs of the cluster that each trial takes; None for one.
         gpus_per_trial: GPUs of the cluster that each trial takes; None for one where it has some.
-        source: How the documents were named, so that a resume sees whether they changed; see `changes.source`.
+        source: How the documents were named, so that a resume sees whether they changed; see `changed_document.source`.
     """
 
     home: Path

@@ -8,26 +8,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from automl import budget, experiment
+from automl import experiment
 from automl.alive import Alive
-from automl.attempts import Attempts
-from automl.control import Wish
 from automl.document import yaml_text
+from automl.driver import budget
+from automl.driver.mirroring import tell_end
+from automl.driver.progress import Watcher
+from automl.driver.retries import Attempts
+from automl.driver.standings import Standings
+from automl.driver.stop_request import Wish
+from automl.driver.tidy import Tidy
+from automl.driver.time_limit import Limit
 from automl.environment import MODEL, trial_folder
 from automl.evaluation import hashed_seed
 from automl.executors import Event, Executor, Run
 from automl.experiment import Experiment
 from automl.journal import Asked, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
 from automl.journal import results as told
-from automl.limit import Limit
 from automl.oracles import WAIT, Done, Proposer
 from automl.records import SCORED, Begun, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
-from automl.retelling import tell_end
-from automl.standings import Standings
-from automl.tidy import Tidy
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
-from automl.watcher import Watcher
 
 POLL_S = 1.0
 

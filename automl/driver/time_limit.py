@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from automl.alive import Alive
-from automl.standings import Standings
+from automl.driver.standings import Standings
 
 _WORK = ("features", "train", "validate")
 """What a trial is at, in the order in which it comes."""

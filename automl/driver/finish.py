@@ -11,11 +11,13 @@ from typing import Annotated, Any, TypedDict
 
 from automl import environment, export, files, leaderboard, pretrained, saved
 from automl.alive import Alive
+from automl.driver.loop import STOPPED, Loop
+from automl.driver.mirroring import tell_finish
+from automl.driver.progress import Watcher
 from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, did_you_mean
 from automl.executors import Event, Run
 from automl.journal import Finished, Header, now_ms
-from automl.loop import STOPPED, Loop
 from automl.prediction import Prediction
 from automl.records import (
     Begun,
@@ -27,10 +29,8 @@ from automl.records import (
     WorkerLost,
     spread,
 )
-from automl.retelling import tell_finish
 from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
-from automl.watcher import Watcher
 
 MOST_ATTEMPTS = 3
 

@@ -10,12 +10,12 @@ from automl import experiment, prediction, pretrained, typed
 from automl.data import prepare
 from automl.document import yaml_text
 from automl.document.yaml_text import Document
+from automl.driver.standings import Standings
 from automl.errors import SearchError
 from automl.experiment import Experiment
 from automl.journal import Asked, Changed, Ended, Event, Finished, Header, Reported, Resumed, Retried, Started, results
 from automl.records import DataSpec, TrialResult
 from automl.schedulers import SCHEDULERS
-from automl.standings import Standings
 from automl.tracking import DatasetInput, Tracker
 
 # Where the data lies and what preprocessing learned from it: of no use once the search is over.

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl import environment, leaderboard, relocation, winner
+from automl import environment, leaderboard, relocation
+from automl.driver import finish
+from automl.driver.mirroring import Retelling, data_of
+from automl.driver.progress import Watcher
 from automl.environment import MODEL, search_folder, trial_folder
 from automl.errors import SearchError
 from automl.journal import FILE, Finished, Header, Lock, read
 from automl.journal.history import build
-from automl.retelling import Retelling, data_of
 from automl.tracking import Tracker, line, store
-from automl.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             environment.become_driver(leaderboard.backend(header))
             ended = history.trials[best].ended
             known = ended.parameters if ended else None
-            uri = winner.register(tracker, data, folder, header, best, retelling.resolved(best), watcher, known)
+            uri = finish.register(tracker, data, folder, header, best, retelling.resolved(best), watcher, known)
         tracker.close()
         if tracker.behind:
             again = "It would be refused again: mend that first, or" if tracker.is_refused else "Sync it again, or"

@@ -11,23 +11,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automl import (
-    changes,
-    checkout,
-    control,
-    environment,
-    experiment,
-    names,
-    prediction,
-    pretrained,
-    relocation,
-    typed,
-    winner,
-)
+from automl import checkout, environment, experiment, names, prediction, pretrained, relocation, typed
 from automl.cluster import Share, crew
-from automl.control import Wish
 from automl.data import prepare
 from automl.document.yaml_text import Document
+from automl.driver import changed_document, finish, stop_request
+from automl.driver.finish import Summary
+from automl.driver.loop import Loop
+from automl.driver.mirroring import Retelling, described, with_data, with_trials
+from automl.driver.options import Options
+from automl.driver.progress import Watcher
+from automl.driver.stop_request import Wish
 from automl.environment import LOG, search_folder
 from automl.errors import ConfigError, Problem, SearchError, refused
 from automl.executors import Executor, Run
@@ -37,15 +31,10 @@ from automl.experiment import Experiment
 from automl.interrupts import Interrupts
 from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
 from automl.leaderboard import backend
-from automl.loop import Loop
-from automl.options import Options
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
-from automl.retelling import Retelling, described, with_data, with_trials
 from automl.tracking import Tracker, address, store
 from automl.trial import run_trial
-from automl.watcher import Watcher
-from automl.winner import Summary
 
 DATA = "data"
 
@@ -157,7 +146,7 @@ def resume(
     trials = trials or history.total
     if finished is not None and finished.status != "stopped" and (trials is None or trials <= history.counted):
         return typed.built(Summary, finished.result, f"{folder}/journal.jsonl: the finish event: result")
-    written, changed = changes.settled(history, watcher, accept_changes)
+    written, changed = changed_document.settled(history, watcher, accept_changes)
     now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
     read = with_data(experiment.check(now, header.settings["space"], layers=False))
     machine = environment.same_machine(backend(header), header.threads, header.settings)
@@ -200,7 +189,7 @@ def _drive(
 ) -> Summary:
     """Runs the loop between the setting up of everything it needs and the winner's honours."""
     folder = journal.folder
-    control.clear(folder)
+    stop_request.clear(folder)
     executor: Executor | None = None
     tracker: Tracker | None = None
     loop: Loop | None = None
@@ -229,7 +218,7 @@ def _drive(
             trials_s = (from_s, loop.limit.seconds())
             key = prediction.key(read.document.data, data.digest, machine.workers, machine.backend)
             known = prediction.recall(options.home, key)
-            summary = winner.finish(loop, reason, trials_s, known)
+            summary = finish.finish(loop, reason, trials_s, known)
         except KeyboardInterrupt:
             if tracker is not None:
                 tracker.interrupted(loop.standings.running if loop else [], now_ms())
@@ -249,7 +238,7 @@ def _drive(
 
 def _wish(interrupts: Interrupts, folder: Path) -> Wish | None:
     """Returns what this terminal or another one wants of the search."""
-    return "now" if interrupts.seen > 1 else control.asked(folder) or ("drain" if interrupts.seen else None)
+    return "now" if interrupts.seen > 1 else stop_request.asked(folder) or ("drain" if interrupts.seen else None)
 
 
 def _machine(options: Options) -> environment.Machine:

@@ -1,0 +1,1 @@
+"""One search: begun or resumed, its loop, its end, its mirror."""

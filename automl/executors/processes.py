@@ -25,7 +25,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Message, Request, Run
-from automl.executors._wear import GROWTH_MIB, RECYCLE_AFTER, Wear, own_memory
+from automl.executors._recycling import GROWTH_MIB, RECYCLE_AFTER, Wear, own_memory
 from automl.interrupts import ENDINGS
 from automl.records import WorkerLost
 

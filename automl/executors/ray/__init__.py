@@ -21,7 +21,7 @@ import numpy as np
 
 from automl.errors import SearchError
 from automl.executors import WORKER_HUNG, WORKER_LOST, Follow, Message, Request, Run
-from automl.executors._wear import GROWTH_MIB, RECYCLE_AFTER, Wear
+from automl.executors._recycling import GROWTH_MIB, RECYCLE_AFTER, Wear
 from automl.executors.ray._join import NAMESPACE, connect, end_orphans, joined, leave
 from automl.executors.ray._node import Broken, Here, Node, Said, Sent, Wants, files, keep
 from automl.records import Begun, WorkerLost

@@ -23,7 +23,7 @@ import psutil
 from automl import environment, programs, room
 from automl.errors import SearchError
 from automl.executors import Event, Message, Run
-from automl.executors._wear import own_memory
+from automl.executors._recycling import own_memory
 from automl.records import TestRequest, TestResult, TrialRequest, TrialResult
 
 PARTIAL = ".part"

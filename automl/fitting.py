@@ -14,9 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl import experiment, model, phases, tasks
+from automl import model, phases, tasks
 from automl.data import mixing
 from automl.data.feed import Feed, targets
+from automl.experiment import experiment
 from automl.records import DataSpec, Direction
 from automl.sections import Stage, Training
 from automl.tasks import Task

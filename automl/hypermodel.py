@@ -16,7 +16,7 @@ import keras_tuner
 from automl import model, pretrained
 from automl.data import mixing, prepare, tf_pipeline
 from automl.errors import ConfigError, Infeasible, Problem
-from automl.experiment import Experiment
+from automl.experiment.experiment import Experiment
 from automl.fitting import Fitting
 
 log = logging.getLogger("automl.hypermodel")

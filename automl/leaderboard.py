@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import environment, experiment, names, saved
+from automl import environment, names, saved
 from automl.document.yaml_text import Document
 from automl.driver.mirroring import data_of
 from automl.errors import ConfigError, Problem
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
 from automl.objective import standing
 from automl.records import CANCELLED, SCORED, Direction, spread

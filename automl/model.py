@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from automl import augmentation, inputs, optimizers, tasks
-from automl import experiment as experiments
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
 from automl.blocks._names import set_apart
 from automl.errors import ConfigError, Infeasible, Problem
+from automl.experiment import experiment as experiments
 from automl.losses import Loss
 from automl.optimizers import Optimizer
 from automl.records import DataSpec

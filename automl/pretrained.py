@@ -13,7 +13,7 @@ from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
 from automl.document import block_lists
 from automl.errors import ConfigError, Infeasible, Problem
-from automl.experiment import Experiment
+from automl.experiment.experiment import Experiment
 from automl.flow import Kind
 from automl.shapes import Unknown, of_example
 from automl.space import Space, grid

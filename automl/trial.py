@@ -16,10 +16,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from automl import environment, export, model, saved, tasks
-from automl import experiment as experiments
 from automl.environment import MODEL
 from automl.errors import Infeasible, is_out_of_memory
 from automl.executors import Tell
+from automl.experiment import experiment as experiments
 from automl.objective import merit
 from automl.pulse import Cut, Pulse
 from automl.records import DataSpec, Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import experiment
 from automl.domains import Choice, Range
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.records import DataSpec
 from automl.space import Space, grid
 

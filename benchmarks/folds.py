@@ -53,8 +53,8 @@ def chosen(data: str) -> dict[str, Any]:
 
 def tested(choice: dict[str, Any]) -> list[float]:
     """Trains a configuration on all folds together and tests it, once a seed."""
-    from automl import experiment
     from automl.data import prepare
+    from automl.experiment import experiment
     from automl.records import TestRequest, TrialRequest
     from automl.trial import run_refit, run_test
 

@@ -65,9 +65,9 @@ class Gauge(Watcher):
 
 def search(trials: int) -> dict[str, Any]:
     """Runs the search in this folder."""
-    from automl import experiment
     from automl.driver import launch
     from automl.driver.options import Options
+    from automl.experiment import experiment
 
     Path("tiny.yaml").write_text(SPACE)
     gauge = Gauge()

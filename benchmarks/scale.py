@@ -90,9 +90,9 @@ def search(algorithm: str, trials: int, workers: int) -> dict[str, Any]:
     """Runs a search in this folder."""
     import _models
 
-    from automl import experiment
     from automl.driver import launch
     from automl.driver.options import Options
+    from automl.experiment import experiment
     from automl.oracles import Proposer
     from automl.sections import Search
 

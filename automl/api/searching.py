@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-    from automl.experiment import Experiment
+    from automl.experiment.experiment import Experiment
     from automl.hypermodel import SpaceModel
 
 SHOWN_TRIALS = 10
@@ -198,7 +198,7 @@ def load_space(
     Raises:
         ConfigError: Everything that is wrong with it.
     """
-    from automl import experiment
+    from automl.experiment import experiment
 
     with tempfile.TemporaryDirectory() as drafts:
         try:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import experiment as experiments
 from automl import model
 from automl.anatomy import Anatomy, anatomy
 from automl.errors import Infeasible
-from automl.experiment import Experiment
+from automl.experiment import experiment as experiments
+from automl.experiment.experiment import Experiment
 from automl.oracles import WAIT, Ask, Done, Proposer
 from automl.prediction import Prediction
 from automl.records import DataSpec

@@ -72,8 +72,8 @@ def _check(data: tuple[Path, str], space: tuple[Path, str]) -> None:
     """
     from dataclasses import replace
 
-    from automl import experiment
     from automl.document import yaml_text
+    from automl.experiment import experiment
 
     inner, outer = (yaml_text.parse(text, str(path)) for path, text in (data, space))
     experiment.check(replace(outer, data={**outer.data, "data": inner.data}), space[0].stem)

@@ -15,7 +15,7 @@ from automl.cli import _options, _output
 
 if TYPE_CHECKING:
     from automl.authoring.plan import Survey
-    from automl.experiment import Experiment
+    from automl.experiment.experiment import Experiment
     from automl.records import DataSpec
 
 
@@ -40,8 +40,9 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
     automl plan cnn --data digits --trials 8
     automl plan alexnet --defaults --input 227x227x3 --classes 1000
     """  # noqa: D301 - click itself reads the \b
-    from automl import environment, experiment
+    from automl import environment
     from automl.errors import ConfigError, Problem
+    from automl.experiment import experiment
 
     flags = {key: given[key] for key in ("trials", "algorithm", "scheduler", "seed") if given[key] is not None}
     read = experiment.load(space, data, options, flags)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from automl.driver.finish import Summary
     from automl.driver.options import Options
     from automl.driver.progress import Watcher
-    from automl.experiment import Experiment
+    from automl.experiment.experiment import Experiment
     from automl.nodes import Values
 
 
@@ -44,9 +44,9 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     automl search my_space.yaml --data my_data.yaml --trials 40 --workers 2
     automl search rnn --data japanese_vowels --warm-start japanese_vowels
     """  # noqa: D301 - click itself reads the \b
-    from automl import experiment
     from automl.driver import changed_document, launch
     from automl.errors import ConfigError, Problem
+    from automl.experiment import experiment
 
     # Options are written into the document, where they are checked like anything else in it.
     flags = {key: given.pop(key) for key in ("trials", "time", "algorithm", "scheduler", "seed")}

@@ -10,7 +10,7 @@ import click
 from automl.cli import _output
 
 if TYPE_CHECKING:
-    from automl.experiment import Experiment
+    from automl.experiment.experiment import Experiment
     from automl.shapes import Shape
 
 
@@ -30,10 +30,10 @@ def validate(
     step or scale, slow recurrent layers, scores that do not compare; with --input, or data whose document tells its
     shape, of trials that cannot be built. `automl plan` checks against the real data.
     """
-    from automl import experiment
     from automl.authoring import lint
     from automl.counting import told
     from automl.errors import ConfigError
+    from automl.experiment import experiment
 
     read = experiment.load(space, data, options)
     found = lint.findings(read, _shape(read, shape))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automl import checkout, environment, experiment, names, prediction, pretrained, relocation, typed
+from automl import checkout, environment, names, prediction, pretrained, relocation, typed
 from automl.cluster import Share, crew
 from automl.data import prepare
 from automl.document.yaml_text import Document
@@ -27,7 +27,8 @@ from automl.errors import ConfigError, Problem, SearchError, refused
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.interrupts import Interrupts
 from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
 from automl.leaderboard import backend

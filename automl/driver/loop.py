@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from automl import experiment
 from automl.alive import Alive
 from automl.document import yaml_text
 from automl.driver import budget
@@ -22,7 +21,8 @@ from automl.driver.time_limit import Limit
 from automl.environment import MODEL, trial_folder
 from automl.evaluation import hashed_seed
 from automl.executors import Event, Executor, Run
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.journal import Asked, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
 from automl.journal import results as told
 from automl.oracles import WAIT, Done, Proposer

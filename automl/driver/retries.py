@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from automl import experiment
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.journal import Asked, TrialHistory
 from automl.records import TrialResult
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from automl.domains import Choice, Domain, same
 from automl.errors import shorten
-from automl.experiment import Experiment
+from automl.experiment.experiment import Experiment
 from automl.nodes import Param
 from automl.objective import LOSS, standing
 from automl.tracking import EarlierRun, key_text, value_text

@@ -15,14 +15,14 @@ from unittest.mock import patch
 
 from click.testing import CliRunner
 
-from automl import experiment
 from automl.cli import main
 from automl.driver import launch
 from automl.driver.finish import Summary
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.environment import MODEL, trial_folder
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.journal import History, replay
 from automl.trial import run_trial
 

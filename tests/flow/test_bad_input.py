@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from automl import blocks, experiment, oracles, sections, sources
+from automl import blocks, oracles, sections, sources
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
 from automl.data.prepare import DataDocument
 from automl.document import catalog
 from automl.document.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES
+from automl.experiment import experiment
 from automl.optimizers import OPTIMIZERS, SGD, Adam
 from automl.sources.csv import Csv
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automl import experiment
 from automl.document import catalog, yaml_text
 from automl.errors import ConfigError
+from automl.experiment import experiment
 
 PLACE = re.compile(r"f\.yaml(:\d+:\d+)?")
 SPICE = ["{", "}", "[", "]", ":", ",", "null", "true", "-1", "1e999", "''", "each", "repeat", "one_of", "values", "min"]

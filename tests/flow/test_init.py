@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from automl import experiment, sources
+from automl import sources
 from automl.cli import main
 from automl.data import prepare
 from automl.document import yaml_text
+from automl.experiment import experiment
 
 REPO = Path(__file__).parents[2]
 

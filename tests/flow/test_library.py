@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import searches
 
-from automl import experiment, model, shapes
+from automl import model, shapes
 from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -23,6 +23,7 @@ from automl.driver import launch
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.errors import Infeasible
+from automl.experiment import experiment
 from automl.records import DataSpec, Report, TrialRequest
 from automl.shapes import Unknown
 from automl.trial import run_trial

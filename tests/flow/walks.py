@@ -14,12 +14,12 @@ from pathlib import Path
 
 from mix import WEIGHTS
 
-from automl import experiment
 from automl.driver import launch
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.environment import MODEL
 from automl.executors import Tell
+from automl.experiment import experiment
 from automl.records import Report, TrialRequest, TrialResult
 
 EPOCHS = 6

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from automl import experiment, inputs, model
+from automl import inputs, model
 from automl.augmentation import Augmentation
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
+from automl.experiment import experiment
 from automl.inputs import Input
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

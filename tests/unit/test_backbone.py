@@ -13,12 +13,13 @@ import keras
 import numpy as np
 import pytest
 
-from automl import experiment, pretrained
+from automl import pretrained
 from automl.blocks import _applications
 from automl.blocks._applications import Family, least, load, network
 from automl.blocks.backbone import Backbone
 from automl.document.yaml_text import Document
 from automl.errors import ConfigError, Infeasible
+from automl.experiment import experiment
 from automl.flow import Flow, Pixels
 from automl.shapes import Shape, Unknown
 

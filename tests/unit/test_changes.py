@@ -2,10 +2,10 @@
 
 import pytest
 
-from automl import experiment
 from automl.driver import changed_document
 from automl.driver.progress import Watcher
 from automl.errors import ConfigError
+from automl.experiment import experiment
 from automl.journal import Asked, Header, History, TrialHistory
 
 SPACE = """\

@@ -6,12 +6,13 @@ from click.testing import CliRunner
 from jsonschema import Draft7Validator
 from pydantic import Field
 
-from automl import blocks, experiment, inputs, oracles, sources, tasks
+from automl import blocks, inputs, oracles, sources, tasks
 from automl.authoring import editor
 from automl.authoring.editor.describe import in_words, paragraphs
 from automl.cli import main
 from automl.document import catalog, yaml_text
 from automl.errors import ConfigError
+from automl.experiment import experiment
 from automl.optimizers import OPTIMIZERS
 from automl.sections import Search, Training
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl import experiment, oracles
+from automl import oracles
 from automl.document import catalog, yaml_text
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
+from automl.experiment import experiment
 from automl.sections import DEFAULT_TRIALS, EarlyStopping, seconds
 
 SPACE = """\

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl import experiment, tasks
+from automl import tasks
 from automl.data import prepare
 from automl.data.feed import Feed, targets
 from automl.data.prepare import DataDocument
 from automl.errors import ConfigError, DataError
 from automl.evaluation import Evaluation
+from automl.experiment import experiment
 from automl.records import DataSpec, Splits, Timeline
 from automl.sources.csv import Csv
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import environment, experiment, pretrained
+from automl import environment, pretrained
 from automl.cli import plan
 from automl.data import prepare
 from automl.driver import launch
@@ -16,7 +16,8 @@ from automl.driver.finish import Summary
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.errors import ConfigError, DataError, SearchError
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Ended, Finished, Header, Journal
 from automl.tracking import same_address
 

@@ -9,11 +9,12 @@ from textwrap import dedent
 import pytest
 from click.testing import CliRunner
 
-from automl import experiment, shapes
+from automl import shapes
 from automl.authoring import lint
 from automl.blocks import _stock
 from automl.cli import main
 from automl.document.yaml_text import parse
+from automl.experiment import experiment
 
 REPO = Path(__file__).parents[2]
 SENSIBLE = """

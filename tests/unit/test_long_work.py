@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from automl import experiment
 from automl.authoring import lint
 from automl.counting import told
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError, did_you_mean
+from automl.experiment import experiment
 from automl.shapes import Shape
 
 LIMIT_S = 8.0  # of the processor

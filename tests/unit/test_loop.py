@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from automl import experiment
 from automl.alive import Alive
 from automl.driver import loop
 from automl.driver.loop import STOPPED, Loop, trial_seed
@@ -16,7 +15,8 @@ from automl.driver.mirroring import Retelling
 from automl.driver.progress import Watcher
 from automl.environment import MODEL, trial_folder
 from automl.executors import WORKER_LOST, Event, Follow
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Finished, Header, Journal, Retried, Started, replay
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost

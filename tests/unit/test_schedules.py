@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from automl import experiment
 from automl.errors import ConfigError
+from automl.experiment import experiment
 from automl.schedules import SCHEDULES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -2,10 +2,10 @@ from textwrap import dedent
 
 import pytest
 
-from automl import experiment
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
-from automl.experiment import Experiment
+from automl.experiment import experiment
+from automl.experiment.experiment import Experiment
 
 
 def check(text: str) -> Experiment:
@@ -222,14 +222,14 @@ def test_a_wrong_domain_is_told_once():
 
 @pytest.mark.parametrize("loss", ["null", "{values: [null, focal]}", "focal", "{crossentropy: {label_smoothing: 0.1}}"])
 def test_a_declaration_may_be_null_where_null_may_stand(loss):
-    from automl import experiment
+    from automl.experiment import experiment
 
     read = experiment.check(parse(f"model: [flatten]\ntraining: {{loss: {loss}}}", "f.yaml"), "f")
     assert read.space.tree["training"]["loss"] != "wrong"
 
 
 def test_a_declaration_may_not_be_null_elsewhere():
-    from automl import experiment
+    from automl.experiment import experiment
 
     with pytest.raises(ConfigError, match="optimizer must be one name"):
         experiment.check(parse("model: [flatten]\ntraining: {optimizer: null}", "f.yaml"), "f")

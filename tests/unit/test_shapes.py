@@ -4,11 +4,12 @@ import random
 
 import pytest
 
-from automl import blocks, experiment, model, shapes
+from automl import blocks, model, shapes
 from automl.blocks import KINDS, Block
 from automl.blocks._chain import JOINTS, SHAPE_JOINTS, Chain
 from automl.document import catalog
 from automl.errors import ConfigError, Infeasible
+from automl.experiment import experiment
 from automl.flow import Flow
 from automl.records import DataSpec
 from automl.shapes import Shape, Unknown

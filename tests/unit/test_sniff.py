@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import experiment, sources
+from automl import sources
 from automl.authoring import sniff
 from automl.data import prepare
 from automl.data.prepare import DataDocument
 from automl.document.yaml_text import parse
 from automl.errors import DataError
+from automl.experiment import experiment
 from automl.sources import _table
 from automl.sources.image_folder import ImageFolder
 

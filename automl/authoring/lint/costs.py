@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from automl.authoring.lint._case import Case, Finding
 from automl.blocks import registry
 from automl.errors import shorten
-from automl.experiment import epochs as epochs_of
+from automl.experiment.experiment import epochs as epochs_of
 from automl.schedulers import SCHEDULERS, Asha, Median, NoScheduler
 
 CUDNN_CELLS = ("lstm", "gru")

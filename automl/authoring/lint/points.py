@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from automl import experiment
 from automl.authoring.lint._case import Case, Finding, ends
 from automl.errors import Infeasible, shorten
+from automl.experiment import experiment
 from automl.nodes import resolve
 from automl.points import CONSTRAINTS, START
 from automl.rules import Rule

@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from automl.annotations import annotated, family_of, is_null, item_of, member_of, wants
 from automl.blocks import Block, registry
 from automl.blocks._chain import Chain
 from automl.blocks._layer import check, is_layer_name
@@ -24,6 +23,7 @@ from automl.document.wording import explain, last
 from automl.document.yaml_text import Path_
 from automl.domains import Choice, Domain, Range
 from automl.errors import did_you_mean, shorten
+from automl.experiment.annotations import annotated, family_of, is_null, item_of, member_of, wants
 from automl.nodes import Each, Fork, Leaf, Param, Spread, Variant
 from automl.ranges import is_domain
 from automl.registry import Family, Member, UnknownName, declared

@@ -21,12 +21,12 @@ from automl.document.wording import in_words
 from automl.document.yaml_text import Document
 from automl.errors import Infeasible, did_you_mean
 from automl.evaluation import Evaluation
+from automl.experiment.checks import Checker
 from automl.nodes import Values
 from automl.oracles import Brief
 from automl.points import check_start
 from automl.records import Direction
 from automl.registry import Member, UnknownName, declared
-from automl.schema import Checker
 from automl.sections import Search, Training, seconds
 from automl.space import Space
 

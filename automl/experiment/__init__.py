@@ -1,0 +1,1 @@
+"""The checked whole: a document in, an experiment out."""

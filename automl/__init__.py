@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl.api.searching import Search, Space, load_search, load_space, search
-    from automl.integrations import MlflowTuner
+    from automl.integrations.mlflow_tuner import MlflowTuner
 
 __version__ = "0.1.0"
 __all__ = ["MlflowTuner", "Search", "Space", "__version__", "load_search", "load_space", "search"]
 
-_PLACES = dict.fromkeys(__all__, "api.searching") | {"MlflowTuner": "integrations"}
+_PLACES = dict.fromkeys(__all__, "api.searching") | {"MlflowTuner": "integrations.mlflow_tuner"}
 
 
 def __getattr__(name: str) -> Any:

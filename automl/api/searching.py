@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from automl.experiment.experiment import Experiment
-    from automl.hypermodel import SpaceModel
+    from automl.integrations.hypermodel import SpaceModel
 
 SHOWN_TRIALS = 10
 """So many of a leaderboard's rows stand where a notebook shows a search."""
@@ -176,13 +176,13 @@ class Space:
         return list(self.read.space.by_name)
 
     def hypermodel(self) -> SpaceModel:
-        """Returns the space as a `keras_tuner.HyperModel`, for a tuner of one's own: see `automl.hypermodel`.
+        """Returns the space as a `keras_tuner.HyperModel`, for a tuner of one's own: see `automl.integrations.hypermodel`.
 
         Raises:
             ConfigError: It has no data, or pretrained weights are missing or do not fit.
             DataError: The data is missing or does not fit its document.
         """
-        from automl.hypermodel import SpaceModel
+        from automl.integrations.hypermodel import SpaceModel
 
         return SpaceModel(self.read)
 

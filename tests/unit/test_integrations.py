@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from automl import MlflowTuner, tuner_trials
+from automl import MlflowTuner
+from automl.integrations import tuner_trials
 from automl.tracking import store
 
 pytestmark = pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from automl import environment, names
-from automl import tuner_trials as trials
 from automl.document import yaml_text
+from automl.integrations import tuner_trials as trials
 from automl.journal import now_ms
 from automl.records import Outcome, TrialResult
 from automl.tracking import Tracker, store

@@ -13,7 +13,7 @@ from automl.document import yaml_text
 from automl.tracking import DatasetInput
 
 if TYPE_CHECKING:
-    from automl.hypermodel import SpaceModel
+    from automl.integrations.hypermodel import SpaceModel
 
 _DATA = ("x", "y", "validation_data", "validation_split", "sample_weight", "class_weight")
 """What of the arguments of `fit` decides what a score means."""
@@ -21,7 +21,7 @@ _DATA = ("x", "y", "validation_data", "validation_split", "sample_weight", "clas
 
 def space_of(tuner: Any) -> SpaceModel | None:
     """Returns the space that a tuner searches; None where its model is the user's own."""
-    known = sys.modules.get("automl.hypermodel")  # whoever has such a model has imported it
+    known = sys.modules.get("automl.integrations.hypermodel")  # whoever has such a model has imported it
     return tuner.hypermodel if known and isinstance(tuner.hypermodel, known.SpaceModel) else None
 
 

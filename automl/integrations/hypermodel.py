@@ -19,7 +19,7 @@ from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment.experiment import Experiment
 from automl.fitting import Fitting
 
-log = logging.getLogger("automl.hypermodel")
+log = logging.getLogger("automl.integrations")
 
 
 class SpaceModel(keras_tuner.HyperModel):

@@ -1,0 +1,1 @@
+"""Other people's tuners and models, tied to MLflow and to our spaces."""

@@ -19,10 +19,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl import model, phases, pretrained, room
+from automl import model, phases, pretrained
 from automl.blocks.backbone import FEATURES, Backbone
 from automl.data.feed import Feed
-from automl.environment import FEATURES_VARIABLE
+from automl.machine import disk
+from automl.machine.workers import FEATURES_VARIABLE
 from automl.records import DataSpec
 from automl.tasks import Task
 
@@ -81,7 +82,7 @@ def cached(
         yield None
         return
     folder = Path(root) / _key(first, document, data)
-    with room.held(folder):
+    with disk.held(folder):
         _computed(extractor, folder, feeds, size_mb, beat)
         with model.precision(document):  # by which a model that is compiled scales its loss
             head = phases.behind(network, layer)
@@ -110,7 +111,7 @@ def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], s
     another process took away meanwhile, and a third began anew, would appear as zeros.
     """
     partial = folder.with_suffix(PARTIAL)
-    with room.locked(folder.with_suffix(".lock")):
+    with disk.locked(folder.with_suffix(".lock")):
         if folder.is_dir():
             os.utime(folder)
             return
@@ -129,7 +130,7 @@ def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], s
                 with _claimed(done.fileno(), place, waits=waits) as is_ours:
                     if is_ours:
                         _write(extractor, kept[part], feeds[part], index)
-    with room.locked(folder.with_suffix(".lock")):
+    with disk.locked(folder.with_suffix(".lock")):
         if not folder.is_dir():
             partial.rename(folder)
 
@@ -175,4 +176,4 @@ def _write(extractor: keras.Model, kept: Any, feed: Feed, index: int) -> None:
 
 def _prune(root: Path, limit_mb: float) -> None:
     """Removes what was longest not used, until the rest takes `limit_mb` at most."""
-    room.make((path for path in root.iterdir() if path.is_dir()), limit_mb)
+    disk.make((path for path in root.iterdir() if path.is_dir()), limit_mb)

@@ -1,7 +1,7 @@
 """Reads a document's domains: `data -> Space`, every mistake with its place.
 
-Knows the shape of the grammar (`min`/`max`, `values`, `one_of`, `repeat`, `each`, `when`, lists of blocks), not what
-fields there are: that is `experiment.checks`. Domains stand under `model` and `training`; the rest is fixed for a search.
+Knows the shape of the grammar (`min`/`max`, `values`, `one_of`, `repeat`, `each`, `when`, lists of blocks), not which
+fields there are: see `experiment.checks`. Domains stand under `model` and `training`; the rest is fixed for a search.
 """
 
 from __future__ import annotations

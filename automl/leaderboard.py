@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import environment, names, saved
+from automl import names, saved
 from automl.document.yaml_text import Document
 from automl.driver.mirroring import data_of
 from automl.errors import ConfigError, Problem
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
+from automl.machine import folders, keras_backend
 from automl.objective import standing
 from automl.records import CANCELLED, SCORED, Direction, spread
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def searches(home: Path) -> list[str]:
     """Returns the ids of all searches, the last one last."""
-    folder = environment.searches_folder(home)
+    folder = folders.searches_folder(home)
     # No glob, which takes a folder that may not be read for an empty one.
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path.name for path in found if (path / FILE).exists())
@@ -42,7 +43,7 @@ def find_search(home: Path, wanted: str | None) -> str:
     known = searches(home)
     if not known:
         hint = "Start one with: automl search cnn --data digits"
-        raise ConfigError(Problem(str(environment.searches_folder(home)), "no search was made here yet", hint=hint))
+        raise ConfigError(Problem(str(folders.searches_folder(home)), "no search was made here yet", hint=hint))
     if wanted is None:
         return known[-1]
     found, what = names.meant(wanted, known)
@@ -53,7 +54,7 @@ def find_search(home: Path, wanted: str | None) -> str:
 
 def history(home: Path, search_id: str) -> History:
     """Reads the journal of a search."""
-    return replay(environment.search_folder(home, search_id))
+    return replay(folders.search_folder(home, search_id))
 
 
 def read(home: Path, search_id: str) -> tuple[History, Experiment]:
@@ -70,7 +71,7 @@ def backend(header: Header) -> str:
         ConfigError: It is not, or there is none of that name.
     """
     try:
-        return environment.backend(header.backend)
+        return keras_backend.backend(header.backend)
     except ConfigError as error:
         (problem,) = error.problems
         raise ConfigError(replace(problem, where=f"{header.search}, made with {header.backend}")) from None
@@ -104,7 +105,7 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
 def status(home: Path, search_id: str) -> dict[str, Any]:
     """Returns how a search stands: who drives it, what its trials do, the best so far."""
     told, read_ = read(home, search_id)
-    driver = holder(environment.search_folder(home, search_id))
+    driver = holder(folders.search_folder(home, search_id))
     ended = Counter(trial.ended.outcome for trial in told.trials.values() if trial.ended)
     running = {t.asked.number: len(t.reports) for t in told.trials.values() if t.ended is None}
     finished = told.finished.reason if told.finished else None
@@ -134,11 +135,11 @@ def load_model(home: Path, search_id: str, number: int, log: Path | None = None)
     Raises:
         SearchError: Its file is gone, damaged, or another's.
     """
-    told, folder = history(home, search_id), environment.search_folder(home, search_id)
+    told, folder = history(home, search_id), folders.search_folder(home, search_id)
     ended = told.trials[number].ended
     # Journals of the first version do not describe the data.
     shape = data_of(told.header).shape if told.header.settings.get("data") else None
-    path = environment.trial_folder(folder, number) / environment.MODEL
+    path = folders.trial_folder(folder, number) / folders.MODEL
     return saved.load(path, log, shape, ended.parameters if ended else None)
 
 
@@ -178,7 +179,7 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
 
 def _unended(home: Path, search_id: str) -> str:
     """Returns what the trials do that have not ended: they run, unless nobody drives their search."""
-    return "running" if holder(environment.search_folder(home, search_id)) else CANCELLED
+    return "running" if holder(folders.search_folder(home, search_id)) else CANCELLED
 
 
 def _ranked(told: History, direction: Direction) -> list[TrialHistory]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from automl import augmentation, environment
+from automl import augmentation
 from automl.blocks._applications import IMAGENET, WIDE, Unreachable, load
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -15,6 +15,7 @@ from automl.document import block_lists
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment.experiment import Experiment
 from automl.flow import Kind
+from automl.machine import keras_backend
 from automl.shapes import Unknown, of_example
 from automl.space import Space, grid
 
@@ -75,7 +76,7 @@ def require(read: Experiment, shape: Sequence[int], say: Callable[[str], None] =
                 continue
             if block.weights == IMAGENET:
                 say(f"reading the ImageNet weights of {_name(named)}; Keras downloads them once")
-            with environment.quietly():  # the backend, whose first word it is
+            with keras_backend.quietly():  # the backend, whose first word it is
                 weights = load(block.family, block.weights, block.width)
             origins[str(named)] = {**named, "source": weights.source, "digest": weights.digest}
         except Infeasible as error:

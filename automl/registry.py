@@ -165,7 +165,7 @@ def declared(value: Any) -> tuple[str, dict[str, Any]]:
 class Family:
     """Marks a field whose value is one member of a registry: `source: Annotated[Source, Family(registry)]`.
 
-    Pydantic builds the member from the declaration; `experiment.checks` reads the mark to check the declaration leaf by leaf,
+    Pydantic builds the member from the declaration; `experiment.checks` reads the mark to check each leaf of it,
     with lines and columns, before any domain is fixed.
     """
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl import files
 from automl.errors import ConfigError, Problem
 from automl.journal import Header, History
+from automl.machine import files
 from automl.tracking import address, same_address
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import environment
 from automl.errors import SearchError, is_out_of_memory, refused
+from automl.machine import keras_backend
 
 if TYPE_CHECKING:
     import keras
@@ -38,11 +38,11 @@ def load(
         SearchError: It cannot be read, in a line that says why, or is not the trial's.
     """
     _require_file(path)
-    environment.import_keras(log)
+    keras_backend.import_keras(log)
     import keras
 
     try:
-        with environment.quietly(log):
+        with keras_backend.quietly(log):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a file that anybody may have written makes of Keras
         reason = f"{type(error).__name__}: {str(error).strip() or 'no reason given'}".splitlines()[0]

@@ -15,11 +15,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from automl import environment, export, model, saved, tasks
-from automl.environment import MODEL
+from automl import export, model, saved, tasks
 from automl.errors import Infeasible, is_out_of_memory
 from automl.executors import Tell
 from automl.experiment import experiment as experiments
+from automl.machine import keras_backend
+from automl.machine.folders import MODEL
 from automl.objective import merit
 from automl.pulse import Cut, Pulse
 from automl.records import DataSpec, Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
@@ -191,7 +192,7 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
     # One worker serves many trials: what the last one left in Keras's global state must not reach this one.
     keras.utils.clear_session(free_memory=False)
     gc.collect()
-    environment.spare_imports()
+    keras_backend.spare_imports()
     keras.utils.set_random_seed(seed)
     return model.build(document, data)
 

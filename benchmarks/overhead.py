@@ -99,7 +99,7 @@ def tuned(space: Path, data: str) -> list[float]:
 
 def measure(way: str, epochs: int, data: str) -> float:
     """Runs one way; returns the seconds a trial took."""
-    from automl import environment
+    from automl.machine.workers import this_machine
 
     with tempfile.TemporaryDirectory() as folder:
         space = Path(folder) / "overhead.yaml"
@@ -107,7 +107,7 @@ def measure(way: str, epochs: int, data: str) -> float:
         if way in ("automl", "2 workers"):
             ends = searched(space, data, 2 if way == "2 workers" else 1)
         else:
-            given = {k: v for k, v in environment.machine(1, None).worker_environment().items() if v is not None}
+            given = {k: v for k, v in this_machine(1, None).worker_environment().items() if v is not None}
             command = ["--only", way, "--data", data, "--space", str(space)]
             ends = _page.child(__file__, *command, folder=folder, environment=given)["ends"]
     assert len(ends) == TRIALS, f"{way}: {len(ends)} trials"

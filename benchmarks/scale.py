@@ -26,8 +26,9 @@ import psutil
 from _page import cell
 
 from automl.driver.progress import Watcher
-from automl.environment import MODEL, become_driver, searches_folder
 from automl.executors import Tell
+from automl.machine.folders import MODEL, searches_folder
+from automl.machine.keras_backend import become_driver
 from automl.records import TrialRequest, TrialResult
 
 RIVAL = "keras_tuner BayesianOptimization"

@@ -15,8 +15,8 @@ from typing import Any, TextIO
 
 from automl import cli
 from automl.api.plain import plain
-from automl.environment import HOME_VARIABLE
 from automl.errors import ConfigError, Problem, SearchError, did_you_mean
+from automl.machine.folders import HOME_VARIABLE
 
 OWN = {"space", "data", "options", "search", "output"}
 """What Python takes of the command line's arguments by another name."""

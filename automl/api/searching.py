@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import environment, leaderboard
+from automl import leaderboard
 from automl.api import command
 from automl.api.plain import plain
 from automl.document import yaml_text
 from automl.errors import ConfigError, SearchError
+from automl.machine import folders
 
 if TYPE_CHECKING:
     import keras
@@ -151,7 +152,7 @@ def search(
         ConfigError: Something given is wrong; all that is wrong is named.
         SearchError: The search could not go on.
     """
-    folder = Path(home) if home is not None else environment.writable_home()
+    folder = Path(home) if home is not None else folders.writable_home()
     with tempfile.TemporaryDirectory() as drafts:
         name, data_name = _names(space, data, Path(drafts))
         line = [name] if data_name is None else [name, "--data", data_name]
@@ -176,7 +177,7 @@ class Space:
         return list(self.read.space.by_name)
 
     def hypermodel(self) -> SpaceModel:
-        """Returns the space as a `keras_tuner.HyperModel`, for a tuner of one's own: see `automl.integrations.hypermodel`.
+        """Returns the space as a `keras_tuner.HyperModel`, for one's own tuner: see `integrations.hypermodel`.
 
         Raises:
             ConfigError: It has no data, or pretrained weights are missing or do not fit.
@@ -218,7 +219,7 @@ def load_search(search_id: str | None = None, home: str | Path | None = None) ->
     Raises:
         ConfigError: There is none, or more than one.
     """
-    folder = Path(home) if home is not None else environment.home()
+    folder = Path(home) if home is not None else folders.home()
     return Search(folder, leaderboard.find_search(folder, search_id))
 
 

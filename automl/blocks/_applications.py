@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from automl import files
 from automl.errors import ConfigError, Problem
+from automl.machine import files
 
 if TYPE_CHECKING:
     import numpy as np

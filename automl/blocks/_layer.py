@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field, JsonValue
 
-from automl import environment
 from automl.blocks import KINDS, Block, _stock
 from automl.blocks._valid import batch_norm_mask, every_nth, keras_mask, zeroed
 from automl.errors import Infeasible, did_you_mean, shorten
 from automl.flow import Flow, Kind
+from automl.machine import keras_backend
 
 _CODE = "it runs code from outside of the document"
 _PART = "it is a part of other layers"
@@ -174,7 +174,7 @@ def check(name: str, arguments: Mapping[str, Any]) -> list[tuple[str | None, str
 
 def _layers() -> dict[str, Any]:
     """Returns Keras's own layers that can be blocks; imports Keras."""
-    environment.import_keras()
+    keras_backend.import_keras()
     import keras
 
     found = {name: getattr(keras.layers, name) for name in dir(keras.layers) if is_layer_name(name)}

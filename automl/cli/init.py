@@ -52,8 +52,8 @@ def _folder(given: Path) -> Path:
     Raises:
         ConfigError: It is no folder, and none can be made there.
     """
-    from automl import files
     from automl.errors import ConfigError, Problem
+    from automl.machine import files
 
     path = files.expanded(given)
     problem = files.absent(path)
@@ -85,8 +85,8 @@ def _write(texts: Mapping[Path, str], force: bool) -> None:
     Raises:
         ConfigError: One is there already, or the folder cannot be written.
     """
-    from automl import files
     from automl.errors import ConfigError, Problem
+    from automl.machine import files
 
     for path in texts:
         files.require_place(path, force, "folder with --to")

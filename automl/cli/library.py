@@ -7,8 +7,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from automl import files
 from automl.cli import _output
+from automl.machine import files
 
 if TYPE_CHECKING:
     from automl.authoring.editor import DocumentKind

@@ -40,20 +40,21 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
     automl plan cnn --data digits --trials 8
     automl plan alexnet --defaults --input 227x227x3 --classes 1000
     """  # noqa: D301 - click itself reads the \b
-    from automl import environment
     from automl.errors import ConfigError, Problem
     from automl.experiment import experiment
+    from automl.machine import keras_backend
+    from automl.machine.workers import this_machine
 
     flags = {key: given[key] for key in ("trials", "algorithm", "scheduler", "seed") if given[key] is not None}
     read = experiment.load(space, data, options, flags)
     if read.data is None and not (given["defaults"] and given["shape"]):
         hint = "Name a data set with --data, or give --defaults with --input"
         raise ConfigError(Problem(read.document.name, "no data to plan for", hint=hint))
-    machine = environment.machine(*(given[key] for key in ("workers", "backend", "gpus", "workers_per_gpu")))
+    machine = this_machine(*(given[key] for key in ("workers", "backend", "gpus", "workers_per_gpu")))
     # As a worker has it, so that what is measured here is what a trial takes there.
     for name, value in machine.worker_environment().items():
         os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
-    environment.import_keras()
+    keras_backend.import_keras()
     with tempfile.TemporaryDirectory() as folder:
         prepared = _data(read, Path(folder) / "data", **given)
         plan_of = partial(_survey, workers=machine.workers, samples=given["samples"], backend=machine.backend)
@@ -102,15 +103,16 @@ def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
 
 def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backend: str) -> dict[str, Any]:
     """Describes the search, and remembers what was predicted for it."""
-    from automl import environment, prediction
+    from automl import prediction
     from automl.authoring import plan as plans
     from automl.errors import ConfigError
+    from automl.machine import folders
 
     survey = plans.survey(read, data, samples, workers, lambda text: _output.say(text, err=True))
     if survey.prediction is not None:
         key = prediction.key(read.document.data, data.digest, workers, backend)
         with contextlib.suppress(ConfigError, OSError):  # the plan itself can do without
-            prediction.remember(environment.writable_home(), key, survey.prediction)
+            prediction.remember(folders.writable_home(), key, survey.prediction)
     return _told(read, data, survey)
 
 

@@ -79,10 +79,11 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @_output.object_option
 def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
     """Go on with the search SEARCH (an id or a part of it; else the last) from where it ended."""
-    from automl import environment, leaderboard
+    from automl import leaderboard
     from automl.driver import launch
+    from automl.machine import folders
 
-    search_id = leaderboard.find_search(environment.home(), search)
+    search_id = leaderboard.find_search(folders.home(), search)
     options = _launch_options(**given)
     _run(lambda watcher: launch.resume(search_id, options, watcher, trials, accept_changes=accept_changes), output)
 
@@ -108,10 +109,11 @@ def _earlier(
     read: Experiment, wanted: str, most: int | None, tracking_uri: str | None, watcher: Watcher
 ) -> Sequence[Values]:
     """Returns the points that earlier runs give, and says what was taken and what was not."""
-    from automl import environment, tracking
+    from automl import tracking
     from automl.driver.warm_start import warm_start
+    from automl.machine import folders
 
-    runs = tracking.earlier_runs(tracking.store(environment.writable_home(), tracking_uri), wanted)
+    runs = tracking.earlier_runs(tracking.store(folders.writable_home(), tracking_uri), wanted)
     found = warm_start(read, runs, most)
     for line in found.told:
         watcher.say(line)
@@ -119,17 +121,17 @@ def _earlier(
 
 
 def _launch_options(**given: Any) -> Options:
-    from automl import environment
     from automl.driver.options import Options
+    from automl.machine import folders
 
-    return Options(home=environment.writable_home(), **given)
+    return Options(home=folders.writable_home(), **given)
 
 
 def _run(call: Any, output: str) -> None:
     """Shows a search while it runs and prints its result."""
     from automl.cli._progress import watcher
     from automl.driver.launch import Interrupted
-    from automl.interrupts import Interrupts
+    from automl.machine.interrupts import Interrupts
 
     try:
         with Interrupts(at_once=True), watcher() as shown:
@@ -153,10 +155,11 @@ def _run(call: Any, output: str) -> None:
 
 
 def _show(summary: Summary) -> None:
-    from automl import environment, leaderboard, prediction
+    from automl import leaderboard, prediction
+    from automl.machine import folders
 
     # Without the values, which would not fit beside the figures: `automl trials` and `automl show` have them.
-    table = leaderboard.rows(environment.home(), summary.search_id)
+    table = leaderboard.rows(folders.home(), summary.search_id)
     _board.emit(table[:10], "Leaderboard", values=False)
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
     span = ", trials from {:.0f} to {:.0f} s".format(*summary.trials_s) if summary.trials_s else ""

@@ -18,11 +18,12 @@ def sync(search: str | None, tracking_uri: str | None, output: str) -> None:
     """
     from dataclasses import asdict
 
-    from automl import environment, leaderboard
+    from automl import leaderboard
     from automl.cli._progress import watcher
     from automl.driver.sync import sync as sync_search
+    from automl.machine import folders
 
-    home = environment.home()
+    home = folders.home()
     search_id = leaderboard.find_search(home, search)
     with watcher() as shown:
         told = sync_search(home, search_id, shown, tracking_uri)

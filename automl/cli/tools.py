@@ -17,10 +17,10 @@ from automl.cli import EXIT_FAILED, _output
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
     """Write the best model of SEARCH (an id or a part of it; else the last) to a file."""
-    from automl import environment
     from automl.driver import finish
+    from automl.machine import folders
 
-    _output.say(str(finish.export_best(environment.home(), search, form, to, force)))
+    _output.say(str(finish.export_best(folders.home(), search, form, to, force)))
 
 
 @click.command()
@@ -28,10 +28,11 @@ def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
 @click.option("--tracking-uri", help="Store to show; else $MLFLOW_TRACKING_URI, else ./mlruns.")
 def ui(port: int, tracking_uri: str | None) -> None:
     """Serve the MLflow UI on the store of this folder, on 127.0.0.1 alone, until Ctrl-C."""
-    from automl import environment, tracking
+    from automl import tracking
+    from automl.machine import folders
 
     with tracking.while_wanted():
-        server = tracking.serve(tracking.store(environment.home(), tracking_uri), port=port)
+        server = tracking.serve(tracking.store(folders.home(), tracking_uri), port=port)
         try:
             _output.say(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
             code = server.wait()
@@ -44,9 +45,9 @@ def ui(port: int, tracking_uri: str | None) -> None:
 @_output.option
 def doctor(output: str) -> None:
     """Check the installation: versions, Keras backend, devices, data folders, store."""
-    from automl import checkup
+    from automl.machine import doctor
 
-    found = checkup.run()
+    found = doctor.run()
     _output.emit(found, output)
     if any(row["ok"] is False for row in found):
         sys.exit(EXIT_FAILED)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from automl import files
 from automl.errors import ConfigError, Problem, did_you_mean, shorten
+from automl.machine import files
 
 SPACES = "search_spaces"
 DATASETS = "datasets"

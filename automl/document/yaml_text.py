@@ -21,9 +21,9 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from automl import files
 from automl.document.bounds import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_NODES, refuse_excess
 from automl.errors import ConfigError, Problem, shorten
+from automl.machine import files
 
 Path_ = tuple[str | int, ...]
 """Where a value stands in a document: keys and list positions from the root."""

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl import files
 from automl.document import yaml_text
 from automl.driver.progress import Watcher
 from automl.errors import ConfigError, Problem
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import History
+from automl.machine import files
 from automl.nodes import Values
 from automl.space import Space
 

@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from automl import environment, export, files, leaderboard, pretrained, saved
+from automl import export, leaderboard, pretrained, saved
 from automl.alive import Alive
 from automl.driver.loop import STOPPED, Loop
 from automl.driver.mirroring import tell_finish
 from automl.driver.progress import Watcher
-from automl.environment import LOG, MODEL, search_folder, trial_folder
 from automl.errors import ConfigError, ExportError, Problem, did_you_mean
 from automl.executors import Event, Run
 from automl.journal import Finished, Header, now_ms
+from automl.machine import files, keras_backend
+from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
 from automl.prediction import Prediction
 from automl.records import (
     Begun,
@@ -206,7 +207,7 @@ def register(
     if origin := pretrained.origin(document, header.settings.get("pretrained") or ()):
         metadata["pretrained"] = dict(origin)
     said: list[str] = []
-    with environment.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
+    with keras_backend.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
         uri = tracker.log_best(model, trial, header.settings["name"], metadata, say=said.append)
     for line in said:  # by now stderr is the user's again
         watcher.say(line)
@@ -248,7 +249,7 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
     files.require_place(target, force, "with --to")
     if not target.absolute().parent.is_dir():
         raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
-    environment.become_driver(leaderboard.backend(header))
+    keras_backend.become_driver(leaderboard.backend(header))
     model = leaderboard.load_model(home, search_id, number, folder / LOG)
     with tempfile.TemporaryDirectory(dir=target.absolute().parent) as room:
         written = export.registry.read(form).write(model, Path(room))

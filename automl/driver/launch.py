@@ -11,8 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automl import checkout, environment, names, prediction, pretrained, relocation, typed
-from automl.cluster import Share, crew
+from automl import names, prediction, pretrained, relocation, typed
 from automl.data import prepare
 from automl.document.yaml_text import Document
 from automl.driver import changed_document, finish, stop_request
@@ -22,16 +21,19 @@ from automl.driver.mirroring import Retelling, described, with_data, with_trials
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.driver.stop_request import Wish
-from automl.environment import LOG, search_folder
 from automl.errors import ConfigError, Problem, SearchError, refused
 from automl.executors import Executor, Run
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
-from automl.interrupts import Interrupts
 from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
 from automl.leaderboard import backend
+from automl.machine import git, keras_backend
+from automl.machine.cluster import Share, crew
+from automl.machine.folders import LOG, search_folder
+from automl.machine.interrupts import Interrupts
+from automl.machine.workers import Machine, features_kept, on_cluster, same_machine, this_machine
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
 from automl.tracking import Tracker, address, store
@@ -67,7 +69,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     if where.is_file:
         address.require_name(options.home.absolute())
     machine = _machine(options)
-    environment.become_driver(machine.backend)
+    keras_backend.become_driver(machine.backend)
     search_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     folder = search_folder(options.home, search_id)
     made = [path for path in (folder.parent, options.home) if not path.exists()]
@@ -93,7 +95,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         seed=read.search.seed,
         threads=machine.threads,
         backend=machine.backend,
-        versions=environment.versions(),
+        versions=keras_backend.versions(),
         host=socket.gethostname(),
         settings={
             "space": read.name,
@@ -106,7 +108,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             "source": options.source,
             "data": described(data),
             "pretrained": origins,
-            "commit": checkout.git_commit(Path.cwd()),
+            "commit": git.git_commit(Path.cwd()),
         },
     )
     with Lock(folder), Journal.create(folder, header) as journal:
@@ -150,7 +152,7 @@ def resume(
     written, changed = changed_document.settled(history, watcher, accept_changes)
     now = Document(with_trials(written, trials), f"{folder}/journal.jsonl")
     read = with_data(experiment.check(now, header.settings["space"], layers=False))
-    machine = environment.same_machine(backend(header), header.threads, header.settings)
+    machine = same_machine(backend(header), header.threads, header.settings)
     if options.cluster is not None:
         if machine.cluster is None:
             what = "the search was begun on one machine, and goes on there"
@@ -160,7 +162,7 @@ def resume(
         from automl.executors import ray
 
         crew(machine.cluster, None, ray.connect(machine.cluster.address))  # before the journal says that it went on
-    environment.become_driver(machine.backend)
+    keras_backend.become_driver(machine.backend)
     settings = header.settings
     options = replace(options, tracking_uri=relocation.tracking_uri(header, options.tracking_uri))
     root = options.data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
@@ -181,7 +183,7 @@ def resume(
 def _drive(
     read: Experiment,
     data: DataSpec,
-    machine: environment.Machine,
+    machine: Machine,
     journal: Journal,
     options: Options,
     watcher: Watcher,
@@ -199,7 +201,7 @@ def _drive(
             # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
             executor = _executor(machine, folder, options)
             history = journal.replay()
-            environment.import_keras(folder / LOG)
+            keras_backend.import_keras(folder / LOG)
             interrupts.check()
             where = store(options.home, options.tracking_uri)
             tracker = Tracker(where, history.header.settings["experiment"], folder.name)
@@ -213,7 +215,7 @@ def _drive(
             proposer.restore([Past(**past) for past in history.past()])
             wish = partial(_wish, interrupts, folder)
             loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run, wish, began)
-            environment.spare_imports()
+            keras_backend.spare_imports()
             from_s = loop.limit.seconds() - history.seconds
             reason = loop.search()
             trials_s = (from_s, loop.limit.seconds())
@@ -242,27 +244,27 @@ def _wish(interrupts: Interrupts, folder: Path) -> Wish | None:
     return "now" if interrupts.seen > 1 else stop_request.asked(folder) or ("drain" if interrupts.seen else None)
 
 
-def _machine(options: Options) -> environment.Machine:
+def _machine(options: Options) -> Machine:
     """Returns what the workers of a new search are given, here or on a cluster, which is joined then."""
     if options.cluster is None:
-        return environment.machine(options.workers, options.backend, options.gpus, options.workers_per_gpu)
+        return this_machine(options.workers, options.backend, options.gpus, options.workers_per_gpu)
     from automl.executors import ray
 
     nodes = ray.connect(options.cluster)
     cpus = 1.0 if options.cpus_per_trial is None else options.cpus_per_trial
     gpus = float(any(gpus for _, gpus in nodes)) if options.gpus_per_trial is None else options.gpus_per_trial
     share = Share(options.cluster, cpus, gpus)
-    return environment.on_cluster(share, options.workers, options.backend, nodes)
+    return on_cluster(share, options.workers, options.backend, nodes)
 
 
-def _executor(machine: environment.Machine, folder: Path, options: Options) -> Executor:
+def _executor(machine: Machine, folder: Path, options: Options) -> Executor:
     if options.inline:
-        return Inline(environment.features_kept(options.home))
+        return Inline(features_kept(options.home))
     if machine.cluster is not None:
         from automl.executors import ray  # joined by now, for the room that there is
 
         variables, folders = machine.node_environment(options.home)
-        versions = environment.versions()
+        versions = keras_backend.versions()
         needed = {name: versions[name] for name in ("automl", "keras", machine.backend)}
         given = (machine.workers, machine.cluster.cpus, machine.cluster.gpus)
         return ray.Cluster(*given, variables=variables, caches=folders, versions=needed, name=folder.name)

@@ -18,13 +18,13 @@ from automl.driver.standings import Standings
 from automl.driver.stop_request import Wish
 from automl.driver.tidy import Tidy
 from automl.driver.time_limit import Limit
-from automl.environment import MODEL, trial_folder
 from automl.evaluation import hashed_seed
 from automl.executors import Event, Executor, Run
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, History, Journal, Lost, Reported, Retried, Started, TrialHistory, now_ms
 from automl.journal import results as told
+from automl.machine.folders import MODEL, trial_folder
 from automl.oracles import WAIT, Done, Proposer
 from automl.records import SCORED, Begun, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.tracking import Tracker

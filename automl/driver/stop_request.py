@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from automl import files
+from automl.machine import files
 
 FILE = "control"
 

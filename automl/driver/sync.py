@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl import environment, leaderboard, relocation
+from automl import leaderboard, relocation
 from automl.driver import finish
 from automl.driver.mirroring import Retelling, data_of
 from automl.driver.progress import Watcher
-from automl.environment import MODEL, search_folder, trial_folder
 from automl.errors import SearchError
 from automl.journal import FILE, Finished, Header, Lock, read
 from automl.journal.history import build
+from automl.machine import keras_backend
+from automl.machine.folders import MODEL, search_folder, trial_folder
 from automl.tracking import Tracker, line, store
 
 
@@ -64,7 +65,7 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
         uri = None
         # The model of a winner that was beaten since is deleted.
         if best is not None and not tracker.behind and (trial_folder(folder, best) / MODEL).exists():
-            environment.become_driver(leaderboard.backend(header))
+            keras_backend.become_driver(leaderboard.backend(header))
             ended = history.trials[best].ended
             known = ended.parameters if ended else None
             uri = finish.register(tracker, data, folder, header, best, retelling.resolved(best), watcher, known)

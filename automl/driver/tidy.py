@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl.driver.standings import Standings
-from automl.environment import MODEL, trial_folder
+from automl.machine.folders import MODEL, trial_folder
 from automl.trial import CHECKPOINT
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Message, Request, Run
 from automl.executors._recycling import GROWTH_MIB, RECYCLE_AFTER, Wear, own_memory
-from automl.interrupts import ENDINGS
+from automl.machine.interrupts import ENDINGS
 from automl.records import WorkerLost
 
 EXIT_TIMEOUT_S = 5.0

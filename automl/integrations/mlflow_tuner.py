@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl import environment, names
+from automl import names
 from automl.document import yaml_text
 from automl.integrations import tuner_trials as trials
 from automl.journal import now_ms
+from automl.machine import folders, keras_backend
 from automl.records import Outcome, TrialResult
 from automl.tracking import Tracker, store
 
@@ -69,7 +70,7 @@ class MlflowTuner:
         self._experiment, where = names.experiment(experiment, "experiment", self.project_name, "project_name")
         names.require(**{where: self._experiment})
         self._registered_name = registered_name
-        self._store = store(environment.writable_home(), tracking_uri)
+        self._store = store(folders.writable_home(), tracking_uri)
         self._tracker: Tracker | None = None
         self._searches = False
         self._attempts = Counter[int]()
@@ -184,7 +185,7 @@ class MlflowTuner:
                 "seed": self.oracle.seed,
             },
             tags={
-                **{f"automl.version.{name}": version for name, version in environment.versions().items()},
+                **{f"automl.version.{name}": version for name, version in keras_backend.versions().items()},
                 # MLflow has a parameter keep its first value, and a project that is reloaded may have another total.
                 "automl.trials": self.oracle.max_trials,
             },

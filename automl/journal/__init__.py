@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from automl import files
 from automl.errors import SearchError
 from automl.journal import results
 from automl.journal.events import (
@@ -38,6 +37,7 @@ from automl.journal.events import (
 )
 from automl.journal.history import History, TrialHistory, build
 from automl.journal.lock import Holder, Lock, holder
+from automl.machine import files
 
 FILE = "journal.jsonl"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TypedDict
 
-from automl.cluster import Share
 from automl.errors import SearchError
+from automl.machine.cluster import Share
 
 
 class Named(TypedDict):

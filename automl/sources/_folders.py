@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from automl import files
 from automl.errors import DataError, did_you_mean, shorten
+from automl.machine import files
 from automl.sources import _pictures
 from automl.sources._folder_names import sort
 from automl.sources._parts import PARTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from automl import files
 from automl.errors import DataError, Problem
+from automl.machine import files
 
 VARIABLE = "AUTOML_DATA"
 """Environment variable that names the parent folder of all data sets."""

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, Literal, cast
 import numpy as np
 from pydantic import Field
 
-from automl import environment
 from automl.errors import DataError
+from automl.machine import keras_backend
 from automl.records import Part, Splits
 from automl.sources import Source
 from automl.sources._arrays import named, paired
@@ -81,7 +81,7 @@ class Idx(Source):
 
     def _download(self, name: str, missing: DataError) -> Splits:
         # Through importlib so that the module is looked up by a name from the closed list of the field above.
-        environment.import_keras()
+        keras_backend.import_keras()
         loader = importlib.import_module(f"keras.datasets.{name}")
         try:
             # Keras prints its progress bar on stdout, which belongs to the output asked for (`-o json`).

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from automl import files
+from automl.machine import files
 from automl.records import Part, Splits
 from automl.sources import Source, _layout
 from automl.sources._places import fault, find

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from automl import room
 from automl.errors import ConfigError, MissingExtra, Problem
+from automl.machine import disk
 from automl.tracking import address, moved
 from automl.tracking.address import driver, kind, redacted
 
@@ -104,7 +104,7 @@ class Store:
         if file is None:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        with room.locked(file.with_name(file.name + ".lock")):
+        with disk.locked(file.with_name(file.name + ".lock")):
             is_new = self.is_missing
             if not is_new:
                 _look_into(file)

@@ -16,12 +16,11 @@ FILES = sorted((REPO / "automl").rglob("*.py"))
 NAMES = [".".join(file.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__") for file in FILES]
 # The rooms a document passes through before any data is read, and those the driver decides and writes in.
 LIGHT = (
-    "checkup",
     "cli",
     "data",
     "document",
     "domains",
-    "environment",
+    "machine",
     "errors",
     "executors",
     "experiment",

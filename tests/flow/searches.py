@@ -20,10 +20,10 @@ from automl.driver import launch
 from automl.driver.finish import Summary
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
-from automl.environment import MODEL, trial_folder
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import History, replay
+from automl.machine.folders import MODEL, trial_folder
 from automl.trial import run_trial
 
 REPO = Path(__file__).parents[2]

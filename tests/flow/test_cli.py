@@ -222,7 +222,7 @@ def test_a_block_tells_its_fields():
 @pytest.mark.parametrize("output", ["json", "yaml", "csv"])
 def test_the_doctor_parses_back(output, monkeypatch):
     # Which devices there are is asked of each backend in a process of its own, which takes long and is tested apart.
-    monkeypatch.setattr("automl.checkup._devices", list)
+    monkeypatch.setattr("automl.machine.doctor._devices", list)
     result = run("doctor", "-o", output)
     assert result.exit_code == 0, result.output
     found = {row["check"]: row for row in rows(result.stdout, output)}
@@ -232,7 +232,7 @@ def test_the_doctor_parses_back(output, monkeypatch):
 
 
 def test_a_failed_check_is_exit_code_1(monkeypatch):
-    monkeypatch.setattr("automl.checkup._devices", list)
+    monkeypatch.setattr("automl.machine.doctor._devices", list)
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     result = run("doctor", "-o", "json")
     assert result.exit_code == 1

@@ -10,23 +10,23 @@ import pytest
 from searches import Search, make
 from spaces import QUICK
 
-from automl import devices, environment
-from automl.devices import Card
 from automl.driver import launch
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.errors import ConfigError
+from automl.machine import gpus, keras_backend
+from automl.machine.gpus import Card
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(devices, "present", lambda: (Card("0", "GPU-a", "0"), Card("1", "GPU-b", "1")))
+    monkeypatch.setattr(gpus, "present", lambda: (Card("0", "GPU-a", "0"), Card("1", "GPU-b", "1")))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    environment._visible.cache_clear()
+    keras_backend.visible_at_start.cache_clear()
     yield
-    environment._visible.cache_clear()
+    keras_backend.visible_at_start.cache_clear()
 
 
 def seen(search: Search, first: int, last: int) -> set[str | None]:
@@ -45,6 +45,6 @@ def test_workers_have_a_gpu_each_also_after_a_resume(
     again = Options(new_home)
     launch.resume(search.summary.search_id, again, Watcher(), trials=4, run=faults.show_device)
     assert seen(search, 3, 4) == {"0", "1"}
-    monkeypatch.setattr(devices, "present", lambda: (Card("0", "GPU-a", "0"),))
+    monkeypatch.setattr(gpus, "present", lambda: (Card("0", "GPU-a", "0"),))
     with pytest.raises(ConfigError, match="the search runs on GPU 1, which is not here"):
         launch.resume(search.summary.search_id, again, Watcher(), trials=5, run=faults.show_device)

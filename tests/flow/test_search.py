@@ -14,7 +14,7 @@ from searches import Search
 
 from automl.data import prepare
 from automl.document import yaml_text
-from automl.environment import MODEL, trial_folder
+from automl.machine.folders import MODEL, trial_folder
 
 pytestmark = pytest.mark.slow
 

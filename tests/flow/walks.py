@@ -17,9 +17,9 @@ from mix import WEIGHTS
 from automl.driver import launch
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
-from automl.environment import MODEL
 from automl.executors import Tell
 from automl.experiment import experiment
+from automl.machine.folders import MODEL
 from automl.records import Report, TrialRequest, TrialResult
 
 EPOCHS = 6

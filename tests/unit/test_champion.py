@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 
 from automl.cli._progress import Lines
 from automl.driver import finish
-from automl.environment import LOG
 from automl.journal import Header
+from automl.machine.folders import LOG
 from automl.records import DataSpec, TrialResult
 from automl.tracking import DatasetInput, Store, Tracker, store
 from automl.tracking import model as models

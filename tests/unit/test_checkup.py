@@ -2,17 +2,18 @@ import subprocess
 
 import pytest
 
-from automl import checkup, environment
+from automl.machine import doctor
+from automl.machine.workers import cores
 
 
 @pytest.fixture
 def without_backends(monkeypatch):
     """Asking a backend for its devices takes seconds; each test that wants it does it itself."""
-    monkeypatch.setattr(checkup, "_DEVICES", {})
+    monkeypatch.setattr(doctor, "_DEVICES", {})
 
 
 def checks():
-    return {row["check"]: row for row in checkup.run()}
+    return {row["check"]: row for row in doctor.run()}
 
 
 def test_a_good_installation(without_backends, home, tmp_path, monkeypatch):
@@ -22,7 +23,7 @@ def test_a_good_installation(without_backends, home, tmp_path, monkeypatch):
     assert all(isinstance(row["found"], str) and row["advice"] == "" for row in found.values())
     assert found["python"]["ok"] is True
     assert found["backend"]["ok"] is True
-    assert found["cores"]["found"] == str(environment.cores())
+    assert found["cores"]["found"] == str(cores())
     assert found["AUTOML_DATA"] == {"check": "AUTOML_DATA", "ok": True, "found": str(tmp_path), "advice": ""}
     assert found["home"]["found"] == f"{home} (made by the first search)"
     assert not home.exists()
@@ -64,8 +65,8 @@ def test_a_home_that_cannot_be_written_is_told(without_backends, tmp_path, monke
     ],
 )
 def test_a_backend_is_asked_for_its_devices(code, ok, found, monkeypatch):
-    monkeypatch.setattr(checkup, "_DEVICES", {"keras": code})
-    (row,) = checkup._devices()
+    monkeypatch.setattr(doctor, "_DEVICES", {"keras": code})
+    (row,) = doctor._devices()
     assert (row["check"], row["ok"], row["found"]) == ("GPUs (keras)", ok, found)
     assert row["advice"] == ("" if ok else "Reinstall keras: it does not import")
 
@@ -75,11 +76,11 @@ def test_a_backend_that_does_not_answer_is_told(monkeypatch):
         raise subprocess.TimeoutExpired(args[0], keywords["timeout"])
 
     monkeypatch.setattr(subprocess, "run", hang)
-    monkeypatch.setattr(checkup, "_DEVICES", {"keras": "pass"})
-    (row,) = checkup._devices()
+    monkeypatch.setattr(doctor, "_DEVICES", {"keras": "pass"})
+    (row,) = doctor._devices()
     assert (row["ok"], row["found"]) == (False, "no answer in 120 s")
 
 
 def test_only_installed_backends_are_asked(monkeypatch):
-    monkeypatch.setattr(checkup, "_DEVICES", {"no-such-package": "raise SystemExit(1)"})
-    assert checkup._devices() == []
+    monkeypatch.setattr(doctor, "_DEVICES", {"no-such-package": "raise SystemExit(1)"})
+    assert doctor._devices() == []

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from automl import environment
-from automl.cluster import Share, crew
-from automl.environment import FEATURES_VARIABLE, same_machine
 from automl.errors import ConfigError
+from automl.machine.cluster import Share, crew
+from automl.machine.workers import FEATURES_VARIABLE, on_cluster, same_machine
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def test_no_room_is_told() -> None:
 
 
 def test_a_worker_is_given_its_share(tmp_path: Path) -> None:
-    machine = environment.on_cluster(Share("auto", 2.5, 0.25), None, "jax", [(10.0, 1.0)])
+    machine = on_cluster(Share("auto", 2.5, 0.25), None, "jax", [(10.0, 1.0)])
     assert (machine.workers, machine.threads) == (4, 2)
     variables, folders = machine.node_environment(tmp_path)
     assert variables["XLA_CLIENT_MEM_FRACTION"] == "0.225"
@@ -51,10 +50,10 @@ def test_a_worker_is_given_its_share(tmp_path: Path) -> None:
 
 
 def test_a_trial_without_a_gpu_sees_none(tmp_path: Path) -> None:
-    machine = environment.on_cluster(Share("auto", 1.0, 0.0), 2, "jax", [(4.0, 8.0)])
+    machine = on_cluster(Share("auto", 1.0, 0.0), 2, "jax", [(4.0, 8.0)])
     assert machine.node_environment(tmp_path)[0]["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_a_resume_takes_the_same_share() -> None:
-    machine = environment.on_cluster(Share("ray://host:10001", 1.5, 0.0), 2, "jax", [(4.0, 0.0)])
+    machine = on_cluster(Share("ray://host:10001", 1.5, 0.0), 2, "jax", [(4.0, 0.0)])
     assert same_machine("jax", machine.threads, machine.settings()) == machine

@@ -2,9 +2,9 @@ import subprocess
 
 import pytest
 
-from automl import devices
-from automl.devices import Card, Crew, crew
 from automl.errors import ConfigError
+from automl.machine import gpus
+from automl.machine.gpus import Card, Crew, crew
 
 TWO = (Card("0", "GPU-aaaa-1", "0"), Card("1", "GPU-bbbb-2", "1"))
 CUT_UP = """\
@@ -17,12 +17,12 @@ GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-11ae5c2f)
 
 @pytest.fixture
 def two(monkeypatch):
-    monkeypatch.setattr(devices, "present", lambda: TWO)
+    monkeypatch.setattr(gpus, "present", lambda: TWO)
 
 
 @pytest.fixture
 def none(monkeypatch):
-    monkeypatch.setattr(devices, "present", tuple)
+    monkeypatch.setattr(gpus, "present", tuple)
 
 
 def refusal(*args):
@@ -43,7 +43,7 @@ def smi(folder, monkeypatch, script):
 
 def test_cards_are_those_that_nvidia_smi_lists(tmp_path, monkeypatch):
     smi(tmp_path, monkeypatch, f"[ $1 = -L ] && cat <<'END'\n{CUT_UP}END")
-    assert devices.present() == (
+    assert gpus.present() == (
         Card("MIG-c7384736", "MIG-c7384736", "0"),
         Card("MIG-a28ad590", "MIG-a28ad590", "0"),
         Card("1", "GPU-11ae5c2f", "1"),
@@ -52,15 +52,15 @@ def test_cards_are_those_that_nvidia_smi_lists(tmp_path, monkeypatch):
 
 def test_there_is_no_card_where_nvidia_smi_fails_hangs_or_is_missing(tmp_path, monkeypatch):
     smi(tmp_path, monkeypatch, "echo 'GPU 0: X (UUID: GPU-a)'; exit 9")
-    assert devices.present() == ()
+    assert gpus.present() == ()
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    assert devices.present() == ()
+    assert gpus.present() == ()
 
     def hang(command, **given):
         raise subprocess.TimeoutExpired(command, given["timeout"])
 
     monkeypatch.setattr(subprocess, "run", hang)
-    assert devices.present() == ()
+    assert gpus.present() == ()
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_a_mask_of_the_users_is_kept(two, mask, shown):
 
 
 def test_an_empty_mask_asks_nobody(monkeypatch):
-    monkeypatch.setattr(devices, "present", lambda: pytest.fail("nvidia-smi was asked"))
+    monkeypatch.setattr(gpus, "present", lambda: pytest.fail("nvidia-smi was asked"))
     assert crew(3, None, None, "") == Crew(3)
 
 
 def test_a_slice_answers_to_its_uuid_and_to_its_cards_number(monkeypatch):
-    monkeypatch.setattr(devices, "present", lambda: devices._listed(CUT_UP))
+    monkeypatch.setattr(gpus, "present", lambda: gpus._listed(CUT_UP))
     assert crew(None, None, None, None).gpus == ("MIG-c7384736", "MIG-a28ad590", "1")
     assert crew(None, "MIG-a28,1", None, None).gpus == ("MIG-a28ad590", "1")
     assert crew(None, None, None, "0").gpus == ("MIG-c7384736",)
@@ -145,11 +145,11 @@ def test_workers_per_gpu_needs_a_gpu(none):
 
 
 def test_a_search_goes_on_with_its_own_cards_or_not_at_all(two):
-    devices.require(("1",), None)
-    devices.require((), "")
+    gpus.require(("1",), None)
+    gpus.require((), "")
     for mask, hint in ((None, ""), ("", " CUDA_VISIBLE_DEVICES is ''.")):
         with pytest.raises(ConfigError) as caught:
-            devices.require(("0", "1") if mask == "" else ("1", "2"), mask)
+            gpus.require(("0", "1") if mask == "" else ("1", "2"), mask)
         missing = "0, 1" if mask == "" else "2"
         assert str(caught.value) == f"automl resume: the search runs on GPU {missing}, which is not here.{hint}"
 
@@ -165,26 +165,26 @@ def no_settings(monkeypatch):
 
 
 def test_workers_on_a_card_divide_its_memory(no_settings, monkeypatch):
-    monkeypatch.setattr(devices, "_torch", lambda: (2, 13))
-    assert devices.memory("jax", 1) == {"XLA_CLIENT_MEM_FRACTION": "0.900"}
-    assert devices.memory("jax", 4) == {"XLA_CLIENT_MEM_FRACTION": "0.225"}
-    assert devices.memory("torch", 2) == {"PYTORCH_ALLOC_CONF": "per_process_memory_fraction:0.450"}
-    assert devices.memory("tensorflow", 2) == {}
+    monkeypatch.setattr(gpus, "_torch", lambda: (2, 13))
+    assert gpus.memory("jax", 1) == {"XLA_CLIENT_MEM_FRACTION": "0.900"}
+    assert gpus.memory("jax", 4) == {"XLA_CLIENT_MEM_FRACTION": "0.225"}
+    assert gpus.memory("torch", 2) == {"PYTORCH_ALLOC_CONF": "per_process_memory_fraction:0.450"}
+    assert gpus.memory("tensorflow", 2) == {}
 
 
 def test_a_torch_that_does_not_know_the_word_is_not_given_it(no_settings, monkeypatch):
     for version in ((), (2, 6)):
-        monkeypatch.setattr(devices, "_torch", lambda found=version: found)
-        assert devices.memory("torch", 2) == {}
+        monkeypatch.setattr(gpus, "_torch", lambda found=version: found)
+        assert gpus.memory("torch", 2) == {}
 
 
 def test_a_users_own_memory_settings_stay(no_settings, monkeypatch):
-    monkeypatch.setattr(devices, "_torch", lambda: (2, 13))
+    monkeypatch.setattr(gpus, "_torch", lambda: (2, 13))
     monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.5")
-    assert devices.memory("jax", 2) == {}
+    assert gpus.memory("jax", 2) == {}
     monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
-    assert devices.memory("torch", 2) == {
+    assert gpus.memory("torch", 2) == {
         "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True,per_process_memory_fraction:0.450"
     }
     monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "per_process_memory_fraction:0.1")
-    assert devices.memory("torch", 2) == {}
+    assert gpus.memory("torch", 2) == {}

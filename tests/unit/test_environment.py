@@ -3,10 +3,11 @@ import sys
 
 import pytest
 
-from automl import checkout, devices, environment
-from automl.devices import Card
-from automl.environment import BACKENDS, Machine
 from automl.errors import ConfigError
+from automl.machine import folders, git, gpus, keras_backend, workers
+from automl.machine.gpus import Card
+from automl.machine.keras_backend import BACKENDS
+from automl.machine.workers import Machine, cores, same_machine, this_machine
 
 
 def refusal(call, *args):
@@ -23,56 +24,56 @@ def test_home_is_the_variable_or_a_folder_here(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     for value, expected in {"": "mlruns", "there": "there", "~/x": "me/x", str(tmp_path / "y"): "y"}.items():
         monkeypatch.setenv("AUTOML_HOME", value)
-        assert environment.home() == tmp_path / expected
+        assert folders.home() == tmp_path / expected
     monkeypatch.delenv("AUTOML_HOME")
-    assert environment.home() == tmp_path / "mlruns"
+    assert folders.home() == tmp_path / "mlruns"
 
 
 def test_a_home_that_can_be_made_is_not_made_yet(home):
-    assert environment.writable_home() == home
+    assert folders.writable_home() == home
     assert not home.exists()
     home.mkdir()
-    assert environment.writable_home() == home
+    assert folders.writable_home() == home
 
 
 def test_a_home_that_cannot_be_made_is_refused(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("AUTOML_HOME", str(tmp_path / "file" / "x"))
-    assert refusal(environment.writable_home) == (
+    assert refusal(folders.writable_home) == (
         f"{tmp_path}/file/x: searches cannot be kept here: {tmp_path}/file is a file. Expected a folder. "
         "Set AUTOML_HOME to another place."
     )
     monkeypatch.setenv("AUTOML_HOME", str(tmp_path / "x" / "y"))
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert f"searches cannot be kept here: {tmp_path} is not writable" in refusal(environment.writable_home)
+    assert f"searches cannot be kept here: {tmp_path} is not writable" in refusal(folders.writable_home)
 
 
 # --- backend
 
 
 def test_the_backend_asked_for_stands_above_the_variable(monkeypatch):
-    monkeypatch.setattr(environment, "installed", lambda name: True)
+    monkeypatch.setattr(keras_backend, "installed", lambda name: True)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert environment.backend() == "jax"
-    assert environment.backend("torch") == "torch"
+    assert keras_backend.backend() == "jax"
+    assert keras_backend.backend("torch") == "torch"
     monkeypatch.setenv("KERAS_BACKEND", "")
-    assert environment.backend() == "tensorflow"
+    assert keras_backend.backend() == "tensorflow"
     monkeypatch.delenv("KERAS_BACKEND")
-    assert environment.backend() == "tensorflow"
+    assert keras_backend.backend() == "tensorflow"
 
 
 @pytest.mark.parametrize(("wanted", "where"), [("theano", "--backend"), (None, "KERAS_BACKEND")])
 def test_an_unknown_backend_is_named_where_it_was_given(wanted, where, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "theano")
-    assert refusal(environment.backend, wanted) == (
+    assert refusal(keras_backend.backend, wanted) == (
         f"{where}: no such Keras backend. Expected one of tensorflow, jax, torch; received 'theano'."
     )
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_backend_that_is_not_installed_says_how_to_get_it(name, monkeypatch):
-    monkeypatch.setattr(environment, "installed", lambda package: False)
-    said = refusal(environment.backend, name)
+    monkeypatch.setattr(keras_backend, "installed", lambda package: False)
+    said = refusal(keras_backend.backend, name)
     assert said.startswith(f"--backend: the backend {name} is not installed. Install ")
     assert name in said.partition("Install ")[2]
 
@@ -81,39 +82,39 @@ def test_a_backend_that_is_not_installed_says_how_to_get_it(name, monkeypatch):
 
 
 def test_versions_are_those_installed():
-    found = environment.versions()
+    found = keras_backend.versions()
     assert {"python", "automl", "keras", "numpy"} <= found.keys()
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert not environment.installed("no-such-package")
+    assert not keras_backend.installed("no-such-package")
 
 
 def test_cores_are_those_this_process_may_use():
-    assert 1 <= environment.cores() <= (os.cpu_count() or 1)
+    assert 1 <= cores() <= (os.cpu_count() or 1)
 
 
 def test_the_commit_of_a_checkout_and_of_none(tmp_path, monkeypatch):
-    assert checkout.git_commit(tmp_path) is None
+    assert git.git_commit(tmp_path) is None
     monkeypatch.setenv("PATH", "")
-    assert checkout.git_commit(tmp_path) is None
+    assert git.git_commit(tmp_path) is None
 
 
 def test_a_git_that_does_not_answer_ends_no_search(tmp_path, monkeypatch):
-    git = tmp_path / "git"
-    git.write_text("#!/bin/sh\nexec /bin/sleep 30\n")
-    git.chmod(0o755)
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\nexec /bin/sleep 30\n")
+    program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(checkout, "PATIENCE_S", 0.1)
-    assert checkout.git_commit(tmp_path) is None
+    monkeypatch.setattr(git, "PATIENCE_S", 0.1)
+    assert git.git_commit(tmp_path) is None
 
 
 # --- the machine
 
 
-@pytest.mark.parametrize(("cores", "workers", "threads"), [(8, 1, 8), (8, 3, 2), (2, 2, 1), (1, 4, 1)])
-def test_cores_are_shared_out(cores, workers, threads, monkeypatch):
-    monkeypatch.setattr(environment, "cores", lambda: cores)
-    monkeypatch.setattr(environment, "installed", lambda name: True)
-    assert environment.machine(workers, "jax") == Machine("jax", workers, threads)
+@pytest.mark.parametrize(("present", "crew", "threads"), [(8, 1, 8), (8, 3, 2), (2, 2, 1), (1, 4, 1)])
+def test_cores_are_shared_out(present, crew, threads, monkeypatch):
+    monkeypatch.setattr(workers, "cores", lambda: present)
+    monkeypatch.setattr(keras_backend, "installed", lambda name: True)
+    assert this_machine(crew, "jax") == Machine("jax", crew, threads)
 
 
 def test_a_workers_environment():
@@ -132,15 +133,15 @@ def test_the_driver_hides_devices_from_itself_but_not_from_workers(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    environment._visible.cache_clear()
+    keras_backend.visible_at_start.cache_clear()
     try:
-        environment.become_driver("jax")
+        keras_backend.become_driver("jax")
         assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["JAX_PLATFORMS"]) == ("", "cpu")
         assert os.environ["KERAS_BACKEND"] == "jax"
         variables = Machine("jax", 1, 1).worker_environment()
         assert (variables["CUDA_VISIBLE_DEVICES"], variables["JAX_PLATFORMS"]) == ("3", None)
     finally:
-        environment._visible.cache_clear()
+        keras_backend.visible_at_start.cache_clear()
         monkeypatch.setenv("JAX_PLATFORMS", "cpu")
 
 
@@ -156,28 +157,28 @@ def test_workers_are_dealt_out_to_the_gpus(home, monkeypatch):
 
 
 def test_gpus_that_are_visible_are_used(monkeypatch):
-    monkeypatch.setattr(devices, "present", lambda: (Card("0", "GPU-a", "0"), Card("1", "GPU-b", "1")))
-    monkeypatch.setattr(environment, "cores", lambda: 12)
-    monkeypatch.setattr(environment, "installed", lambda name: True)
+    monkeypatch.setattr(gpus, "present", lambda: (Card("0", "GPU-a", "0"), Card("1", "GPU-b", "1")))
+    monkeypatch.setattr(workers, "cores", lambda: 12)
+    monkeypatch.setattr(keras_backend, "installed", lambda name: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    environment._visible.cache_clear()
+    keras_backend.visible_at_start.cache_clear()
     try:
-        assert environment.machine(None, "jax", "1", 3) == Machine("jax", 3, 4, ("1",), 3)
-        found = environment.machine(None, "jax")
+        assert this_machine(None, "jax", "1", 3) == Machine("jax", 3, 4, ("1",), 3)
+        found = this_machine(None, "jax")
         assert found == Machine("jax", 2, 6, ("0", "1"), 1)
-        assert environment.same_machine("jax", 6, found.settings()) == found
+        assert same_machine("jax", 6, found.settings()) == found
         with pytest.raises(ConfigError, match="GPU 7, which is not here"):
-            environment.same_machine("jax", 6, {**found.settings(), "gpus": ["7"]})
+            same_machine("jax", 6, {**found.settings(), "gpus": ["7"]})
     finally:
-        environment._visible.cache_clear()
+        keras_backend.visible_at_start.cache_clear()
 
 
 def test_a_journal_without_gpus_has_none():
-    assert environment.same_machine("jax", None, {"workers": 2}) == Machine("jax", 2, 1)
+    assert same_machine("jax", None, {"workers": 2}) == Machine("jax", 2, 1)
 
 
 def test_a_users_own_xla_flags_stay(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp/x")
-    flags = environment.Machine("jax", 1, 2).worker_environment()["XLA_FLAGS"]
+    flags = Machine("jax", 1, 2).worker_environment()["XLA_FLAGS"]
     assert flags.split()[0] == "--xla_dump_to=/tmp/x"
     assert "intra_op_parallelism_threads=2" in flags

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
+from automl.machine.workers import Machine
 
-from automl import environment
 from automl.alive import Alive
 from automl.executors import Event
 from automl.executors.inline import Inline
@@ -142,7 +142,7 @@ def test_the_pages_of_a_mapped_file_are_no_growth(pool: Pool, tmp_path: Path) ->
 
 
 def test_each_worker_has_its_own_gpu_and_so_has_who_takes_its_place(tmp_path: Path) -> None:
-    machine = environment.Machine("jax", workers=4, threads=1, gpus=("0", "GPU-b"), workers_per_gpu=2)
+    machine = Machine("jax", workers=4, threads=1, gpus=("0", "GPU-b"), workers_per_gpu=2)
     executor = Processes(machine.worker_environments(tmp_path / "home"), recycle_after=2)
     try:
         for round_of_trials in (1, 2, 3):  # the second ends each worker's time

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from automl import checkup, environment, files, journal, leaderboard, sources
+from automl import journal, leaderboard, sources
 from automl.authoring import sniff
 from automl.blocks import _applications
 from automl.cli import main
 from automl.document import catalog, yaml_text
 from automl.driver import changed_document, finish, stop_request
 from automl.errors import AutomlError
+from automl.machine import doctor, files, folders
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -152,7 +153,7 @@ def test_a_model_takes_the_place_of_nothing_but_files(kind, place, monkeypatch):
     monkeypatch.setattr(leaderboard, "find_search", lambda home, wanted: "search")
     monkeypatch.setattr(leaderboard, "best_trial", lambda home, wanted: 1)
     monkeypatch.setattr(leaderboard, "history", lambda home, wanted: SimpleNamespace(header=header, trials=trials))
-    model = environment.trial_folder(environment.search_folder(Path("home"), "search"), 1) / environment.MODEL
+    model = folders.trial_folder(folders.search_folder(Path("home"), "search"), 1) / folders.MODEL
     model.parent.mkdir(parents=True)
     model.touch()
     assert TOLD[kind] in said(lambda: finish.export_best(Path("home"), None, "keras", Path(path), force=True))
@@ -176,18 +177,18 @@ def test_weights(kind, place):
 
 @pytest.mark.parametrize("kind", TOLD)
 def test_homes(kind, place, monkeypatch):
-    monkeypatch.setenv(environment.HOME_VARIABLE, place(kind, ""))
-    message = said(environment.writable_home)
+    monkeypatch.setenv(folders.HOME_VARIABLE, place(kind, ""))
+    message = said(folders.writable_home)
     assert "searches cannot be kept here: " in message
     assert TOLD[kind] in message
-    assert checkup._home()["ok"] is False
+    assert doctor._home()["ok"] is False
     if kind in (LONG, "circle"):
-        assert said(environment.home) == message
+        assert said(folders.home) == message
 
 
 @pytest.mark.parametrize("kind", TOLD)
 def test_the_place_of_all_data(kind, place, monkeypatch):
     monkeypatch.setenv("AUTOML_DATA", place(kind, ""))
-    assert checkup._data()["ok"] is False
+    assert doctor._data()["ok"] is False
     with pytest.raises(AutomlError):
         sources.registry.get("idx").model_validate({"folder": "mnist"}).load(None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from automl.interrupts import Interrupts
+from automl.machine.interrupts import Interrupts
 
 
 @pytest.fixture(autouse=True)

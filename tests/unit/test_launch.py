@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import environment, pretrained
+from automl import pretrained
 from automl.cli import plan
 from automl.data import prepare
 from automl.driver import launch
@@ -19,6 +19,7 @@ from automl.errors import ConfigError, DataError, SearchError
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Ended, Finished, Header, Journal
+from automl.machine import folders, keras_backend
 from automl.tracking import same_address
 
 
@@ -149,7 +150,7 @@ def test_a_search_says_how_its_data_was_read(deep, tmp_path, monkeypatch):
         raise SearchError("enough")
 
     monkeypatch.setattr(pretrained, "require", enough)
-    monkeypatch.setattr(environment, "become_driver", lambda name: None)
+    monkeypatch.setattr(keras_backend, "become_driver", lambda name: None)
     watcher = Listener()
     with pytest.raises(SearchError, match="enough"):
         launch.start(deep, Options(home=tmp_path / "home"), watcher)
@@ -172,12 +173,12 @@ def test_trials_that_could_not_be_built_take_no_place_of_a_new_total(
     header = Header("s", 1, content, "0", (), 0, 1, "tensorflow", {}, "here", settings)
     result = {"search_id": "s", "status": "completed", "reason": "all 2 trials are done", "trials": {}, "best": None}
     result |= {"wall_s": 1.0, "tracking_uri": "", "experiment_id": None, "run_id": None}
-    with Journal.create(environment.search_folder(tmp_path, "s"), header) as journal:
+    with Journal.create(folders.search_folder(tmp_path, "s"), header) as journal:
         for number, outcome in enumerate(("completed", "infeasible", "infeasible", "error"), start=1):
             journal.append(Asked(number, {}, 0, 2))
             journal.append(Ended(number, 1, outcome, 3))  # type: ignore[arg-type]
         journal.append(Finished("completed", "all 2 trials are done", 4, result=result))
-    monkeypatch.setattr(environment, "become_driver", lambda _: None)
+    monkeypatch.setattr(keras_backend, "become_driver", lambda _: None)
     monkeypatch.setattr(prepare, "prepare", lambda *_: SimpleNamespace(notes=()))
     monkeypatch.setattr(launch, "_drive", lambda read, *_: read.search.trials)
     found = launch.resume("s", Options(home=tmp_path), Watcher(), trials)

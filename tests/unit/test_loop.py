@@ -13,11 +13,11 @@ from automl.driver import loop
 from automl.driver.loop import STOPPED, Loop, trial_seed
 from automl.driver.mirroring import Retelling
 from automl.driver.progress import Watcher
-from automl.environment import MODEL, trial_folder
 from automl.executors import WORKER_LOST, Event, Follow
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Finished, Header, Journal, Retried, Started, replay
+from automl.machine.folders import MODEL, trial_folder
 from automl.oracles import WAIT, Ask, Done
 from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.trial import CHECKPOINT, run_trial

@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl import features, model, phases, room
+from automl import features, model, phases
 from automl.alive import Alive
 from automl.blocks.backbone import Backbone
 from automl.data import prepare
 from automl.data.feed import Feed
 from automl.data.prepare import DataDocument
-from automl.environment import FEATURES_VARIABLE
 from automl.errors import Infeasible
 from automl.executors import Message
 from automl.fitting import Fitting
+from automl.machine import disk
+from automl.machine.workers import FEATURES_VARIABLE
 from automl.recorder import Recorder
 from automl.records import DataSpec, Report, TrialRequest, TrialResult
 from automl.sections import Stage, Training
@@ -299,7 +300,7 @@ class TestFeatures:
         folder, log = tmp_path / "features" / "key", tmp_path / "log"
 
         def work(dies_at: int | None = None) -> None:
-            with room.held(folder):
+            with disk.held(folder):
                 features._computed(Doubler(log, dies_at), folder, feeds, 1.0, beat)  # type: ignore[arg-type]
 
         fork = multiprocessing.get_context("fork")
@@ -329,7 +330,7 @@ class TestFeatures:
         small: Any = {"train": Sheet(range(4)), "val": Sheet(range(4))}
 
         def work(name: str, feeds: Any) -> None:
-            with room.held(tmp_path / name):
+            with disk.held(tmp_path / name):
                 features._computed(Doubler(tmp_path / f"{name}.log", None), tmp_path / name, feeds, 1.0, beat)  # type: ignore[arg-type]
                 for part, feed in feeds.items():
                     found = np.load(tmp_path / name / f"{part}_x.npy")[:, 0]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from automl import environment, programs
 from automl.executors import Event
 from automl.executors.processes import Processes
+from automl.machine import compile_cache
+from automl.machine.workers import Machine
 from automl.records import TrialResult
 
 # Workers import what they run by its name; `spawn` hands them this path.
@@ -19,24 +20,24 @@ import jobs
 
 def test_jax_alone_keeps_programs_and_where_the_user_says(home, monkeypatch):
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-    machine = environment.Machine("jax", 2, 1)
+    machine = Machine("jax", 2, 1)
     assert {each["JAX_COMPILATION_CACHE_DIR"] for each in machine.worker_environments(home)} == {f"{home}/cache/jax"}
-    assert programs.variables("tensorflow", home) == {}
+    assert compile_cache.variables("tensorflow", home) == {}
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/elsewhere")
-    assert programs.variables("jax", home) == {}
+    assert compile_cache.variables("jax", home) == {}
 
 
 def test_what_was_longest_not_used_makes_room(home):
-    kept = programs.folder(home)
-    programs.prune(kept)  # nothing is there yet
+    kept = compile_cache.folder(home)
+    compile_cache.prune(kept)  # nothing is there yet
     kept.mkdir(parents=True)
     for age, name in enumerate(("used-today", "used-yesterday", "torn", "old")):
         (kept / name).write_bytes(bytes(400_000))
         os.utime(kept / name, (1e9 - age, 1e9 - age))
     os.utime(kept / "old", (2e9, 1e9 - 9))  # read again just now
-    programs.prune(kept, limit_mb=1.7)
+    compile_cache.prune(kept, limit_mb=1.7)
     assert len(list(kept.iterdir())) == 4
-    programs.prune(kept, limit_mb=1.0)
+    compile_cache.prune(kept, limit_mb=1.0)
     assert sorted(path.name for path in kept.iterdir()) == ["old", "used-today"]
 
 
@@ -55,7 +56,7 @@ def test_an_architecture_that_comes_again_is_not_compiled_again(home):
 
 def told_by_a_fresh_worker(home: Path, filters: int) -> list[float]:
     """Returns programs found, programs compiled and the loss of a small CNN."""
-    machine = environment.Machine("jax", workers=1, threads=1)
+    machine = Machine("jax", workers=1, threads=1)
     executor = Processes([{**each, "JAX_PLATFORMS": "cpu"} for each in machine.worker_environments(home)])
     events: list[Event] = []
 

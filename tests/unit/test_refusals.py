@@ -15,11 +15,12 @@ from unittest.mock import MagicMock
 import pytest
 from click.testing import CliRunner
 
-from automl import environment, leaderboard
+from automl import leaderboard
 from automl.cli import main
 from automl.driver.mirroring import Retelling
 from automl.errors import SearchError, refused
 from automl.journal import FILE, Asked, Ended, Header, Journal, Lock, Resumed
+from automl.machine import keras_backend
 from automl.records import DataSpec
 
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
@@ -111,7 +112,7 @@ def test_a_home_that_may_not_be_read_is_not_empty(home, monkeypatch):
 
 
 def test_what_backends_print_goes_nowhere_where_it_cannot_be_kept(read_only, home):
-    with environment.quietly(home / "searches" / read_only / "backend.log"):
+    with keras_backend.quietly(home / "searches" / read_only / "backend.log"):
         os.write(2, b"noise")
     assert not (home / "searches" / read_only / "backend.log").exists()
 

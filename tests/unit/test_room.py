@@ -7,7 +7,7 @@ import os
 import threading
 from pathlib import Path
 
-from automl import room
+from automl.machine import disk
 
 
 def test_a_folder_that_was_only_listed_was_not_used(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_a_folder_that_was_only_listed_was_not_used(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "x.npy").write_bytes(bytes(400_000))
         os.utime(folder, (listed, used))
-    room.make(tmp_path.iterdir(), limit_mb=0.5)
+    disk.make(tmp_path.iterdir(), limit_mb=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["lately"]
 
 
@@ -25,7 +25,7 @@ def test_a_file_that_was_read_was_used(tmp_path: Path) -> None:
     for name, written, read in (("read", 1e9, 3e9), ("written", 2e9, 2e9)):
         (tmp_path / name).write_bytes(bytes(400_000))
         os.utime(tmp_path / name, (read, written))
-    room.make(tmp_path.iterdir(), limit_mb=0.5)
+    disk.make(tmp_path.iterdir(), limit_mb=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["read"]
 
 
@@ -34,20 +34,20 @@ def test_a_folder_that_is_held_stays_under_each_of_its_names(tmp_path: Path) -> 
     for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.npy").write_bytes(bytes(400_000))
-    with room.held(tmp_path / "one"):
-        room.make((path for path in tmp_path.iterdir() if path.is_dir()), limit_mb=0.0)
+    with disk.held(tmp_path / "one"):
+        disk.make((path for path in tmp_path.iterdir() if path.is_dir()), limit_mb=0.0)
         assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == sorted(names[:3])
-    room.make((path for path in tmp_path.iterdir() if path.is_dir()), limit_mb=0.0)
+    disk.make((path for path in tmp_path.iterdir() if path.is_dir()), limit_mb=0.0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_whoever_comes_while_a_folder_is_removed_waits_and_holds_the_next(tmp_path: Path) -> None:
     """The file that was locked goes with the folder: another process would lock another one."""
     (tmp_path / "one").mkdir()
-    hold, held = room._hold(tmp_path / "one"), threading.Event()
+    hold, held = disk._hold(tmp_path / "one"), threading.Event()
 
     def come() -> None:
-        with room.held(tmp_path / "one"):
+        with disk.held(tmp_path / "one"):
             held.set()
             ended.wait(10)
 
@@ -59,7 +59,7 @@ def test_whoever_comes_while_a_folder_is_removed_waits_and_holds_the_next(tmp_pa
         assert not held.wait(0.2)
         hold.unlink()
     assert held.wait(10)
-    room.make([tmp_path / "one"], limit_mb=-1.0)
+    disk.make([tmp_path / "one"], limit_mb=-1.0)
     assert (tmp_path / "one").is_dir()
     ended.set()
     thread.join()

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 import automl
-from automl import environment, leaderboard, saved
+from automl import leaderboard, saved
 from automl.cli import main
 from automl.errors import SearchError
 from automl.journal import Asked, Ended, Header, Journal
+from automl.machine import folders, keras_backend
 
 SPEC = {"name": "d", "digest": "a", "input": "image", "task": "classification", "shape": [4, 4, 1], "sizes": {}}
 SETTINGS = {
@@ -189,9 +190,9 @@ def search(home):
         for number in (1, 2):
             log.append(Asked(number, {"dense.units": 8}, 1, 1))
         log.append(Ended(2, 1, "completed", 2, score=0.5, best_epoch=1, epochs=1, parameters=WEIGHTS))
-    folder = environment.trial_folder(environment.search_folder(home, name), 2)
+    folder = folders.trial_folder(folders.search_folder(home, name), 2)
     folder.mkdir(parents=True)
-    return folder / environment.MODEL
+    return folder / folders.MODEL
 
 
 def export(*line):
@@ -248,7 +249,7 @@ def test_a_search_without_a_score_has_nothing_to_export(search, home):
 
 @pytest.mark.parametrize("line", [["export"], ["resume"]])
 def test_a_backend_that_is_not_here_is_named(search, monkeypatch, line):
-    monkeypatch.setattr(environment, "installed", lambda package: False)
+    monkeypatch.setattr(keras_backend, "installed", lambda package: False)
     journal = search.parents[2] / "journal.jsonl"
     journal.write_text(journal.read_text().replace('"backend":"tensorflow"', '"backend":"torch"'))
     done = CliRunner().invoke(main, line, prog_name="automl")

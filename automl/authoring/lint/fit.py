@@ -7,13 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from automl import environment, model
+from automl import model
 from automl.authoring.lint._case import BLOCKS, Case, Finding
 from automl.blocks._chain import MAX_BLOCKS, Chain
 from automl.document import block_lists
 from automl.document.block_lists import inner_lists, split
 from automl.document.yaml_text import Path_
 from automl.errors import Infeasible
+from automl.machine import keras_backend
 from automl.nodes import Fork, Values, resolve
 from automl.pretrained import BACKBONE
 from automl.shapes import Shape, Unknown
@@ -100,7 +101,7 @@ def _built(case: Case, trials: Sequence[Values], shape: Shape) -> Iterator[Verdi
         document = case.read.space.resolve(values)
         # Of what a backbone has learned nothing depends.
         document["model"] = [_unlearned(item) for item in document["model"]]
-        environment.import_keras()
+        keras_backend.import_keras()
         try:
             model.build(document, model.data_of(shape.sides, 2))
         except Infeasible as error:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from automl import files
 from automl.authoring.sniff import unread
 from automl.errors import DataError, did_you_mean, shorten
+from automl.machine import files
 from automl.sources import _folders, _packed
 from automl.sources._places import fault
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import psutil
 
-from automl import environment, programs, room
 from automl.errors import SearchError
 from automl.executors import Event, Message, Run
 from automl.executors._recycling import own_memory
+from automl.machine import compile_cache, disk, keras_backend
 from automl.records import TestRequest, TestResult, TrialRequest, TrialResult
 
 PARTIAL = ".part"
@@ -114,13 +114,13 @@ class Node:
         self._seen: dict[str, tuple[int, int]] = {}
         self._halted: tuple[int, int] | None = None
         self._root = _own(Path(tempfile.gettempdir()) / f"automl-{os.getuid()}")
-        self._out.put(Here(environment.versions()))
+        self._out.put(Here(keras_backend.versions()))
         for name in caches:
             folder = os.environ.get(name)
             # mlruns/cache/NAME: the folder itself is made when it is first used.
             if folder and not any(self._sees(str(each), os.W_OK) for each in (Path(folder), *Path(folder).parents[:2])):
                 os.environ[name] = str(self._root / "cache" / Path(folder).name)
-        programs.prune(programs.folder(self._root))
+        compile_cache.prune(compile_cache.folder(self._root))
 
     def take(self, run: Run, request: TrialRequest | TestRequest) -> None:
         """Begins with a request and returns at once."""
@@ -152,7 +152,7 @@ class Node:
         try:
             _sweep(self._root)
             scratch = here = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=self._root))
-            with room.held(self._kept(request.data.folder)):
+            with disk.held(self._kept(request.data.folder)):
                 own = self._here(request, here)
                 self._changed(here)  # the driver has these
                 result = run(own, lambda message: self._told(message, here))
@@ -198,9 +198,9 @@ class Node:
     def _data(self, folder: str) -> Path:
         """Returns the driver's folder on this machine; fetched once, mapped by all workers here, who must hold it."""
         kept = self._kept(folder)
-        with room.locked(kept.with_suffix(".lock")):
+        with disk.locked(kept.with_suffix(".lock")):
             if not kept.is_dir():
-                room.make((path for path in self._root.glob(f"{DATA}*") if path.is_dir()), LIMIT_MB)
+                disk.make((path for path in self._root.glob(f"{DATA}*") if path.is_dir()), LIMIT_MB)
                 fresh = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")
                 fresh.mkdir()
                 try:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-from automl import environment, files
+from automl.machine import files, folders, keras_backend
+from automl.machine.workers import cores
 
 Row = dict[str, Any]
 
@@ -21,11 +22,13 @@ _DEVICES = {
 def run() -> list[Row]:
     """Returns a row per check: its name, whether it is well (None: a fact, neither), what was found, what to do."""
     return [
-        _row("python", sys.version_info >= (3, 11), environment.versions()["python"], "Python 3.11 or newer is needed"),
-        *(_row(name, None, version, "") for name, version in environment.versions().items() if name != "python"),
+        _row(
+            "python", sys.version_info >= (3, 11), keras_backend.versions()["python"], "Python 3.11 or newer is needed"
+        ),
+        *(_row(name, None, version, "") for name, version in keras_backend.versions().items() if name != "python"),
         _backend(),
         *_devices(),
-        _row("cores", None, str(environment.cores()), ""),
+        _row("cores", None, str(cores()), ""),
         _data(),
         _home(),
     ]
@@ -39,7 +42,7 @@ def _backend() -> Row:
     from automl.errors import ConfigError
 
     try:
-        return _row("backend", True, environment.backend(), "")
+        return _row("backend", True, keras_backend.backend(), "")
     except ConfigError as error:
         return _row("backend", False, os.environ.get("KERAS_BACKEND", ""), str(error))
 
@@ -48,7 +51,7 @@ def _devices() -> list[Row]:
     """Asks each installed backend for its GPUs, each in a process of its own: three in one would clash."""
     rows = []
     for name, code in _DEVICES.items():
-        if not environment.installed(name):
+        if not keras_backend.installed(name):
             continue
         variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
@@ -77,11 +80,11 @@ def _data() -> Row:
 def _home() -> Row:
     from automl.errors import ConfigError
 
-    found = os.environ.get(environment.HOME_VARIABLE, "")
+    found = os.environ.get(folders.HOME_VARIABLE, "")
     try:
-        home = environment.home()
+        home = folders.home()
         found = f"{home}{'' if home.exists() else ' (made by the first search)'}"
-        environment.writable_home()
+        folders.writable_home()
     except ConfigError as error:
         return _row("home", False, files.shown(found), str(error))
     return _row("home", True, found, "")

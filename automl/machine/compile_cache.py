@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from automl import room
+from automl.machine import disk
 
 LIMIT_MB = 1024
 """What is kept at most: a small CNN's programs take about 1 MB."""
@@ -40,4 +40,4 @@ def prune(kept: Path, limit_mb: float = LIMIT_MB) -> None:
     half written makes every later write fail. It also reads through the whole folder, under a lock that all workers
     share, at each program written.
     """
-    room.make(kept.glob("*"), limit_mb)
+    disk.make(kept.glob("*"), limit_mb)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl import devices
 from automl.errors import ConfigError, Problem
+from automl.machine import gpus
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Share:
     def variables(self, backend: str) -> dict[str, str]:
         """Returns the variables that hold a trial to its GPUs, of which Ray itself shows it no others."""
         if not self.gpus:
-            return {devices.VISIBLE: ""}
-        return devices.memory(backend, max(1, math.floor(1 / self.gpus)))
+            return {gpus.VISIBLE: ""}
+        return gpus.memory(backend, max(1, math.floor(1 / self.gpus)))
 
 
 Nodes = Sequence[tuple[float, float]]

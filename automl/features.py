@@ -19,11 +19,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl import model, phases, pretrained
 from automl.blocks.backbone import FEATURES, Backbone
 from automl.data.feed import Feed
 from automl.machine import disk
 from automl.machine.workers import FEATURES_VARIABLE
+from automl.model import build, freezing, pretrained
 from automl.records import DataSpec
 from automl.tasks import Task
 
@@ -71,7 +71,7 @@ def cached(
     """
     root = os.environ.get(FEATURES_VARIABLE)
     first = pretrained.backbone(document)
-    if not root or first is None or pretrained.changing(document) is not None or not phases.is_frozen(network):
+    if not root or first is None or pretrained.changing(document) is not None or not freezing.is_frozen(network):
         yield None
         return
     layer = str(first.label(FEATURES))
@@ -84,8 +84,8 @@ def cached(
     folder = Path(root) / _key(first, document, data)
     with disk.held(folder):
         _computed(extractor, folder, feeds, size_mb, beat)
-        with model.precision(document):  # by which a model that is compiled scales its loss
-            head = phases.behind(network, layer)
+        with build.precision(document):  # by which a model that is compiled scales its loss
+            head = freezing.behind(network, layer)
         yield Cached(head, folder)
 
 

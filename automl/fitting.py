@@ -14,10 +14,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl import model, phases, tasks
+from automl import tasks
 from automl.data import mixing
 from automl.data.feed import Feed, targets
 from automl.experiment import experiment
+from automl.model import build, freezing
 from automl.records import DataSpec, Direction
 from automl.sections import Stage, Training
 from automl.tasks import Task
@@ -53,11 +54,11 @@ class Fitting:
 
     def freeze(self, network: Any, stage: Stage) -> None:
         """Sets which layers learn in a phase."""
-        phases.freeze(network, stage, self.document)
+        freezing.freeze(network, stage, self.document)
 
     def compile(self, network: Any) -> None:
         """Gives a network, or the part of it that learns, a fresh optimizer, built, the loss and the metrics."""
-        model.compile_model(network, self.training, self.task, self.data)
+        build.compile_model(network, self.training, self.task, self.data)
         network.optimizer.build(network.trainable_variables)
         if keras.config.backend() == "tensorflow":
             # It traces a step again whose first trace made variables: most of a second, a fifth of a small trial. The

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import names, saved
+from automl import names
 from automl.document.yaml_text import Document
 from automl.driver.mirroring import data_of
 from automl.errors import ConfigError, Problem
@@ -15,6 +15,7 @@ from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
 from automl.machine import folders, keras_backend
+from automl.model import saved
 from automl.objective import standing
 from automl.records import CANCELLED, SCORED, Direction, spread
 

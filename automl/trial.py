@@ -15,12 +15,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from automl import export, model, saved, tasks
+from automl import export, tasks
 from automl.errors import Infeasible, is_out_of_memory
 from automl.executors import Tell
 from automl.experiment import experiment as experiments
 from automl.machine import keras_backend
 from automl.machine.folders import MODEL
+from automl.model import build, saved
 from automl.objective import merit
 from automl.pulse import Cut, Pulse
 from automl.records import DataSpec, Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
@@ -194,7 +195,7 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
     gc.collect()
     keras_backend.spare_imports()
     keras.utils.set_random_seed(seed)
-    return model.build(document, data)
+    return build.build(document, data)
 
 
 def _refitted(request: TrialRequest, report: Tell) -> str:
@@ -237,8 +238,8 @@ def _evaluate(request: TestRequest, report: Tell) -> dict[str, float]:
 
     task = tasks.of(request.data)
     network = saved.load(Path(request.model))
-    model.let_jit(network)
-    model.measure_plainly(network)
+    build.let_jit(network)
+    build.measure_plainly(network)
     network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
     feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)
     pulse = Pulse(request.trial, request.attempt, report)

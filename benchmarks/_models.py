@@ -61,10 +61,11 @@ def documents(read: Experiment) -> list[dict[str, Any]]:
 
 def compiled(document: Mapping[str, Any], spec: DataSpec) -> Any:
     """Builds and compiles the model of a resolved document."""
-    from automl import model, tasks
+    from automl import tasks
+    from automl.model import build
 
-    network = model.build(document, spec)
-    model.compile_model(network, experiment.training(document), tasks.registry.get(spec.task)(), spec)
+    network = build.build(document, spec)
+    build.compile_model(network, experiment.training(document), tasks.registry.get(spec.task)(), spec)
     return network
 
 

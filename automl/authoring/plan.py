@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import model
-from automl.anatomy import Anatomy, anatomy
 from automl.errors import Infeasible
 from automl.experiment import experiment as experiments
 from automl.experiment.experiment import Experiment
+from automl.model import build
+from automl.model.summary import Anatomy, anatomy
 from automl.oracles import WAIT, Ask, Done, Proposer
 from automl.prediction import Prediction
 from automl.records import DataSpec
@@ -107,7 +107,7 @@ def built(read: Experiment, values: dict[str, Any], data: DataSpec, epochs: int 
         epochs = experiments.epochs(resolved)
     try:
         training = experiments.training(resolved)
-        return Sample(values, epochs, training.batch_size, anatomy(model.build(resolved, data)))
+        return Sample(values, epochs, training.batch_size, anatomy(build.build(resolved, data)))
     except Infeasible as error:
         return Sample(values, epochs, 1, None, str(error))
 
@@ -128,7 +128,7 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
     fitting = Fitting(read.trial(sample.values), data, 0, read.objective, read.direction)
     keras.utils.clear_session(free_memory=False)
     began = time.monotonic()
-    network = model.build(fitting.document, data)
+    network = build.build(fitting.document, data)
     fitting.compile(network)
     train, val = fitting.feed("train"), fitting.feed("val")
     training, validating = tf_pipeline.of(train), tf_pipeline.of(val)

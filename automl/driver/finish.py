@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from automl import export, leaderboard, pretrained, saved
+from automl import export, leaderboard
 from automl.alive import Alive
 from automl.driver.loop import STOPPED, Loop
 from automl.driver.mirroring import tell_finish
@@ -19,6 +19,7 @@ from automl.executors import Event, Run
 from automl.journal import Finished, Header, now_ms
 from automl.machine import files, keras_backend
 from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
+from automl.model import pretrained, saved
 from automl.prediction import Prediction
 from automl.records import (
     Begun,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automl import names, prediction, pretrained, relocation, typed
+from automl import names, prediction, relocation, typed
 from automl.data import prepare
 from automl.document.yaml_text import Document
 from automl.driver import changed_document, finish, stop_request
@@ -34,6 +34,7 @@ from automl.machine.cluster import Share, crew
 from automl.machine.folders import LOG, search_folder
 from automl.machine.interrupts import Interrupts
 from automl.machine.workers import Machine, features_kept, on_cluster, same_machine, this_machine
+from automl.model import pretrained
 from automl.oracles import Past, Proposer
 from automl.records import DataSpec
 from automl.tracking import Tracker, address, store

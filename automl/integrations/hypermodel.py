@@ -13,11 +13,11 @@ from typing import Any
 import keras
 import keras_tuner
 
-from automl import model, pretrained
 from automl.data import mixing, prepare, tf_pipeline
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment.experiment import Experiment
 from automl.fitting import Fitting
+from automl.model import build, pretrained
 
 log = logging.getLogger("automl.integrations")
 
@@ -78,7 +78,7 @@ class SpaceModel(keras_tuner.HyperModel):
             raise keras_tuner.errors.FailedTrialError("it breaks a constraint of the space")
         fitting = self._fitting(hp)
         try:
-            network: keras.Model = model.build(fitting.document, self.data)
+            network: keras.Model = build.build(fitting.document, self.data)
             fitting.freeze(network, fitting.training.stages()[0])
             fitting.compile(network)
         except Infeasible as error:

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from automl import export, inputs, model, tasks
+from automl import export, inputs, tasks
+from automl.model import build
 from automl.records import DataSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
@@ -25,7 +26,7 @@ def built(reader, document, **training):
     part = task.toy(np.random.default_rng(0), reader)
     x = entrance.check(part.x)
     data = DataSpec("", "toy", "", reader, "classification", x.shape[1:], {}, task.classes(part.y), entrance.fit(x))
-    return model.build({"model": document, "training": training}, data), x
+    return build.build({"model": document, "training": training}, data), x
 
 
 @pytest.mark.parametrize(("reader", "document"), [("image", CNN), ("series", RNN)], ids=["cnn", "rnn"])

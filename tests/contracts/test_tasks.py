@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from automl import inputs, model, tasks
+from automl import inputs, tasks
 from automl.errors import Infeasible
 from automl.losses import LOSSES
+from automl.model import build
 from automl.records import DataSpec
 from automl.sections import Training
 
@@ -49,9 +50,9 @@ def test_learns_its_toy_data(name, reader):
     y = task.index(part.y, classes)
     data = DataSpec("", "toy", "", reader, name, x.shape[1:], {}, classes, entrance.fit(x))
     keras.utils.set_random_seed(0)
-    network = model.build({"model": [{"conv": {"filters": 8}}, {"dense": {"units": 16}}]}, data)
+    network = build.build({"model": [{"conv": {"filters": 8}}, {"dense": {"units": 16}}]}, data)
     training = Training(optimizer={"adam": {"learning_rate": 0.02}}, clipnorm=1.0)
-    model.compile_model(network, training, task, data)
+    build.compile_model(network, training, task, data)
     logs = network.fit(x, task.encode(y, classes), epochs=12, batch_size=24, verbose=0).history
     assert set(logs) == set(task.metrics)
     assert np.isfinite([values[-1] for values in logs.values()]).all()

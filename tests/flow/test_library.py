@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import searches
 
-from automl import model, shapes
+from automl import shapes
 from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -24,6 +24,7 @@ from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.errors import Infeasible
 from automl.experiment import experiment
+from automl.model import build
 from automl.records import DataSpec, Report, TrialRequest
 from automl.shapes import Unknown
 from automl.trial import run_trial
@@ -150,7 +151,7 @@ def test_a_classic_has_the_weights_of_its_paper(name, given, size, channels, cla
 
     read = experiment.load(name)
     resolved = read.space.resolve(read.space.defaults(given))
-    built = model.build(resolved, spec(name, size, channels, classes))
+    built = build.build(resolved, spec(name, size, channels, classes))
     trainable = sum(int(np.prod(weight.shape)) for weight in built.trainable_weights)
     assert trainable == weights
     keras.utils.clear_session(free_memory=False)
@@ -189,7 +190,7 @@ def test_a_trial_builds_the_same_model_again(name):
     def config(resolved: dict, data: DataSpec) -> str:
         # Keras numbers the layers it names itself; a worker begins each trial so.
         keras.utils.clear_session(free_memory=False)
-        return json.dumps(model.build(resolved, data).get_config())
+        return json.dumps(build.build(resolved, data).get_config())
 
     read = experiment.load(name)
     for values in light(read, 2 if name in (*LARGE, *PRETRAINED) else 5):

@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from automl.anatomy import anatomy
+from automl.model.summary import anatomy
 
 
 def model(shape, *layers):

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from automl import inputs, model
+from automl import inputs
 from automl.augmentation import Augmentation
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.experiment import experiment
 from automl.inputs import Input
+from automl.model import build
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -90,7 +91,7 @@ def test_a_compiled_model_trains_under_all_of_it(size, channels):
     stem = built(inputs.registry.read("image"), x, **IMAGE)
     seen = keras.layers.GlobalAveragePooling2D()(stem.output)
     network = keras.Model(stem.input, keras.layers.Dense(2)(seen))
-    model.let_jit(network)
+    build.let_jit(network)
     network.compile("adam", "mse")
     assert network.jit_compile is JAX
     losses = network.fit(x, np.ones((8, 2), np.float32), epochs=2, batch_size=4, verbose=0).history["loss"]

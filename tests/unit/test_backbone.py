@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import pytest
 
-from automl import pretrained
 from automl.blocks import _applications
 from automl.blocks._applications import Family, least, load, network
 from automl.blocks.backbone import Backbone
@@ -21,6 +20,7 @@ from automl.document.yaml_text import Document
 from automl.errors import ConfigError, Infeasible
 from automl.experiment import experiment
 from automl.flow import Flow, Pixels
+from automl.model import pretrained
 from automl.shapes import Shape, Unknown
 
 NARROW = {"family": "MobileNetV2", "alpha": 0.35}

@@ -8,7 +8,6 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from automl import model
 from automl.blocks import Activation, _layer, _stock
 from automl.blocks._chain import Chain
 from automl.blocks._layer import KerasLayer, check, is_layer_name
@@ -32,6 +31,7 @@ from automl.blocks.squeeze_excite import SqueezeExcite
 from automl.blocks.temporal import Temporal
 from automl.errors import Infeasible
 from automl.flow import Flow
+from automl.model import build
 from automl.records import DataSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -319,7 +319,7 @@ def test_resnet_has_the_weights_of_the_paper(kind, repeats, weights):
     # The counts of torchvision's resnet18 and resnet50, which follow the paper's table 1.
     classes = tuple(map(str, range(1000)))
     data = DataSpec("", "toy", "", "image", "classification", (224, 224, 3), {}, classes, {"scale": "none"})
-    network = model.build({"model": resnet(kind, repeats)}, data)
+    network = build.build({"model": resnet(kind, repeats)}, data)
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == weights
     sizes = [network.get_layer(f"stage{i}-{n}-activation").output.shape[1:3] for i, n in enumerate(repeats, 1)]
     assert sizes == [(56, 56), (28, 28), (14, 14), (7, 7)]
@@ -507,7 +507,7 @@ def test_layer_carries_padding_where_it_can(layer, arguments, count, kept):
 
 def test_declaring_imports_no_keras():
     code = (
-        "import sys; from automl import blocks, inputs, tasks, export, model;"
+        "import sys; from automl import blocks, inputs, tasks, export; from automl.model import build;"
         "need = lambda m: {k: f.examples[0] for k, f in m.model_fields.items() if f.is_required()};"
         "rooms = (blocks.registry, inputs.registry, tasks.registry, export.registry);"
         "[room.get(name)(**need(room.get(name))) for room in rooms for name in room];"
@@ -555,7 +555,7 @@ def test_pre_activated_resnet_has_the_weights_of_the_paper(kind, repeat, weights
     data = DataSpec(
         "", "toy", "", "image", "classification", (32, 32, 3), {}, tuple(map(str, range(10))), {"scale": "none"}
     )
-    network = model.build({"model": [stem, *stages, "normalize", "global_pool"]}, data)
+    network = build.build({"model": [stem, *stages, "normalize", "global_pool"]}, data)
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == weights
 
 

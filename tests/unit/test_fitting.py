@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from automl import model
 from automl.data import prepare, tf_pipeline
 from automl.data.prepare import DataDocument
 from automl.fitting import Fitting
+from automl.model import build
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def fitting(folder: Path, **training: Any) -> Fitting:
 def test_a_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorFlow traces a function again whose first trace made variables; in a search, at each trial."""
     one = fitting(tmp_path)
-    network = model.build(one.document, one.data)
+    network = build.build(one.document, one.data)
     one.compile(network)
     traced: list[bool] = []
     compute_loss = network.compute_loss
@@ -52,7 +52,7 @@ def test_a_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_what_compiling_makes_is_not_measured(tmp_path: Path) -> None:
     one = fitting(tmp_path)
-    network = model.build(one.document, one.data)
+    network = build.build(one.document, one.data)
     before = network.get_weights()
     one.compile(network)
     assert network.optimizer.built

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl import pretrained
 from automl.cli import plan
 from automl.data import prepare
 from automl.driver import launch
@@ -20,6 +19,7 @@ from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Ended, Finished, Header, Journal
 from automl.machine import folders, keras_backend
+from automl.model import pretrained
 from automl.tracking import same_address
 
 
@@ -73,8 +73,8 @@ FIRST = {
 def resumed(tmp_path, monkeypatch):
     """Goes on with a search on a table as a journal tells of it; returns what was prepared, and what was said."""
     machine = SimpleNamespace(backend="tensorflow", cluster=None)
-    monkeypatch.setattr(launch.environment, "same_machine", lambda *_: machine)
-    monkeypatch.setattr(launch.environment, "become_driver", lambda _: None)
+    monkeypatch.setattr(launch, "same_machine", lambda *_: machine)
+    monkeypatch.setattr(launch.keras_backend, "become_driver", lambda _: None)
     monkeypatch.setattr(launch, "_drive", lambda _, prepared, *__: prepared)
 
     def resume(digest: str, data: dict[str, object], evaluation: dict[str, object], kept: dict[str, object]):

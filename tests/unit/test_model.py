@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from automl import inputs, model, tasks
+from automl import inputs, tasks
 from automl.blocks import registry
 from automl.errors import ConfigError, Infeasible
+from automl.model import build
 from automl.records import DataSpec
 from automl.sections import Training
 
@@ -25,8 +26,8 @@ def spec(shape, kind=None, padded=False):
     return DataSpec("", "toy", "", kind, "classification", shape, {}, CLASSES, state)
 
 
-def build(blocks, shape=(8, 2), padded=False):
-    return model.build({"model": blocks}, spec(shape, padded=padded))
+def built(blocks, shape=(8, 2), padded=False):
+    return build.build({"model": blocks}, spec(shape, padded=padded))
 
 
 def names(network):
@@ -34,7 +35,7 @@ def names(network):
 
 
 def test_blocks_of_writes_out_repeats():
-    found = model.blocks_of(
+    found = build.blocks_of(
         [
             {"conv": {"repeat": 2, "filters": {"each": [32, 64]}, "kernel_size": 5}},
             {"flatten": {}},
@@ -64,7 +65,7 @@ def test_blocks_of_writes_out_repeats():
 )
 def test_blocks_of_refuses(entry, message):
     with pytest.raises(ConfigError, match=message):
-        model.blocks_of([entry])
+        build.blocks_of([entry])
 
 
 def test_input_and_task_are_built_as_they_were_declared(monkeypatch):
@@ -78,7 +79,7 @@ def test_input_and_task_are_built_as_they_were_declared(monkeypatch):
     spy(inputs.registry.get("image"), "stem")
     spy(tasks.registry.get("classification"), "head")
     fields = {"input_fields": {"scale": "unit"}, "task_fields": {"class_weights": "balanced"}}
-    model.build({"model": ["flatten"]}, replace(spec((2, 2, 1)), **fields))
+    build.build({"model": ["flatten"]}, replace(spec((2, 2, 1)), **fields))
     assert [member.model_dump(exclude_unset=True) for member in seen] == list(fields.values())
 
 
@@ -87,37 +88,37 @@ def test_layers_compute_with_the_declared_precision_and_the_process_keeps_its_ow
     import keras
 
     before = keras.config.dtype_policy()
-    network = model.build({"model": ["dense"], "training": {"precision": precision}}, spec((8, 2)))
+    network = build.build({"model": ["dense"], "training": {"precision": precision}}, spec((8, 2)))
     assert network.get_layer("dense").dtype_policy.name == precision
     assert network.layers[-1].compute_dtype == "float32"
     assert keras.config.dtype_policy() == before
     with pytest.raises(Infeasible):
-        model.build({"model": [{"pool": {"size": 9}}], "training": {"precision": precision}}, spec((8, 2)))
+        build.build({"model": [{"pool": {"size": 9}}], "training": {"precision": precision}}, spec((8, 2)))
     assert keras.config.dtype_policy() == before
 
 
 def test_a_model_of_every_joint():
     # sequence -> feature map -> sequence -> feature map -> vector
-    network = build(["conv", {"recurrent": {"units": 3}}, "conv", "dense"])
+    network = built(["conv", {"recurrent": {"units": 3}}, "conv", "dense"])
     assert network.output_shape == (None, 3)
     assert network.get_layer("recurrent").output.shape == (None, 8, 3)
     # image -> rows as steps; the recurrent block before a dense one gives its last state
-    network = build(["conv", {"recurrent": {"units": 3}}, "dense"], (6, 5, 1))
+    network = built(["conv", {"recurrent": {"units": 3}}, "dense"], (6, 5, 1))
     assert network.get_layer("recurrent").input.shape == (None, 6, 5 * 32)
     assert network.get_layer("recurrent").output.shape == (None, 3)
     # no block at all: an image is pooled, a series is flattened
-    assert build([], (6, 5, 2)).layers[-1].input.shape == (None, 2)
-    assert build([]).layers[-1].input.shape == (None, 16)
+    assert built([], (6, 5, 2)).layers[-1].input.shape == (None, 2)
+    assert built([]).layers[-1].input.shape == (None, 16)
 
 
 def test_a_layer_of_any_rank_hands_on_what_the_next_block_wants():
-    network = build([{"recurrent": {"units": 3}}, {"Dropout": {"rate": 0.1}}, "dense"])
+    network = built([{"recurrent": {"units": 3}}, {"Dropout": {"rate": 0.1}}, "dense"])
     assert network.get_layer("recurrent").output.shape == (None, 3)
-    network = build([{"recurrent": {"units": 3}}, {"SpatialDropout1D": {"rate": 0.1}}, "dense"])
+    network = built([{"recurrent": {"units": 3}}, {"SpatialDropout1D": {"rate": 0.1}}, "dense"])
     assert network.get_layer("recurrent").output.shape == (None, 8, 3)
-    network = build([{"recurrent": {"units": 3}}, {"Dropout": {"rate": 0.1}}, {"recurrent": {"units": 2}}])
+    network = built([{"recurrent": {"units": 3}}, {"Dropout": {"rate": 0.1}}, {"recurrent": {"units": 2}}])
     assert network.get_layer("recurrent").output.shape == (None, 8, 3)
-    network = build([{"recurrent": {"units": 3}}, "flatten"])
+    network = built([{"recurrent": {"units": 3}}, "flatten"])
     assert network.get_layer("flatten").output.shape == (None, 24)
 
 
@@ -139,16 +140,16 @@ def test_a_layer_of_any_rank_hands_on_what_the_next_block_wants():
 )
 def test_what_does_not_fit_is_infeasible_and_says_where(blocks, message):
     with pytest.raises(Infeasible, match=message) as caught:
-        build(blocks)
+        built(blocks)
     assert "\n" not in str(caught.value)
 
 
 def test_compile_model():
     data = spec((8, 2))
-    network = model.build({"model": ["dense"]}, data)
+    network = build.build({"model": ["dense"]}, data)
     task = tasks.registry.read("classification")
     training = Training.model_validate({"optimizer": {"sgd": {"momentum": 0.5}}, "clipvalue": 0.5})
-    model.compile_model(network, training, task, data)
+    build.compile_model(network, training, task, data)
     assert network.optimizer.momentum == 0.5
     assert network.optimizer.clipvalue == 0.5
     logs = network.fit(np.zeros((4, 8, 2)), np.eye(3)[[0, 1, 2, 0]], verbose=0).history
@@ -174,10 +175,10 @@ STACKS = [
 def test_padding_that_follows_an_example_changes_nothing(stack):
     import keras
 
-    short = build(stack, (6, 2), padded=True)
+    short = built(stack, (6, 2), padded=True)
     # Both stems know the statistics of the same training part; the weights carry everything else.
     stem = spec((6, 2), padded=True).stem
-    long = model.build({"model": stack}, replace(spec((11, 2), padded=True), stem=stem))
+    long = build.build({"model": stack}, replace(spec((11, 2), padded=True), stem=stem))
     long.set_weights(short.get_weights())
     x = np.random.default_rng(1).normal(size=(3, 6, 2)).astype("float32")
     x[1, 4:], x[2, 1:] = np.nan, np.nan
@@ -202,8 +203,8 @@ def test_a_block_may_be_named_as_what_the_model_adds(blocks, shape):
     import keras
 
     keras.utils.clear_session(free_memory=False)
-    network = build(blocks, shape)
-    for block in model.blocks_of(blocks):
+    network = built(blocks, shape)
+    for block in build.blocks_of(blocks):
         assert any(name.split("-")[0] == block.name for name in names(network))
 
 
@@ -215,10 +216,10 @@ def test_what_stands_beside_a_block_never_keeps_a_name_from_another(name, shape,
     fields = {key: info.examples[0] for key, info in registry.get(name).model_fields.items() if info.is_required()}
     block = {name: {**fields, "name": "mine"}}
     keras.utils.clear_session(free_memory=False)
-    first = build([block], shape, padded)
+    first = built([block], shape, padded)
     ours = [each for each in first.operations if isinstance(each, keras.Layer)][1:-1]
     assert all(each.name.startswith(("mine", "scale")) or "--" in each.name for each in ours)
     others = [each.name for each in first.operations if "-" not in each.name and each.name != "mine"]
     keras.utils.clear_session(free_memory=False)
-    network = build([block, *({"dense": {"name": other, "units": 2}} for other in others)], shape, padded)
+    network = built([block, *({"dense": {"name": other, "units": 2}} for other in others)], shape, padded)
     assert all(network.get_layer(other).units == 2 for other in others)

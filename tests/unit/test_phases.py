@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl import features, model, phases
+from automl import features
 from automl.alive import Alive
 from automl.blocks.backbone import Backbone
 from automl.data import prepare
@@ -26,6 +26,7 @@ from automl.executors import Message
 from automl.fitting import Fitting
 from automl.machine import disk
 from automl.machine.workers import FEATURES_VARIABLE
+from automl.model import build, freezing
 from automl.recorder import Recorder
 from automl.records import DataSpec, Report, TrialRequest, TrialResult
 from automl.sections import Stage, Training
@@ -122,7 +123,7 @@ def kept(result: TrialResult | None) -> dict[str, list[np.ndarray]]:
     """The weights of the saved model's backbone by layer."""
     assert result is not None
     model = keras.saving.load_model(result.model, compile=False, safe_mode=True)
-    (backbone,) = phases.backbones(model)
+    (backbone,) = freezing.backbones(model)
     return {layer.name: layer.get_weights() for layer in backbone.layers if layer.weights}
 
 
@@ -177,11 +178,11 @@ def test_a_share_is_counted_from_the_head(unfreeze: Any, learning: set[str]) -> 
     model = keras.Model(entrance, keras.layers.Dense(2)(keras.layers.Flatten()(tiny("", None)(entrance))))
     document = {"model": [{"backbone": {"weights": None}}]}
     for earlier in ("all", "none"):
-        phases.freeze(model, Stage(1, 0.1, earlier), document)
-        phases.freeze(model, Stage(1, 0.1, unfreeze), document)
-        (backbone,) = phases.backbones(model)
+        freezing.freeze(model, Stage(1, 0.1, earlier), document)
+        freezing.freeze(model, Stage(1, 0.1, unfreeze), document)
+        (backbone,) = freezing.backbones(model)
         assert {layer.name for layer in backbone.layers if layer.trainable_variables} == learning
-        assert phases.is_frozen(model) == (not learning)
+        assert freezing.is_frozen(model) == (not learning)
         assert model.layers[-1].trainable_variables
 
 
@@ -189,9 +190,9 @@ def test_a_model_without_a_backbone_has_nothing_to_freeze() -> None:
     entrance = keras.Input((4,))
     model = keras.Model(entrance, keras.layers.Dense(2)(entrance))
     document = {"model": ["dense"]}
-    phases.freeze(model, Stage(1, 0.1), document)
+    freezing.freeze(model, Stage(1, 0.1), document)
     with pytest.raises(Infeasible, match="unfreeze needs a backbone"):
-        phases.freeze(model, Stage(1, 0.1, 0.3), document)
+        freezing.freeze(model, Stage(1, 0.1, 0.3), document)
 
 
 def test_a_kill_changes_nothing(data: DataSpec, tmp_path: Path, weights: str) -> None:
@@ -286,7 +287,7 @@ class TestFeatures:
         monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
         document = request(data, tmp_path / "t", weights, precision="mixed_bfloat16").document
         fitting = Fitting(document, data, 5, "val_accuracy", "max")
-        network = model.build(document, data)
+        network = build.build(document, data)
         fitting.freeze(network, fitting.training.stages()[0])
         with features.cached(network, document, data, fitting.task, beat) as found:
             assert found is not None

@@ -4,13 +4,14 @@ import random
 
 import pytest
 
-from automl import blocks, model, shapes
+from automl import blocks, shapes
 from automl.blocks import KINDS, Block
 from automl.blocks._chain import JOINTS, SHAPE_JOINTS, Chain
 from automl.document import catalog
 from automl.errors import ConfigError, Infeasible
 from automl.experiment import experiment
 from automl.flow import Flow
+from automl.model import build
 from automl.records import DataSpec
 from automl.shapes import Shape, Unknown
 
@@ -169,7 +170,7 @@ def test_trials_of_a_shipped_space_end_where_their_models_do(name):
 
     def built():
         # The joints stand before the head, the model's last layer.
-        return model.build(resolved, spec(sides)).layers[-1].input.shape[1:]
+        return build.build(resolved, spec(sides)).layers[-1].input.shape[1:]
 
     def told():
         shape = shapes.of_example(sides)

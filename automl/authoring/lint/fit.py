@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from automl import model
 from automl.authoring.lint._case import BLOCKS, Case, Finding
 from automl.blocks._chain import MAX_BLOCKS, Chain
 from automl.document import block_lists
@@ -15,8 +14,9 @@ from automl.document.block_lists import inner_lists, split
 from automl.document.yaml_text import Path_
 from automl.errors import Infeasible
 from automl.machine import keras_backend
+from automl.model import build
+from automl.model.pretrained import BACKBONE
 from automl.nodes import Fork, Values, resolve
-from automl.pretrained import BACKBONE
 from automl.shapes import Shape, Unknown
 
 MOST_BUILT = 10
@@ -103,7 +103,7 @@ def _built(case: Case, trials: Sequence[Values], shape: Shape) -> Iterator[Verdi
         document["model"] = [_unlearned(item) for item in document["model"]]
         keras_backend.import_keras()
         try:
-            model.build(document, model.data_of(shape.sides, 2))
+            build.build(document, build.data_of(shape.sides, 2))
         except Infeasible as error:
             yield values, str(error)
         else:

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from automl import pretrained
 from automl.errors import Infeasible
+from automl.model import pretrained
 from automl.sections import Stage
 
 

@@ -19,7 +19,7 @@ from automl.data import mixing
 from automl.data.feed import Feed, targets
 from automl.experiment import experiment
 from automl.model import build, freezing
-from automl.records import DataSpec, Direction
+from automl.records.trials import DataSpec, Direction
 from automl.sections import Stage, Training
 from automl.tasks import Task
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import typed
 from automl.errors import SearchError
+from automl.records import typed
 
 FOLDER = "plans"
 

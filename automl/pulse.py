@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
-from automl.alive import Alive, Work
 from automl.executors import Tell
+from automl.records.alive import Alive, Work
 
 EVERY_S = 1.0
 """How often a trial says that it is at work. A batch in between costs a look at the clock."""

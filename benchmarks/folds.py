@@ -55,7 +55,7 @@ def tested(choice: dict[str, Any]) -> list[float]:
     """Trains a configuration on all folds together and tests it, once a seed."""
     from automl.data import prepare
     from automl.experiment import experiment
-    from automl.records import TestRequest, TrialRequest
+    from automl.records.trials import TestRequest, TrialRequest
     from automl.trial import run_refit, run_test
 
     document, found = choice["document"], []

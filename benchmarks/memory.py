@@ -19,7 +19,7 @@ import _page
 import psutil
 
 from automl.driver.progress import Watcher
-from automl.records import Report
+from automl.records.trials import Report
 
 SPACE = """
 name: tiny

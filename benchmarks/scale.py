@@ -29,7 +29,7 @@ from automl.driver.progress import Watcher
 from automl.executors import Tell
 from automl.machine.folders import MODEL, searches_folder
 from automl.machine.keras_backend import become_driver
-from automl.records import TrialRequest, TrialResult
+from automl.records.trials import TrialRequest, TrialResult
 
 RIVAL = "keras_tuner BayesianOptimization"
 RATE, DROPOUT = "training.optimizer.adam.learning_rate", "dense.dropout"

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from automl.alive import Alive
 from automl.cli import _output
 from automl.cli._output import cell
 from automl.cli._pace import Pace
 from automl.driver.progress import Watcher
 from automl.errors import printable
-from automl.records import NO_PLACE, Report, TrialResult
+from automl.records.alive import Alive
+from automl.records.trials import NO_PLACE, Report, TrialResult
 
 QUIET_S = 30.0
 """After so long without a line, one tells of a trial that runs."""

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from automl import typed
 from automl.data.folds import FILE as FOLDS
 from automl.errors import SearchError
-from automl.records import DataSpec, Part
+from automl.records import typed
+from automl.records.trials import DataSpec, Part
 from automl.sources._places import fault
 
 PARTS = ("train", "val", "test")

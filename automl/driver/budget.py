@@ -6,7 +6,7 @@ import re
 from itertools import takewhile
 
 from automl.driver.standings import Standings
-from automl.records import NO_PLACE, TrialResult
+from automl.records.trials import NO_PLACE, TrialResult
 from automl.sections import Search
 
 MOST_INFEASIBLE = 200

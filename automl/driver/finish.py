@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from automl import export, leaderboard
-from automl.alive import Alive
 from automl.driver.loop import STOPPED, Loop
 from automl.driver.mirroring import tell_finish
 from automl.driver.progress import Watcher
@@ -21,7 +20,8 @@ from automl.machine import files, keras_backend
 from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
 from automl.model import pretrained, saved
 from automl.prediction import Prediction
-from automl.records import (
+from automl.records.alive import Alive
+from automl.records.trials import (
     Begun,
     DataSpec,
     TestRequest,

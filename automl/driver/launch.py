@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automl import names, prediction, relocation, typed
+from automl import names, prediction, relocation
 from automl.data import prepare
 from automl.document.yaml_text import Document
 from automl.driver import changed_document, finish, stop_request
@@ -36,7 +36,8 @@ from automl.machine.interrupts import Interrupts
 from automl.machine.workers import Machine, features_kept, on_cluster, same_machine, this_machine
 from automl.model import pretrained
 from automl.oracles import Past, Proposer
-from automl.records import DataSpec
+from automl.records import typed
+from automl.records.trials import DataSpec
 from automl.tracking import Tracker, address, store
 from automl.trial import run_trial
 

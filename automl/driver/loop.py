@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from automl.alive import Alive
 from automl.document import yaml_text
 from automl.driver import budget
 from automl.driver.mirroring import tell_end
@@ -26,7 +25,8 @@ from automl.journal import Asked, History, Journal, Lost, Reported, Retried, Sta
 from automl.journal import results as told
 from automl.machine.folders import MODEL, trial_folder
 from automl.oracles import WAIT, Done, Proposer
-from automl.records import SCORED, Begun, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
+from automl.records.alive import Alive
+from automl.records.trials import SCORED, Begun, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl import prediction, typed
+from automl import prediction
 from automl.data import prepare
 from automl.document import yaml_text
 from automl.document.yaml_text import Document
@@ -16,7 +16,8 @@ from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Changed, Ended, Event, Finished, Header, Reported, Resumed, Retried, Started, results
 from automl.model import pretrained
-from automl.records import DataSpec, TrialResult
+from automl.records import typed
+from automl.records.trials import DataSpec, TrialResult
 from automl.schedulers import SCHEDULERS
 from automl.tracking import DatasetInput, Tracker
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from automl.alive import Alive
-from automl.records import Report, TrialResult
+from automl.records.alive import Alive
+from automl.records.trials import Report, TrialResult
 
 
 class Watcher:

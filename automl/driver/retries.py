@@ -10,7 +10,7 @@ from typing import Any
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, TrialHistory
-from automl.records import TrialResult
+from automl.records.trials import TrialResult
 
 MOST_LOSSES = 3
 """Workers a trial may cost: after the first death it is tried again, at most twice."""

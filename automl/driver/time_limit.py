@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from automl.alive import Alive
 from automl.driver.standings import Standings
+from automl.records.alive import Alive
 
 _WORK = ("features", "train", "validate")
 """What a trial is at, in the order in which it comes."""

@@ -12,7 +12,7 @@ from automl.domains import Choice, Domain, same
 from automl.errors import shorten
 from automl.experiment.experiment import Experiment
 from automl.nodes import Param
-from automl.objective import LOSS, standing
+from automl.records.objective import LOSS, standing
 from automl.tracking import EarlierRun, key_text, value_text
 
 MOST = 5

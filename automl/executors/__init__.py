@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from automl.alive import Alive
-from automl.records import Begun, Measured, Report, TestResult, TrialResult, WorkerLost
+from automl.records.alive import Alive
+from automl.records.trials import Begun, Measured, Report, TestResult, TrialResult, WorkerLost
 
 Message = Report | Measured | Alive
 """What a running trial says on its way."""

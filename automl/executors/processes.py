@@ -27,7 +27,7 @@ from typing import Any
 from automl.executors import WORKER_HUNG, WORKER_LOST, Event, Follow, Message, Request, Run
 from automl.executors._recycling import GROWTH_MIB, RECYCLE_AFTER, Wear, own_memory
 from automl.machine.interrupts import ENDINGS
-from automl.records import WorkerLost
+from automl.records.trials import WorkerLost
 
 EXIT_TIMEOUT_S = 5.0
 

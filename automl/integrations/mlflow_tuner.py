@@ -18,7 +18,7 @@ from automl.document import yaml_text
 from automl.integrations import tuner_trials as trials
 from automl.journal import now_ms
 from automl.machine import folders, keras_backend
-from automl.records import Outcome, TrialResult
+from automl.records.trials import Outcome, TrialResult
 from automl.tracking import Tracker, store
 
 log = logging.getLogger("automl.integrations")

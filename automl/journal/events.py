@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
-from automl import typed
 from automl.errors import SearchError, did_you_mean, shorten
 from automl.journal.settings import Kept, Settings, Told
-from automl.records import Outcome
+from automl.records import typed
+from automl.records.trials import Outcome
 
 FORMAT = 2
 """Version of the format; a journal of another one is refused."""

@@ -22,7 +22,7 @@ from automl.journal.events import (
     Retried,
     Started,
 )
-from automl.records import NO_PLACE
+from automl.records.trials import NO_PLACE
 
 
 @dataclass

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from automl import typed
 from automl.errors import SearchError
+from automl.records import typed
 
 FILE = "lock"
 

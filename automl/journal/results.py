@@ -5,33 +5,33 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from automl import records
 from automl.journal.events import Ended, Measured
+from automl.records import trials
 
 
-def end(result: records.TrialResult, time: int) -> Ended:
+def end(result: trials.TrialResult, time: int) -> Ended:
     """Returns the event of a trial's end; times are unix milliseconds."""
     return Ended(number=result.trial, time=time, **_shared(result, Ended))
 
 
-def result(event: Ended, model: str | None) -> records.TrialResult:
+def result(event: Ended, model: str | None) -> trials.TrialResult:
     """Returns the result that an end was written from.
 
     Args:
         event: The end.
         model: Path of the model, if it is still there.
     """
-    return records.TrialResult(trial=event.number, model=model, **_shared(event, records.TrialResult))
+    return trials.TrialResult(trial=event.number, model=model, **_shared(event, trials.TrialResult))
 
 
-def measured(training: records.Measured, time: int) -> Measured:
+def measured(training: trials.Measured, time: int) -> Measured:
     """Returns the event of the end of one of a trial's trainings."""
     return Measured(number=training.trial, time=time, **_shared(training, Measured))
 
 
-def training(event: Measured) -> records.Measured:
+def training(event: Measured) -> trials.Measured:
     """Returns the training that an event was written from."""
-    return records.Measured(trial=event.number, **_shared(event, records.Measured))
+    return trials.Measured(trial=event.number, **_shared(event, trials.Measured))
 
 
 def _shared(one: Any, other: type[Any]) -> dict[str, Any]:

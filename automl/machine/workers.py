@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import typed
 from automl.machine import compile_cache, keras_backend
 from automl.machine.cluster import Nodes, Share, crew
 from automl.machine.gpus import VISIBLE, memory, require
 from automl.machine.gpus import crew as crew_of_gpus
+from automl.records import typed
 
 FEATURES_VARIABLE = "AUTOML_FEATURES"
 """Names the folder where workers keep the features of frozen backbones; empty: they keep none."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
 from automl.losses import LOSSES, Loss
-from automl.records import DataSpec, Direction, Part
+from automl.records.trials import DataSpec, Direction, Part
 from automl.registry import Member, Registry
 
 if TYPE_CHECKING:

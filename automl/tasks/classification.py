@@ -10,7 +10,7 @@ from pydantic import Field
 
 from automl.errors import DataError, shorten
 from automl.flow import Flow, Kind
-from automl.records import DataSpec, Direction, Part
+from automl.records.trials import DataSpec, Direction, Part
 from automl.tasks import Task
 
 if TYPE_CHECKING:

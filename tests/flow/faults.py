@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from automl.executors import Message, Tell
-from automl.records import Report, TrialRequest, TrialResult
+from automl.records.trials import Report, TrialRequest, TrialResult
 from automl.trial import run_trial
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from automl.errors import Infeasible
 from automl.executors import Tell
-from automl.records import Report, TrialRequest, TrialResult
+from automl.records.trials import Report, TrialRequest, TrialResult
 
 WEIGHTS = 65 * 10
 """Of the model that is put in every trial's place: digits to classes, in one dense layer."""

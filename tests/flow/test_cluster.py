@@ -21,7 +21,6 @@ from walks import stroll, walk
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl[ray]'")
 from clusters import LocalCluster
 
-from automl.alive import Alive
 from automl.driver import launch
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
@@ -30,7 +29,8 @@ from automl.executors import Event
 from automl.executors import ray as executor
 from automl.executors.ray import Cluster
 from automl.journal import FILE, replay
-from automl.records import Begun, DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
+from automl.records.alive import Alive
+from automl.records.trials import Begun, DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import jobs

@@ -25,7 +25,7 @@ from automl.driver.progress import Watcher
 from automl.errors import Infeasible
 from automl.experiment import experiment
 from automl.model import build
-from automl.records import DataSpec, Report, TrialRequest
+from automl.records.trials import DataSpec, Report, TrialRequest
 from automl.shapes import Unknown
 from automl.trial import run_trial
 

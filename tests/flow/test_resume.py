@@ -37,7 +37,7 @@ from automl.driver.launch import Interrupted
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.journal import History, Lock, replay
-from automl.records import Report
+from automl.records.trials import Report
 
 pytestmark = pytest.mark.slow
 

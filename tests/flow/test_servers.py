@@ -19,7 +19,7 @@ from servers import PASSWORD, MlflowServer, PostgreSQL, Process, free_port, losi
 from spaces import QUICK
 
 from automl.executors import Message, Tell
-from automl.records import Report, TrialRequest, TrialResult
+from automl.records.trials import Report, TrialRequest, TrialResult
 from automl.tracking import outbox, serve, store
 from automl.trial import run_trial
 

@@ -25,7 +25,7 @@ from automl.driver.sync import sync
 from automl.errors import SearchError
 from automl.journal import Lock, read, replay
 from automl.prediction import Prediction
-from automl.records import Report
+from automl.records.trials import Report
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from searches import automl, begun, client_of
 from spaces import QUICK
 
 from automl.journal import replay
-from automl.objective import standing
+from automl.records.objective import standing
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from automl.driver.progress import Watcher
 from automl.executors import Tell
 from automl.experiment import experiment
 from automl.machine.folders import MODEL
-from automl.records import Report, TrialRequest, TrialResult
+from automl.records.trials import Report, TrialRequest, TrialResult
 
 EPOCHS = 6
 

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl.alive import Alive
 from automl.executors import Event, Tell
 from automl.executors.processes import Processes
-from automl.records import Report, TrialRequest, TrialResult
+from automl.records.alive import Alive
+from automl.records.trials import Report, TrialRequest, TrialResult
 
 
 def request(trial: int, attempt: int = 1, **document: Any) -> TrialRequest:

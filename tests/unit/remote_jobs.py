@@ -11,7 +11,7 @@ from pathlib import Path
 import jobs
 
 from automl.executors import Tell
-from automl.records import TestRequest, TestResult, TrialRequest, TrialResult
+from automl.records.trials import TestRequest, TestResult, TrialRequest, TrialResult
 
 
 def checkpoint_and_die(asked: TrialRequest, tell: Tell) -> TrialResult:

@@ -5,7 +5,7 @@ import pytest
 from automl.driver.budget import MOST_INFEASIBLE, cause, spent
 from automl.driver.standings import Standings
 from automl.journal import Asked
-from automl.records import TrialResult
+from automl.records.trials import TrialResult
 from automl.sections import Search
 
 

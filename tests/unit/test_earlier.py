@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from automl.errors import ConfigError
-from automl.records import TrialResult
+from automl.records.trials import TrialResult
 from automl.tracking import Store, Tracker, earlier_runs, store
 
 FIRST, SECOND = "20260101-000000-aaaa", "20260102-000000-bbbb"

@@ -12,13 +12,13 @@ from typing import Any
 
 import psutil
 import pytest
-from automl.machine.workers import Machine
 
-from automl.alive import Alive
 from automl.executors import Event
 from automl.executors.inline import Inline
 from automl.executors.processes import Processes
-from automl.records import Report, TrialResult, WorkerLost
+from automl.machine.workers import Machine
+from automl.records.alive import Alive
+from automl.records.trials import Report, TrialResult, WorkerLost
 
 # Workers import what they run by its name; `spawn` hands them this path.
 sys.path.insert(0, str(Path(__file__).parent))

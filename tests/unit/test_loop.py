@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from automl.alive import Alive
 from automl.driver import loop
 from automl.driver.loop import STOPPED, Loop, trial_seed
 from automl.driver.mirroring import Retelling
@@ -19,7 +18,8 @@ from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Finished, Header, Journal, Retried, Started, replay
 from automl.machine.folders import MODEL, trial_folder
 from automl.oracles import WAIT, Ask, Done
-from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
+from automl.records.alive import Alive
+from automl.records.trials import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.trial import CHECKPOINT, run_trial
 
 SPACE = """

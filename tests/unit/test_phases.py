@@ -16,7 +16,6 @@ import pytest
 from pydantic import ValidationError
 
 from automl import features
-from automl.alive import Alive
 from automl.blocks.backbone import Backbone
 from automl.data import prepare
 from automl.data.feed import Feed
@@ -28,7 +27,8 @@ from automl.machine import disk
 from automl.machine.workers import FEATURES_VARIABLE
 from automl.model import build, freezing
 from automl.recorder import Recorder
-from automl.records import DataSpec, Report, TrialRequest, TrialResult
+from automl.records.alive import Alive
+from automl.records.trials import DataSpec, Report, TrialRequest, TrialResult
 from automl.sections import Stage, Training
 from automl.trial import CHECKPOINT, run_refit, run_trial
 

@@ -11,7 +11,7 @@ from automl.executors import Event
 from automl.executors.processes import Processes
 from automl.machine import compile_cache
 from automl.machine.workers import Machine
-from automl.records import TrialResult
+from automl.records.trials import TrialResult
 
 # Workers import what they run by its name; `spawn` hands them this path.
 sys.path.insert(0, str(Path(__file__).parent))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from automl.alive import Alive
 from automl.cli import _pace, _progress
 from automl.cli._progress import Lines, Live
-from automl.records import Report, TrialResult
+from automl.records.alive import Alive
+from automl.records.trials import Report, TrialResult
 
 
 class Clock:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from automl import pulse
-from automl.alive import Alive
 from automl.pulse import Cut, Pulse
+from automl.records.alive import Alive
 
 
 @pytest.fixture

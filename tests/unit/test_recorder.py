@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from automl.recorder import Recorder
-from automl.records import Report, TrialRequest
+from automl.records.trials import Report, TrialRequest
 
 NOTHING: Any = None
 REQUEST = TrialRequest(3, 2, {}, 0, NOTHING, "", "val_accuracy", "max", 4)

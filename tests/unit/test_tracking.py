@@ -25,7 +25,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from automl.errors import ConfigError, MissingExtra
-from automl.records import TrialResult
+from automl.records.trials import TrialResult
 from automl.tracking import DatasetInput, Store, Tracker, key_text, redacted, serve, store, value_text
 
 SEARCH = "20261123-010203-abcd"

@@ -18,7 +18,7 @@ from automl.data.prepare import DataDocument
 from automl.evaluation import Evaluation
 from automl.executors import Message
 from automl.recorder import Recorder
-from automl.records import DataSpec, Measured, Report, TrialRequest, TrialResult
+from automl.records.trials import DataSpec, Measured, Report, TrialRequest, TrialResult
 from automl.trial import run_refit, run_trial
 
 pytestmark = pytest.mark.slow

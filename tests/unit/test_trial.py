@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from automl import tasks
-from automl.alive import Alive
 from automl.data import prepare
 from automl.data.feed import Feed
 from automl.data.prepare import DataDocument
 from automl.executors import Message
-from automl.records import DataSpec, Report, TestRequest, TrialRequest, TrialResult
+from automl.records.alive import Alive
+from automl.records.trials import DataSpec, Report, TestRequest, TrialRequest, TrialResult
 from automl.trial import CHECKPOINT, run_test, run_trial
 
 # Nearly all train a model.

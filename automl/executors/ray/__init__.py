@@ -24,7 +24,7 @@ from automl.executors import WORKER_HUNG, WORKER_LOST, Follow, Message, Request,
 from automl.executors._recycling import GROWTH_MIB, RECYCLE_AFTER, Wear
 from automl.executors.ray._join import NAMESPACE, connect, end_orphans, joined, leave
 from automl.executors.ray._node import Broken, Here, Node, Said, Sent, Wants, files, keep
-from automl.records import Begun, WorkerLost
+from automl.records.trials import Begun, WorkerLost
 
 log = logging.getLogger("automl.executors.ray")
 

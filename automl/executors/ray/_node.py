@@ -24,7 +24,7 @@ from automl.errors import SearchError
 from automl.executors import Event, Message, Run
 from automl.executors._recycling import own_memory
 from automl.machine import compile_cache, disk, keras_backend
-from automl.records import TestRequest, TestResult, TrialRequest, TrialResult
+from automl.records.trials import TestRequest, TestResult, TrialRequest, TrialResult
 
 PARTIAL = ".part"
 """Ends the names of files that are not whole yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from automl.records import Direction
+from automl.records.trials import Direction
 
 LOSS = "val_loss"
 """The metric that tells equal scores apart."""

@@ -1,0 +1,1 @@
+"""What crosses a border between rooms or processes: plain, frozen, picklable."""

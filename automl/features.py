@@ -24,7 +24,7 @@ from automl.data.feed import Feed
 from automl.machine import disk
 from automl.machine.workers import FEATURES_VARIABLE
 from automl.model import build, freezing, pretrained
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.tasks import Task
 
 LIMIT_MB = 4096

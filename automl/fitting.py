@@ -19,7 +19,8 @@ from automl.data import mixing
 from automl.data.feed import Feed, targets
 from automl.experiment import experiment
 from automl.model import build, freezing
-from automl.records.trials import DataSpec, Direction
+from automl.records.data import DataSpec
+from automl.records.objective import Direction
 from automl.sections import Stage, Training
 from automl.tasks import Task
 

@@ -16,8 +16,8 @@ from automl.experiment.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
 from automl.machine import folders, keras_backend
 from automl.model import saved
-from automl.records.objective import standing
-from automl.records.trials import CANCELLED, SCORED, Direction, spread
+from automl.records.objective import Direction, spread, standing
+from automl.records.trials import CANCELLED, SCORED
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from automl.records.trials import Direction
+from automl.records.objective import Direction
 from automl.registry import Member, Table
 
 

@@ -23,8 +23,9 @@ from automl.machine import keras_backend
 from automl.machine.folders import MODEL
 from automl.model import build, saved
 from automl.pulse import Cut, Pulse
+from automl.records.data import DataSpec
 from automl.records.objective import merit
-from automl.records.trials import DataSpec, Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.records.trials import Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
 
 if TYPE_CHECKING:
     from automl.checkpoint import Checkpoint

@@ -10,7 +10,7 @@ from typing import Any
 from automl.domains import Choice, Range
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.space import Space, grid
 
 CNN12 = Path(__file__).with_name("cnn12.yaml")

@@ -24,7 +24,7 @@ from automl.model import build
 from automl.model.summary import Anatomy, anatomy
 from automl.oracles import WAIT, Ask, Done, Proposer
 from automl.prediction import Prediction
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.schedulers import Course
 
 MEASURED = 6

@@ -16,7 +16,7 @@ from automl.cli import _options, _output
 if TYPE_CHECKING:
     from automl.authoring.plan import Survey
     from automl.experiment.experiment import Experiment
-    from automl.records.trials import DataSpec
+    from automl.records.data import DataSpec
 
 
 @click.command()

@@ -13,7 +13,7 @@ import numpy as np
 from automl.data import split
 from automl.data.split import Strata
 from automl.evaluation import Evaluation, Strategy
-from automl.records.trials import Part, Splits
+from automl.records.data import Part, Splits
 from automl.sources import Source
 from automl.sources.csv import Csv
 

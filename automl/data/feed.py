@@ -11,7 +11,7 @@ import numpy as np
 
 from automl.data.folds import rows
 from automl.data.mixing import Mix
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.tasks import Task
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from automl.data import groups, timeline
 from automl.data.split import Strata
 from automl.evaluation import Strategy
-from automl.records.trials import DataSpec, Part
+from automl.records.data import DataSpec, Part
 from automl.sources._places import fault
 
 FILE = "folds.npy"

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from automl.errors import shorten
-from automl.records.trials import Part
+from automl.records.data import Part
 from automl.sources._parts import PARTS
 from automl.sources._places import fault
 

@@ -18,7 +18,7 @@ from automl import inputs, sources, tasks
 from automl.errors import DataError, Problem
 from automl.evaluation import Evaluation
 from automl.inputs import Input
-from automl.records.trials import DataSpec, Part, Splits, Timeline
+from automl.records.data import DataSpec, Part, Splits, Timeline
 from automl.registry import Family, Member
 from automl.sources import Source
 from automl.tasks import Task

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from automl.data import groups, timeline
-from automl.records.trials import Part, Splits, Timeline
+from automl.records.data import Part, Splits, Timeline
 from automl.sources._places import fault
 
 Strata = Callable[[np.ndarray], "np.ndarray | None"]

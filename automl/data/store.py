@@ -17,7 +17,7 @@ import numpy as np
 from automl.data.folds import FILE as FOLDS
 from automl.errors import SearchError
 from automl.records import typed
-from automl.records.trials import DataSpec, Part
+from automl.records.data import DataSpec, Part
 from automl.sources._places import fault
 
 PARTS = ("train", "val", "test")

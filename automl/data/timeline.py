@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from automl.data import groups
-from automl.records.trials import Part
+from automl.records.data import Part
 from automl.sources._places import fault
 
 HELD = "a cut may not fall within a group, whose examples stand before and after it"

@@ -21,16 +21,9 @@ from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
 from automl.model import pretrained, saved
 from automl.prediction import Prediction
 from automl.records.alive import Alive
-from automl.records.trials import (
-    Begun,
-    DataSpec,
-    TestRequest,
-    TestResult,
-    TrialRequest,
-    TrialResult,
-    WorkerLost,
-    spread,
-)
+from automl.records.data import DataSpec
+from automl.records.objective import spread
+from automl.records.trials import Begun, TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost
 from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
 

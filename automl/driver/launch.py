@@ -37,7 +37,7 @@ from automl.machine.workers import Machine, features_kept, on_cluster, same_mach
 from automl.model import pretrained
 from automl.oracles import Past, Proposer
 from automl.records import typed
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.tracking import Tracker, address, store
 from automl.trial import run_trial
 

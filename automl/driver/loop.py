@@ -26,7 +26,8 @@ from automl.journal import results as told
 from automl.machine.folders import MODEL, trial_folder
 from automl.oracles import WAIT, Done, Proposer
 from automl.records.alive import Alive
-from automl.records.trials import SCORED, Begun, DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
+from automl.records.data import DataSpec
+from automl.records.trials import SCORED, Begun, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.tracking import Tracker
 from automl.trial import CHECKPOINT, run_trial
 

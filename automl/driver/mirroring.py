@@ -17,7 +17,8 @@ from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Changed, Ended, Event, Finished, Header, Reported, Resumed, Retried, Started, results
 from automl.model import pretrained
 from automl.records import typed
-from automl.records.trials import DataSpec, TrialResult
+from automl.records.data import DataSpec
+from automl.records.trials import TrialResult
 from automl.schedulers import SCHEDULERS
 from automl.tracking import DatasetInput, Tracker
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl.journal import Asked
-from automl.records.objective import LOSS, merit, standing
-from automl.records.trials import Direction, Measured, TrialResult
+from automl.records.objective import LOSS, Direction, merit, standing
+from automl.records.trials import Measured, TrialResult
 from automl.schedulers import Course
 
 

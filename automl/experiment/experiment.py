@@ -25,7 +25,7 @@ from automl.experiment.checks import Checker
 from automl.nodes import Values
 from automl.oracles import Brief
 from automl.points import check_start
-from automl.records.trials import Direction
+from automl.records.objective import Direction
 from automl.registry import Member, UnknownName, declared
 from automl.sections import Search, Training, seconds
 from automl.space import Space

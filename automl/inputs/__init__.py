@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.augmentation import Augmentation
 from automl.flow import Flow
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.registry import Member, Registry
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import experiment as experiments
 from automl.losses import Loss
 from automl.optimizers import Optimizer
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.tasks import Task
 
 

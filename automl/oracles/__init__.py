@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from automl.errors import SearchError
-from automl.records.trials import Direction
+from automl.records.objective import Direction
 from automl.registry import Member, Registry
 from automl.space import Space
 

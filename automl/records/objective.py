@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from statistics import stdev
+from typing import Literal
 
-from automl.records.trials import Direction
+Direction = Literal["max", "min"]
+"""Whether more of a metric is better, or less."""
 
 LOSS = "val_loss"
 """The metric that tells equal scores apart."""
@@ -39,3 +43,8 @@ def standing(
         loss: The loss beside it, which tells equal scores apart.
     """
     return score is None, -parts, *merit(score or 0.0, loss, direction), number
+
+
+def spread(scores: Sequence[float]) -> float | None:
+    """Returns the standard deviation of a trial's trainings; None for a single one."""
+    return stdev(scores) if len(scores) > 1 else None

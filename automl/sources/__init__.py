@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
-from automl.records.trials import Splits
+from automl.records.data import Splits
 from automl.registry import Member, Registry
 
 

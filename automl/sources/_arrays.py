@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.errors import DataError
-from automl.records.trials import Part
+from automl.records.data import Part
 from automl.sources._places import fault
 
 ROWS = 10_000

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from automl.errors import did_you_mean, shorten
-from automl.records.trials import Part, Splits, Timeline
+from automl.records.data import Part, Splits, Timeline
 from automl.sources import _layout
 from automl.sources._arrays import as_stored, paired, tidy
 from automl.sources._order import follows, moments

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from automl.errors import DataError
 from automl.machine import keras_backend
-from automl.records.trials import Part, Splits
+from automl.records.data import Part, Splits
 from automl.sources import Source
 from automl.sources._arrays import named, paired
 from automl.sources._places import fault, find

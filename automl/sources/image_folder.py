@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from automl.records.trials import Splits
+from automl.records.data import Splits
 from automl.sources import Source, _pictures
 from automl.sources._arrays import paired
 from automl.sources._folders import Files, listed

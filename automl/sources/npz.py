@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from automl.errors import did_you_mean
-from automl.records.trials import Part, Splits
+from automl.records.data import Part, Splits
 from automl.sources import _layout
 from automl.sources._arrays import paired, plain_targets
 from automl.sources._parts import PARTS

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from automl.records.trials import Part, Splits
+from automl.records.data import Part, Splits
 from automl.sources import Source
 from automl.sources._arrays import named
 

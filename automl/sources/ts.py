@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from automl.machine import files
-from automl.records.trials import Part, Splits
+from automl.records.data import Part, Splits
 from automl.sources import Source, _layout
 from automl.sources._places import fault, find
 from automl.sources._ts_file import TsFile, read_ts

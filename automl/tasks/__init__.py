@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
 from automl.losses import LOSSES, Loss
-from automl.records.trials import DataSpec, Direction, Part
+from automl.records.data import DataSpec, Part
+from automl.records.objective import Direction
 from automl.registry import Member, Registry
 
 if TYPE_CHECKING:

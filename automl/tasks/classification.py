@@ -10,7 +10,8 @@ from pydantic import Field
 
 from automl.errors import DataError, shorten
 from automl.flow import Flow, Kind
-from automl.records.trials import DataSpec, Direction, Part
+from automl.records.data import DataSpec, Part
+from automl.records.objective import Direction
 from automl.tasks import Task
 
 if TYPE_CHECKING:

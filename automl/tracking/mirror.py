@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from automl.records.trials import CANCELLED, TrialResult, spread
+from automl.records.objective import spread
+from automl.records.trials import CANCELLED, TrialResult
 from automl.tracking import model as models
 from automl.tracking.family import DatasetInput, Family
 from automl.tracking.outbox import Outbox, Page

@@ -8,7 +8,7 @@ import pytest
 
 from automl import export, inputs, tasks
 from automl.model import build
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 

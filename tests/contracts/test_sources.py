@@ -7,7 +7,7 @@ import pytest
 
 from automl import sources
 from automl.errors import AutomlError
-from automl.records.trials import Part, Splits
+from automl.records.data import Part, Splits
 from automl.sources import Source
 
 SOURCES = sources.registry.names()

@@ -7,7 +7,7 @@ from automl import inputs, tasks
 from automl.errors import Infeasible
 from automl.losses import LOSSES
 from automl.model import build
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.sections import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

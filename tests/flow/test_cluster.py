@@ -30,7 +30,8 @@ from automl.executors import ray as executor
 from automl.executors.ray import Cluster
 from automl.journal import FILE, replay
 from automl.records.alive import Alive
-from automl.records.trials import Begun, DataSpec, Report, TestRequest, TestResult, TrialResult, WorkerLost
+from automl.records.data import DataSpec
+from automl.records.trials import Begun, Report, TestRequest, TestResult, TrialResult, WorkerLost
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import jobs

@@ -25,7 +25,8 @@ from automl.driver.progress import Watcher
 from automl.errors import Infeasible
 from automl.experiment import experiment
 from automl.model import build
-from automl.records.trials import DataSpec, Report, TrialRequest
+from automl.records.data import DataSpec
+from automl.records.trials import Report, TrialRequest
 from automl.shapes import Unknown
 from automl.trial import run_trial
 

@@ -32,7 +32,7 @@ from automl.blocks.temporal import Temporal
 from automl.errors import Infeasible
 from automl.flow import Flow
 from automl.model import build
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

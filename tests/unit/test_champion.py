@@ -15,7 +15,8 @@ from automl.cli._progress import Lines
 from automl.driver import finish
 from automl.journal import Header
 from automl.machine.folders import LOG
-from automl.records.trials import DataSpec, TrialResult
+from automl.records.data import DataSpec
+from automl.records.trials import TrialResult
 from automl.tracking import DatasetInput, Store, Tracker, store
 from automl.tracking import model as models
 from automl.tracking.champion import Standing, objection

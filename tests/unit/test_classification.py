@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from automl.errors import DataError
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.tasks._auc import macro_auc
 from automl.tasks.classification import Classification
 

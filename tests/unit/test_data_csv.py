@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from automl.errors import DataError
-from automl.records.trials import Timeline
+from automl.records.data import Timeline
 from automl.sources._table import Table
 from automl.sources.csv import Csv
 

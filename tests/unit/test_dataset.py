@@ -20,7 +20,7 @@ from automl.document import catalog
 from automl.errors import DataError
 from automl.evaluation import Evaluation
 from automl.inputs import Input
-from automl.records.trials import Part, Splits, Timeline
+from automl.records.data import Part, Splits, Timeline
 from automl.sources import Source
 from automl.tasks import Task
 

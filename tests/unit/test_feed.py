@@ -14,7 +14,7 @@ import pytest
 
 from automl.data import tf_pipeline
 from automl.data.feed import Feed, order
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 
 ROOT = Path(__file__).parents[2]
 SIZE, BATCH, SEED = 50, 8, 3

@@ -15,7 +15,7 @@ from automl.data.prepare import DataDocument
 from automl.errors import ConfigError, DataError
 from automl.evaluation import Evaluation
 from automl.experiment import experiment
-from automl.records.trials import DataSpec, Splits, Timeline
+from automl.records.data import DataSpec, Splits, Timeline
 from automl.sources.csv import Csv
 
 SIZE = 60

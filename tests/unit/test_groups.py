@@ -12,7 +12,7 @@ from automl.data import groups, prepare
 from automl.data.prepare import DataDocument
 from automl.errors import DataError
 from automl.evaluation import Evaluation
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 
 
 def table(path: Path, patients: list[str], kinds: str = "ab") -> None:

@@ -19,7 +19,8 @@ from automl.journal import Asked, Finished, Header, Journal, Retried, Started, r
 from automl.machine.folders import MODEL, trial_folder
 from automl.oracles import WAIT, Ask, Done
 from automl.records.alive import Alive
-from automl.records.trials import DataSpec, Measured, Report, TrialRequest, TrialResult, WorkerLost
+from automl.records.data import DataSpec
+from automl.records.trials import Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.trial import CHECKPOINT, run_trial
 
 SPACE = """

@@ -9,7 +9,7 @@ from automl import inputs, tasks
 from automl.blocks import registry
 from automl.errors import ConfigError, Infeasible
 from automl.model import build
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.sections import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -28,7 +28,8 @@ from automl.machine.workers import FEATURES_VARIABLE
 from automl.model import build, freezing
 from automl.recorder import Recorder
 from automl.records.alive import Alive
-from automl.records.trials import DataSpec, Report, TrialRequest, TrialResult
+from automl.records.data import DataSpec
+from automl.records.trials import Report, TrialRequest, TrialResult
 from automl.sections import Stage, Training
 from automl.trial import CHECKPOINT, run_refit, run_trial
 

@@ -10,7 +10,7 @@ from automl.experiment import experiment
 from automl.model.summary import Anatomy, Layer
 from automl.oracles import Ask, Brief, Proposer
 from automl.prediction import Prediction
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 
 TEXT = """
 model:

@@ -21,7 +21,7 @@ from automl.driver.mirroring import Retelling
 from automl.errors import SearchError, refused
 from automl.journal import FILE, Asked, Ended, Header, Journal, Lock, Resumed
 from automl.machine import keras_backend
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
 DOCUMENT = {"model": [{"dense": {"units": {"min": 8, "max": 64}}}], "data": DATA}

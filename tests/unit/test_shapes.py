@@ -12,7 +12,7 @@ from automl.errors import ConfigError, Infeasible
 from automl.experiment import experiment
 from automl.flow import Flow
 from automl.model import build
-from automl.records.trials import DataSpec
+from automl.records.data import DataSpec
 from automl.shapes import Shape, Unknown
 
 SIDES = {"feature_map": [(6, 4), (6, 5, 4), (1, 3), (1, 2, 3)], "sequence": [(6, 4), (1, 3)], "vector": [(5,)]}

@@ -18,7 +18,8 @@ from automl.data.prepare import DataDocument
 from automl.evaluation import Evaluation
 from automl.executors import Message
 from automl.recorder import Recorder
-from automl.records.trials import DataSpec, Measured, Report, TrialRequest, TrialResult
+from automl.records.data import DataSpec
+from automl.records.trials import Measured, Report, TrialRequest, TrialResult
 from automl.trial import run_refit, run_trial
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,8 @@ from automl.data.feed import Feed
 from automl.data.prepare import DataDocument
 from automl.executors import Message
 from automl.records.alive import Alive
-from automl.records.trials import DataSpec, Report, TestRequest, TrialRequest, TrialResult
+from automl.records.data import DataSpec
+from automl.records.trials import Report, TestRequest, TrialRequest, TrialResult
 from automl.trial import CHECKPOINT, run_test, run_trial
 
 # Nearly all train a model.

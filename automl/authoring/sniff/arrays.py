@@ -14,7 +14,7 @@ from automl.authoring.sniff import pictures, places
 from automl.authoring.sniff.columns import is_owner
 from automl.authoring.sniff.found import Found
 from automl.errors import did_you_mean, shorten
-from automl.records.trials import Splits
+from automl.records.data import Splits
 from automl.sources import _arrays, _layout, npz
 from automl.sources._places import fault
 

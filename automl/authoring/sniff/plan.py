@@ -12,7 +12,7 @@ from automl.authoring.sniff.columns import FEW, numeric, whole
 from automl.authoring.sniff.found import Found
 from automl.data import folds, split
 from automl.errors import DataError, shorten
-from automl.records.trials import Part, Splits, Timeline
+from automl.records.data import Part, Splits, Timeline
 from automl.sources._places import fault
 
 FRACTIONS = (0.2, 0.25, 0.3)

@@ -10,7 +10,7 @@ import tempfile
 
 from _run import automl
 
-from automl.prediction import took
+from automl.results.prediction import took
 
 RUNS = {"cnn": "digits", "rnn": "japanese_vowels"}
 SEEDS = range(5)

@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import leaderboard
 from automl.api import command
 from automl.api.plain import plain
 from automl.document import yaml_text
 from automl.errors import ConfigError, SearchError
 from automl.machine import folders
+from automl.results import leaderboard
 
 if TYPE_CHECKING:
     import keras

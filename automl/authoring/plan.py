@@ -23,8 +23,8 @@ from automl.experiment.experiment import Experiment
 from automl.model import build
 from automl.model.summary import Anatomy, anatomy
 from automl.oracles import WAIT, Ask, Done, Proposer
-from automl.prediction import Prediction
 from automl.records.data import DataSpec
+from automl.results.prediction import Prediction
 from automl.schedulers import Course
 
 MEASURED = 6

@@ -104,10 +104,10 @@ def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
 
 def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backend: str) -> dict[str, Any]:
     """Describes the search, and remembers what was predicted for it."""
-    from automl import prediction
     from automl.authoring import plan as plans
     from automl.errors import ConfigError
     from automl.machine import folders
+    from automl.results import prediction
 
     survey = plans.survey(read, data, samples, workers, lambda text: _output.say(text, err=True))
     if survey.prediction is not None:

@@ -79,9 +79,9 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @_output.object_option
 def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
     """Go on with the search SEARCH (an id or a part of it; else the last) from where it ended."""
-    from automl import leaderboard
     from automl.driver import launch
     from automl.machine import folders
+    from automl.results import leaderboard
 
     search_id = leaderboard.find_search(folders.home(), search)
     options = _launch_options(**given)
@@ -155,8 +155,8 @@ def _run(call: Any, output: str) -> None:
 
 
 def _show(summary: Summary) -> None:
-    from automl import leaderboard, prediction
     from automl.machine import folders
+    from automl.results import leaderboard, prediction
 
     # Without the values, which would not fit beside the figures: `automl trials` and `automl show` have them.
     table = leaderboard.rows(folders.home(), summary.search_id)

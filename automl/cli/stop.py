@@ -12,11 +12,11 @@ from automl.cli import _output
 @click.option("--now", is_flag=True, help="Do not wait for the running trials; automl resume takes them up again.")
 def stop(search: str | None, now: bool) -> None:
     """Stop SEARCH (an id or a part of it; else the last) once its running trials have ended."""
-    from automl import leaderboard
     from automl.driver import stop_request
     from automl.errors import ConfigError, Problem
     from automl.journal import holder
     from automl.machine import folders
+    from automl.results import leaderboard
 
     home = folders.home()
     search_id = leaderboard.find_search(home, search)
@@ -33,8 +33,8 @@ def stop(search: str | None, now: bool) -> None:
 @_output.object_option
 def status(search: str | None, output: str) -> None:
     """Tell how SEARCH (an id or a part of it; else the last) stands, also while it runs."""
-    from automl import leaderboard
     from automl.machine import folders
+    from automl.results import leaderboard
 
     home = folders.home()
     facts = leaderboard.status(home, leaderboard.find_search(home, search))

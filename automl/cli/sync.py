@@ -18,10 +18,10 @@ def sync(search: str | None, tracking_uri: str | None, output: str) -> None:
     """
     from dataclasses import asdict
 
-    from automl import leaderboard
     from automl.cli._progress import watcher
     from automl.driver.sync import sync as sync_search
     from automl.machine import folders
+    from automl.results import leaderboard
 
     home = folders.home()
     search_id = leaderboard.find_search(home, search)

@@ -14,8 +14,8 @@ from automl.cli import EXIT_NO_TRIAL, _board, _output
 @_output.option
 def trials(search: str | None, output: str) -> None:
     """List the trials of SEARCH (an id or a part of it; else the last), the best first."""
-    from automl import leaderboard
     from automl.machine import folders
+    from automl.results import leaderboard
 
     home = folders.home()
     rows = leaderboard.rows(home, leaderboard.find_search(home, search))
@@ -31,8 +31,8 @@ def trials(search: str | None, output: str) -> None:
 @_output.option
 def show(trial: int, search: str | None, output: str) -> None:
     """Show all there is to know of the trial number TRIAL: its document, its epochs, how it ended."""
-    from automl import leaderboard
     from automl.machine import folders
+    from automl.results import leaderboard
 
     home = folders.home()
     facts = leaderboard.details(home, leaderboard.find_search(home, search), trial)
@@ -44,8 +44,8 @@ def show(trial: int, search: str | None, output: str) -> None:
 @_output.option
 def best(search: str | None, output: str) -> None:
     """Show the best trial of SEARCH so far; also while it runs."""
-    from automl import leaderboard
     from automl.machine import folders
+    from automl.results import leaderboard
 
     home = folders.home()
     search_id = leaderboard.find_search(home, search)

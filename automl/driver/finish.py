@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from automl import export, leaderboard
+from automl import export
 from automl.driver.loop import STOPPED, Loop
 from automl.driver.mirroring import tell_finish
 from automl.driver.progress import Watcher
@@ -19,11 +19,12 @@ from automl.journal import Finished, Header, now_ms
 from automl.machine import files, keras_backend
 from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
 from automl.model import pretrained, saved
-from automl.prediction import Prediction
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
 from automl.records.objective import spread
 from automl.records.trials import Begun, TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost
+from automl.results import leaderboard
+from automl.results.prediction import Prediction
 from automl.tracking import Tracker
 from automl.trial import run_refit, run_test
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automl import names, prediction, relocation
+from automl import names
 from automl.data import prepare
 from automl.document.yaml_text import Document
 from automl.driver import changed_document, finish, stop_request
@@ -28,7 +28,6 @@ from automl.executors.processes import Processes
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
-from automl.leaderboard import backend
 from automl.machine import git, keras_backend
 from automl.machine.cluster import Share, crew
 from automl.machine.folders import LOG, search_folder
@@ -38,6 +37,8 @@ from automl.model import pretrained
 from automl.oracles import Past, Proposer
 from automl.records import typed
 from automl.records.data import DataSpec
+from automl.results import prediction, relocation
+from automl.results.leaderboard import backend
 from automl.tracking import Tracker, address, store
 from automl.trial import run_trial
 

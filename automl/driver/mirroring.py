@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl import prediction
 from automl.data import prepare
 from automl.document import yaml_text
 from automl.document.yaml_text import Document
@@ -19,6 +18,7 @@ from automl.model import pretrained
 from automl.records import typed
 from automl.records.data import DataSpec
 from automl.records.trials import TrialResult
+from automl.results import prediction
 from automl.schedulers import SCHEDULERS
 from automl.tracking import DatasetInput, Tracker
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl import leaderboard, relocation
 from automl.driver import finish
 from automl.driver.mirroring import Retelling, data_of
 from automl.driver.progress import Watcher
@@ -14,6 +13,7 @@ from automl.journal import FILE, Finished, Header, Lock, read
 from automl.journal.history import build
 from automl.machine import keras_backend
 from automl.machine.folders import MODEL, search_folder, trial_folder
+from automl.results import leaderboard, relocation
 from automl.tracking import Tracker, line, store
 
 

@@ -147,7 +147,7 @@ def test_a_script_needs_no_guard_and_ctrl_c_ends_its_search_well(home: Path) -> 
 
 
 def test_a_search_without_a_score_has_no_best(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from automl import leaderboard
+    from automl.results import leaderboard
 
     monkeypatch.setattr(leaderboard, "best_trial", lambda *_: None)
     with pytest.raises(SearchError, match="has no scored trial yet"):

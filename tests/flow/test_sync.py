@@ -16,7 +16,6 @@ from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from searches import Search, client_of, make, mirrored, program
 from spaces import QUICK
 
-from automl import prediction
 from automl.driver import launch
 from automl.driver.launch import Interrupted
 from automl.driver.options import Options
@@ -24,8 +23,9 @@ from automl.driver.progress import Watcher
 from automl.driver.sync import sync
 from automl.errors import SearchError
 from automl.journal import Lock, read, replay
-from automl.prediction import Prediction
 from automl.records.trials import Report
+from automl.results import prediction
+from automl.results.prediction import Prediction
 
 pytestmark = pytest.mark.slow
 

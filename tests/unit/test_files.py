@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from automl import journal, leaderboard, sources
+from automl import journal, sources
 from automl.authoring import sniff
 from automl.blocks import _applications
 from automl.cli import main
@@ -18,6 +18,7 @@ from automl.document import catalog, yaml_text
 from automl.driver import changed_document, finish, stop_request
 from automl.errors import AutomlError
 from automl.machine import doctor, files, folders
+from automl.results import leaderboard
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from automl import leaderboard
 from automl.cli import main
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.journal import Asked, Ended, Finished, Header, Journal, Lock, Lost, Reported, Started
+from automl.results import leaderboard
 
 DOCUMENT = {
     "model": [{"dense": {"units": {"min": 8, "max": 64}}}],

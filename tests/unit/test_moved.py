@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from automl import relocation
 from automl.errors import ConfigError, SearchError
 from automl.journal import Finished, Header, History
 from automl.journal.settings import Kept
+from automl.results import relocation
 from automl.tracking import Store, Tracker, store
 
 SEARCH = "20261123-010203-abcd"

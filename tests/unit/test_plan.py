@@ -2,15 +2,15 @@ import json
 
 import pytest
 
-from automl import prediction
 from automl.authoring import plan
 from automl.authoring.plan import Sample, Timing
 from automl.document.yaml_text import parse
 from automl.experiment import experiment
 from automl.model.summary import Anatomy, Layer
 from automl.oracles import Ask, Brief, Proposer
-from automl.prediction import Prediction
 from automl.records.data import DataSpec
+from automl.results import prediction
+from automl.results.prediction import Prediction
 
 TEXT = """
 model:

@@ -15,13 +15,13 @@ from unittest.mock import MagicMock
 import pytest
 from click.testing import CliRunner
 
-from automl import leaderboard
 from automl.cli import main
 from automl.driver.mirroring import Retelling
 from automl.errors import SearchError, refused
 from automl.journal import FILE, Asked, Ended, Header, Journal, Lock, Resumed
 from automl.machine import keras_backend
 from automl.records.data import DataSpec
+from automl.results import leaderboard
 
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
 DOCUMENT = {"model": [{"dense": {"units": {"min": 8, "max": 64}}}], "data": DATA}
@@ -191,7 +191,7 @@ def test_what_may_be_a_bug_stays_a_traceback(home, monkeypatch, error):
 
 
 def test_the_prediction_of_a_plan_that_is_damaged_is_none(home):
-    from automl.prediction import FOLDER, Prediction, recall, remember
+    from automl.results.prediction import FOLDER, Prediction, recall, remember
 
     remember(home, "a", Prediction(2.0, 1.0, 3.0))
     assert recall(home, "a") == Prediction(2.0, 1.0, 3.0)

@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 import automl
-from automl import leaderboard
 from automl.cli import main
 from automl.errors import SearchError
 from automl.journal import Asked, Ended, Header, Journal
 from automl.machine import folders, keras_backend
 from automl.model import saved
+from automl.results import leaderboard
 
 SPEC = {"name": "d", "digest": "a", "input": "image", "task": "classification", "shape": [4, 4, 1], "sizes": {}}
 SETTINGS = {

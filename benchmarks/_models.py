@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl.domains import Choice, Range
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.records.data import DataSpec
-from automl.space import Space, grid
+from automl.space.domains import Choice, Range
+from automl.space.space import Space, grid
 
 CNN12 = Path(__file__).with_name("cnn12.yaml")
 

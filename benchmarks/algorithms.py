@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from automl import grammar
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
 from automl.errors import MissingExtra
 from automl.oracles import Ask, Brief, Proposer, registry
-from automl.space import Space
+from automl.space import grammar
+from automl.space.space import Space
 
 DOCS = Path(__file__).parents[1] / "docs"
 SEEDS, ASKS, HALF = 20, 100, 50

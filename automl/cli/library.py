@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @_output.option
 def spaces(output: str) -> None:
     """List the search spaces that are shipped."""
-    from automl.counting import told
     from automl.document import catalog
     from automl.experiment import experiment
+    from automl.space.counting import told
 
     rows = []
     for name in catalog.names(catalog.SPACES):

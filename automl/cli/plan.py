@@ -118,8 +118,8 @@ def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backen
 
 
 def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
-    from automl import counting
     from automl.data import prepare
+    from automl.space import counting
 
     able = [sample for sample in survey.samples if sample.anatomy]
     sizes = [sample.anatomy.trainable_parameters for sample in able if sample.anatomy]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from automl.driver.options import Options
     from automl.driver.progress import Watcher
     from automl.experiment.experiment import Experiment
-    from automl.nodes import Values
+    from automl.space.tree import Values
 
 
 @click.command()

@@ -31,9 +31,9 @@ def validate(
     shape, of trials that cannot be built. `automl plan` checks against the real data.
     """
     from automl.authoring import lint
-    from automl.counting import told
     from automl.errors import ConfigError
     from automl.experiment import experiment
+    from automl.space.counting import told
 
     read = experiment.load(space, data, options)
     found = lint.findings(read, _shape(read, shape))

@@ -15,8 +15,8 @@ from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import History
 from automl.machine import files
-from automl.nodes import Values
-from automl.space import Space
+from automl.space.space import Space
+from automl.space.tree import Values
 
 
 def source(

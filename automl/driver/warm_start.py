@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl.domains import Choice, Domain, same
 from automl.errors import shorten
 from automl.experiment.experiment import Experiment
-from automl.nodes import Param
 from automl.records.objective import LOSS, standing
+from automl.space.domains import Choice, Domain, same
+from automl.space.tree import Param
 from automl.tracking import EarlierRun, key_text, value_text
 
 MOST = 5

@@ -21,13 +21,13 @@ from automl.document.block_lists import is_each, is_fork, split
 from automl.document.problems import Problems
 from automl.document.wording import explain, last
 from automl.document.yaml_text import Path_
-from automl.domains import Choice, Domain, Range
 from automl.errors import did_you_mean, shorten
 from automl.experiment.annotations import annotated, family_of, is_null, item_of, member_of, wants
-from automl.nodes import Each, Fork, Leaf, Param, Spread, Variant
-from automl.ranges import is_domain
 from automl.registry import Family, Member, UnknownName, declared
-from automl.space import Space
+from automl.space.domain_syntax import is_domain
+from automl.space.domains import Choice, Domain, Range
+from automl.space.space import Space
+from automl.space.tree import Each, Fork, Leaf, Param, Spread, Variant
 
 
 @dataclass

@@ -11,9 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import grammar, inputs, tasks
+from automl import inputs, tasks
 from automl.augmentation import Augmentation, is_off
-from automl.conditions import check_continuous
 from automl.data.prepare import DataDocument
 from automl.document import block_lists, catalog, overrides, yaml_text
 from automl.document.problems import Problems
@@ -22,13 +21,15 @@ from automl.document.yaml_text import Document
 from automl.errors import Infeasible, did_you_mean
 from automl.evaluation import Evaluation
 from automl.experiment.checks import Checker
-from automl.nodes import Values
 from automl.oracles import Brief
-from automl.points import check_start
 from automl.records.objective import Direction
 from automl.registry import Member, UnknownName, declared
 from automl.sections import Search, Training, seconds
-from automl.space import Space
+from automl.space import grammar
+from automl.space.conditions import check_continuous
+from automl.space.points import check_start
+from automl.space.space import Space
+from automl.space.tree import Values
 
 SECTIONS = ("name", "description", "model", "training", "search", "evaluation", "data")
 

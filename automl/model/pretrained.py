@@ -17,7 +17,7 @@ from automl.experiment.experiment import Experiment
 from automl.flow import Kind
 from automl.machine import keras_backend
 from automl.shapes import Unknown, of_example
-from automl.space import Space, grid
+from automl.space.space import Space, grid
 
 MOST = 1000
 """Backbones of a space that are looked at: a choice among all families at ten sizes is 400."""

@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Final, Literal
 from automl.errors import SearchError
 from automl.records.objective import Direction
 from automl.registry import Member, Registry
-from automl.space import Space
+from automl.space.space import Space
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from automl.counting import told
 from automl.oracles import Brief
-from automl.space import points
+from automl.space.counting import told
+from automl.space.space import points
 
 if TYPE_CHECKING:
     import numpy as np

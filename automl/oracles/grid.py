@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from automl.oracles import Algorithm, Brief
 from automl.oracles._seeded import Seeded, proposal
-from automl.space import grid
+from automl.space.space import grid
 
 
 class Grid(Algorithm):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, ClassVar, Literal
 
 from automl.records.data import DataSpec
 from automl.records.objective import Direction

@@ -15,9 +15,9 @@ import pytest
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
 from automl.errors import MissingExtra, SearchError
-from automl.grammar import read
 from automl.journal import Asked, Header, Journal, replay
 from automl.oracles import WAIT, Ask, Brief, Done, Past, Proposer, registry
+from automl.space.grammar import read
 
 
 def installed(name):

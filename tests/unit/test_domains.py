@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from automl.domains import GRID_POINTS, Choice, Range, same
+from automl.space.domains import GRID_POINTS, Choice, Range, same
 
 scalars = (
     st.none()

@@ -3,7 +3,7 @@ import pytest
 from automl.document import block_lists
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
-from automl.grammar import read
+from automl.space.grammar import read
 
 
 def space_of(text):

@@ -5,11 +5,11 @@ import time
 import pytest
 
 from automl.authoring import lint
-from automl.counting import told
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError, did_you_mean
 from automl.experiment import experiment
 from automl.shapes import Shape
+from automl.space.counting import told
 
 LIMIT_S = 8.0  # of the processor
 """A document of the largest size that is read takes ruamel some 4 s; these take less than one."""

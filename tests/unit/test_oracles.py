@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
 from automl.errors import MissingExtra
-from automl.grammar import read
 from automl.oracles import Ask, Brief, Done, Past, Proposer, _sampled, registry
 from automl.oracles._modelled import tamed
 from automl.oracles.auto import Auto
@@ -20,6 +19,7 @@ from automl.oracles.gp import Gp
 from automl.oracles.grid import Grid
 from automl.oracles.random import Random
 from automl.oracles.tpe import Tpe
+from automl.space.grammar import read
 
 
 def space_of(training, search=""):

@@ -6,9 +6,9 @@ import pytest
 
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
-from automl.grammar import read
-from automl.rules import NotARule, Rule
-from automl.rules import parse as parse_rule
+from automl.space.constraints import NotARule, Rule
+from automl.space.constraints import parse as parse_rule
+from automl.space.grammar import read
 
 MODEL = """
 model:

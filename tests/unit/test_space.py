@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from automl.document.problems import Problems
 from automl.document.yaml_text import dump, parse
-from automl.grammar import read
-from automl.space import grid, points
+from automl.space.grammar import read
+from automl.space.space import grid, points
 
 RICH = """
 name: rich
@@ -173,7 +173,7 @@ def test_the_declared_space_is_static_and_survives_keras_tuners_own_copy(rich):
 
 
 def test_the_room_imports_keras_only_to_declare():
-    code = "import sys, automl.grammar; print([n for n in ('keras', 'keras_tuner', 'numpy') if n in sys.modules])"
+    code = "import sys, automl.space.grammar; print([n for n in ('keras', 'keras_tuner', 'numpy') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -3,8 +3,8 @@ import pytest
 from automl.document import block_lists, yaml_text
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
-from automl.grammar import read
-from automl.nodes import Fork
+from automl.space.grammar import read
+from automl.space.tree import Fork
 
 
 def space_of(text):

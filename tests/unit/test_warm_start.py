@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from automl.domains import Choice, Range
 from automl.driver.warm_start import value_of, warm_start
 from automl.errors import ConfigError
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
+from automl.space.domains import Choice, Range
 from automl.tracking import EarlierRun, value_text
 
 SPACE = """

@@ -8,7 +8,7 @@ from typing import Any
 from automl.authoring.editor._layout import refs, target
 from automl.authoring.editor.describe import in_words, paragraphs
 from automl.document.block_lists import BLOCKS, BRANCHES, VARIANT_KEYS
-from automl.ranges import CHOICE_KEYS, RANGE_KEYS
+from automl.space.domain_syntax import CHOICE_KEYS, RANGE_KEYS
 
 Schema = dict[str, Any]
 

@@ -12,14 +12,14 @@ from automl.blocks import registry
 from automl.blocks._layer import KerasLayer
 from automl.document.block_lists import inner_lists, is_each, split
 from automl.document.yaml_text import Path_
-from automl.domains import Choice, Domain
 from automl.errors import Problem
 from automl.experiment.annotations import annotated, family_of, member_of
 from automl.experiment.experiment import Experiment
-from automl.nodes import Each, Fork, Leaf, Param, Spread, Variant
 from automl.registry import Member, declared
 from automl.sections import Training
 from automl.shapes import Shape
+from automl.space.domains import Choice, Domain
+from automl.space.tree import Each, Fork, Leaf, Param, Spread, Variant
 
 DRAWS = 1000
 """Points that constraints are tried on."""

@@ -16,8 +16,8 @@ from automl.errors import Infeasible
 from automl.machine import keras_backend
 from automl.model import build
 from automl.model.pretrained import BACKBONE
-from automl.nodes import Fork, Values, resolve
 from automl.shapes import Shape, Unknown
+from automl.space.tree import Fork, Values, resolve
 
 MOST_BUILT = 10
 """Models that are built where only Keras knows whether one can be."""

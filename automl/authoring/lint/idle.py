@@ -7,8 +7,8 @@ from typing import Any
 
 from automl.authoring.lint._case import Case, Finding, Place
 from automl.blocks import OnlyWith
-from automl.domains import Choice
 from automl.errors import shorten
+from automl.space.domains import Choice
 
 NEEDS = {"nesterov": "momentum", "ema_momentum": "use_ema", "ema_overwrite_frequency": "use_ema"}
 """Fields of optimizers that do nothing while another one is 0 or false."""

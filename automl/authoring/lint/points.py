@@ -11,9 +11,9 @@ from typing import Any
 from automl.authoring.lint._case import Case, Finding, ends
 from automl.errors import Infeasible, shorten
 from automl.experiment import experiment
-from automl.nodes import resolve
-from automl.points import CONSTRAINTS, START
-from automl.rules import Rule
+from automl.space.constraints import Rule
+from automl.space.points import CONSTRAINTS, START
+from automl.space.tree import resolve
 
 MOST_REFUSED = 0.9
 MOST_CORNERS = 256

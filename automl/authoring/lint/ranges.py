@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from automl.authoring.lint._case import Case, Finding
-from automl.domains import Range
 from automl.errors import shorten
+from automl.space.domains import Range
 
 RATES = ("learning_rate", "weight_decay", "l1", "l2")
 """Fields whose effect goes by factors, not by differences."""

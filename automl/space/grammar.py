@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from automl.conditions import ordered
 from automl.document import block_lists
 from automl.document.block_lists import VARIANT_KEYS
 from automl.document.problems import Problems
 from automl.document.yaml_text import Document, Path_
-from automl.domains import Range
 from automl.errors import shorten
-from automl.nodes import Condition, Each, Fork, Leaf, Param, Spread, Variant
-from automl.points import with_points
-from automl.ranges import is_domain, only, read_choice, read_domain
-from automl.space import Space
+from automl.space.conditions import ordered
+from automl.space.domain_syntax import is_domain, only, read_choice, read_domain
+from automl.space.domains import Range
+from automl.space.points import with_points
+from automl.space.space import Space
+from automl.space.tree import Condition, Each, Fork, Leaf, Param, Spread, Variant
 
 SEARCHED = ("model", "training")
 MAX_REPEAT = 1000

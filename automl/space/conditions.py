@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from automl.document.problems import Problems
-from automl.domains import Choice, Range
 from automl.errors import did_you_mean, shorten
-from automl.nodes import Condition, Param, Tail
+from automl.space.domains import Choice, Range
+from automl.space.tree import Condition, Param, Tail
 
 MAX_CONDITIONS = 100
 """Conditions of one parameter, those of all that it depends on among them."""

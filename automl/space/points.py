@@ -9,10 +9,10 @@ from typing import Any
 
 from automl.document.problems import Problems
 from automl.document.yaml_text import Path_
-from automl.domains import Choice, Range
 from automl.errors import did_you_mean, shorten
-from automl.rules import FUNCTIONS, NOT_COMPUTED, NotARule, Rule, parse
-from automl.space import Space
+from automl.space.constraints import FUNCTIONS, NOT_COMPUTED, NotARule, Rule, parse
+from automl.space.domains import Choice, Range
+from automl.space.space import Space
 
 CONSTRAINTS: Path_ = ("search", "constraints")
 START: Path_ = ("search", "start")

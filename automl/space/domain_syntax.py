@@ -8,8 +8,8 @@ from typing import Any
 
 from automl.document.problems import Problems
 from automl.document.yaml_text import Path_
-from automl.domains import MAX_STEPS, Choice, Domain, Range, identity
 from automl.errors import did_you_mean, shorten
+from automl.space.domains import MAX_STEPS, Choice, Domain, Range, identity
 
 RANGE_KEYS = ("min", "max", "step", "log", "default", "each", "when")
 CHOICE_KEYS = ("values", "default", "each", "when")

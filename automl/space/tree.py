@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from automl.domains import Domain, Range
+from automl.space.domains import Domain, Range
 
 GROUP = "stack"
 """The block that only holds others: what a choice between lists resolves to."""

@@ -24,11 +24,11 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from automl.counting import count, own_conditions
-from automl.domains import Range
 from automl.errors import SearchError, shorten
-from automl.nodes import Condition, Param, Values, resolve
-from automl.rules import Rule
+from automl.space.constraints import Rule
+from automl.space.counting import count, own_conditions
+from automl.space.domains import Range
+from automl.space.tree import Condition, Param, Values, resolve
 
 if TYPE_CHECKING:
     import keras_tuner

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl.domains import identity
-from automl.nodes import Condition, Param, Tail
+from automl.space.domains import identity
+from automl.space.tree import Condition, Param, Tail
 
 MOST = 10_000
 """Ways that a table follows at once; a space that has more of them is not counted."""

@@ -1,0 +1,1 @@
+"""What is searched: domains, conditions, constraints, and the grammar that reads them."""

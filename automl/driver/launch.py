@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from automl import names
 from automl.data import prepare
 from automl.document.yaml_text import Document
 from automl.driver import changed_document, finish, stop_request
@@ -39,7 +38,7 @@ from automl.records import typed
 from automl.records.data import DataSpec
 from automl.results import prediction, relocation
 from automl.results.leaderboard import backend
-from automl.tracking import Tracker, address, store
+from automl.tracking import Tracker, address, names, store
 from automl.trial import run_trial
 
 DATA = "data"

@@ -13,13 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl import names
 from automl.document import yaml_text
 from automl.integrations import tuner_trials as trials
 from automl.journal import now_ms
 from automl.machine import folders, keras_backend
 from automl.records.trials import Outcome, TrialResult
-from automl.tracking import Tracker, store
+from automl.tracking import Tracker, names, store
 
 log = logging.getLogger("automl.integrations")
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import names
 from automl.document.yaml_text import Document
 from automl.driver.mirroring import data_of
 from automl.errors import ConfigError, Problem
@@ -18,6 +17,7 @@ from automl.machine import folders, keras_backend
 from automl.model import saved
 from automl.records.objective import Direction, spread, standing
 from automl.records.trials import CANCELLED, SCORED
+from automl.tracking import names
 
 if TYPE_CHECKING:
     import keras

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from automl.tracking import address
 from automl.tracking.address import redacted, same_address
-from automl.tracking.earlier import EarlierRun, earlier_runs
-from automl.tracking.family import DatasetInput
-from automl.tracking.mirror import Tracker
+from automl.tracking.earlier_runs import EarlierRun, earlier_runs
+from automl.tracking.limits import key_text, value_text
 from automl.tracking.outbox import line
+from automl.tracking.search_runs import DatasetInput
 from automl.tracking.serve import serve, while_wanted
 from automl.tracking.store import Store, store
-from automl.tracking.text import key_text, value_text
+from automl.tracking.tracker import Tracker
 
 __all__ = [
     "DatasetInput",

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from automl.tracking import champion
-from automl.tracking.runs import MirrorRun
+from automl.tracking.run import MirrorRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from automl.tracking.address import redacted
-from automl.tracking.runs import Point
+from automl.tracking.run import Point
 
 log = logging.getLogger("automl.tracking")
 

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 import automl
-from automl import names
 from automl.driver import launch
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.errors import ConfigError
-from automl.tracking import Tracker, store
+from automl.tracking import Tracker, names, store
 
 SPACE = {
     "model": [{"dense": {"units": {"values": [2, 4]}}}],

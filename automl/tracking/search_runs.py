@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.tracking.limits import value_text
 from automl.tracking.outbox import Outbox
-from automl.tracking.runs import MirrorRun
+from automl.tracking.run import MirrorRun
 from automl.tracking.store import SEARCH_TAG, TRIAL_TAG, Store, find, find_trials
-from automl.tracking.text import value_text
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

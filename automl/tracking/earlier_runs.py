@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl import names
 from automl.errors import ConfigError, Problem, did_you_mean
 from automl.records.trials import SCORED
+from automl.tracking import names
 from automl.tracking.outbox import line
 from automl.tracking.store import SEARCH_TAG, Store
 

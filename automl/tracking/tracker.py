@@ -10,9 +10,9 @@ from typing import Any, Literal
 from automl.records.objective import spread
 from automl.records.trials import CANCELLED, TrialResult
 from automl.tracking import model as models
-from automl.tracking.family import DatasetInput, Family
 from automl.tracking.outbox import Outbox, Page
-from automl.tracking.runs import Point
+from automl.tracking.run import Point
+from automl.tracking.search_runs import DatasetInput, Family
 from automl.tracking.store import Store
 
 log = logging.getLogger("automl.tracking")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.tracking import text
+from automl.tracking import limits
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,16 +106,16 @@ class MirrorRun:
         new_params, new_tags = self._new_texts(params or {}, tags or {})
         new_points: dict[tuple[str, int], Metric] = {}
         for point in points:
-            key = text.key_text(point.key)
+            key = limits.key_text(point.key)
             if math.isfinite(point.value):
                 if (key, point.step) not in self.points:
                     new_points.setdefault((key, point.step), Metric(key, point.value, point.time_ms, point.step))
             else:
                 self._note_nonfinite(new_tags, point)
         # One call where the limits allow, as nearly always: each is a transaction with a dozen queries.
-        names = text.chunks(list(new_params.items()), text.PARAMS_PER_CALL)
-        pieces = text.chunks(list(new_points.items()), text.METRICS_PER_CALL)
-        labels = text.chunks(list(new_tags.items()), text.PARAMS_PER_CALL)
+        names = limits.chunks(list(new_params.items()), limits.PARAMS_PER_CALL)
+        pieces = limits.chunks(list(new_points.items()), limits.METRICS_PER_CALL)
+        labels = limits.chunks(list(new_tags.items()), limits.PARAMS_PER_CALL)
         for some, piece, label in itertools.zip_longest(names, pieces, labels, fillvalue=()):
             params_, metrics = [Param(*pair) for pair in some], [metric for _, metric in piece]
             self.client.log_batch(self.run_id, metrics=metrics, params=params_, tags=[RunTag(*pair) for pair in label])
@@ -125,17 +125,19 @@ class MirrorRun:
 
     def _new_texts(self, params: Mapping[str, Any], tags: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
         new_params: dict[str, str] = {}
-        new_tags = {text.key_text(key): text.cut(text.value_text(value), text.TAG_LIMIT) for key, value in tags.items()}
+        new_tags = {
+            limits.key_text(key): limits.cut(limits.value_text(value), limits.TAG_LIMIT) for key, value in tags.items()
+        }
         for key, value in params.items():
-            name, shown = text.key_text(key), text.cut(text.value_text(value), text.PARAM_LIMIT)
+            name, shown = limits.key_text(key), limits.cut(limits.value_text(value), limits.PARAM_LIMIT)
             if name not in self.params:
                 new_params[name] = shown
             elif self.params[name] != shown:
-                new_tags[text.key_text(f"automl.changed.{key}")] = shown
+                new_tags[limits.key_text(f"automl.changed.{key}")] = shown
         return new_params, {key: shown for key, shown in new_tags.items() if self.tags.get(key) != shown}
 
     def _note_nonfinite(self, new_tags: dict[str, str], point: Point) -> None:
         # The first epoch says most: the later ones follow from it.
-        name = text.key_text(f"automl.nonfinite.{point.key}")
+        name = limits.key_text(f"automl.nonfinite.{point.key}")
         if name not in self.tags:
             new_tags.setdefault(name, f"{point.value!r} at step {point.step}")

@@ -21,8 +21,8 @@ from automl.experiment import experiment
 from automl.model import build, freezing
 from automl.records.data import DataSpec
 from automl.records.objective import Direction
-from automl.sections import Stage, Training
 from automl.tasks import Task
+from automl.training.section import Stage, Training
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def search(algorithm: str, trials: int, workers: int) -> dict[str, Any]:
     from automl.driver.options import Options
     from automl.experiment import experiment
     from automl.oracles import Proposer
-    from automl.sections import Search
+    from automl.training.section import Search
 
     asks: list[float] = []
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from automl.data import split
 from automl.data.split import Strata
-from automl.evaluation import Evaluation, Strategy
 from automl.records.data import Part, Splits
 from automl.sources import Source
 from automl.sources.csv import Csv
+from automl.training.evaluation import Evaluation, Strategy
 
 
 def otherwise(source: Source) -> list[Source]:

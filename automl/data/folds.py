@@ -8,9 +8,9 @@ import numpy as np
 
 from automl.data import groups, timeline
 from automl.data.split import Strata
-from automl.evaluation import Strategy
 from automl.records.data import DataSpec, Part
 from automl.sources._places import fault
+from automl.training.evaluation import Strategy
 
 FILE = "folds.npy"
 

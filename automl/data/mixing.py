@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from automl.augmentation import Augmentation
+from automl.training.augmentation import Augmentation
 
 Batch = tuple[np.ndarray, ...]
 """Examples, targets as the loss takes them (one-hot) and, with class weights, a weight for each example."""

@@ -16,12 +16,12 @@ from pydantic import Field, field_serializer, model_validator
 
 from automl import inputs, sources, tasks
 from automl.errors import DataError, Problem
-from automl.evaluation import Evaluation
 from automl.inputs import Input
 from automl.records.data import DataSpec, Part, Splits, Timeline
 from automl.registry import Family, Member
 from automl.sources import Source
 from automl.tasks import Task
+from automl.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
     import numpy as np

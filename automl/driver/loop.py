@@ -17,7 +17,6 @@ from automl.driver.standings import Standings
 from automl.driver.stop_request import Wish
 from automl.driver.tidy import Tidy
 from automl.driver.time_limit import Limit
-from automl.evaluation import hashed_seed
 from automl.executors import Event, Executor, Run
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
@@ -29,6 +28,7 @@ from automl.records.alive import Alive
 from automl.records.data import DataSpec
 from automl.records.trials import SCORED, Begun, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.tracking import Tracker
+from automl.training.evaluation import hashed_seed
 from automl.trial import CHECKPOINT, run_trial
 
 POLL_S = 1.0

@@ -12,24 +12,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from automl import inputs, tasks
-from automl.augmentation import Augmentation, is_off
 from automl.data.prepare import DataDocument
 from automl.document import block_lists, catalog, overrides, yaml_text
 from automl.document.problems import Problems
 from automl.document.wording import in_words
 from automl.document.yaml_text import Document
 from automl.errors import Infeasible, did_you_mean
-from automl.evaluation import Evaluation
 from automl.experiment.checks import Checker
 from automl.oracles import Brief
 from automl.records.objective import Direction
 from automl.registry import Member, UnknownName, declared
-from automl.sections import Search, Training, seconds
 from automl.space import grammar
 from automl.space.conditions import check_continuous
 from automl.space.points import check_start
 from automl.space.space import Space
 from automl.space.tree import Values
+from automl.training.augmentation import Augmentation, is_off
+from automl.training.evaluation import Evaluation
+from automl.training.section import Search, Training, seconds
 
 SECTIONS = ("name", "description", "model", "training", "search", "evaluation", "data")
 

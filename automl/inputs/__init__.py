@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from automl.augmentation import Augmentation
 from automl.flow import Flow
 from automl.records.data import DataSpec
 from automl.registry import Member, Registry
+from automl.training.augmentation import Augmentation
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from automl.augmentation import Augmentation
+from automl.training.augmentation import Augmentation
 
 DRAWN = 2
 """Operations that RandAugment draws for each image: the paper's N, and Keras's default."""

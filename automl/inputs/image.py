@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from automl.augmentation import Augmentation
 from automl.errors import DataError
 from automl.flow import Flow, Pixels
 from automl.inputs import Input
+from automl.training.augmentation import Augmentation
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from automl import augmentation, inputs, optimizers, tasks
+from automl import inputs, tasks
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
 from automl.blocks._names import set_apart
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import experiment as experiments
-from automl.losses import Loss
-from automl.optimizers import Optimizer
 from automl.records.data import DataSpec
 from automl.tasks import Task
+from automl.training import augmentation, optimizers
+from automl.training.losses import Loss
+from automl.training.optimizers import Optimizer
 
 
 class Training(Protocol):

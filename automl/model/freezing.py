@@ -10,7 +10,7 @@ import keras
 
 from automl.errors import Infeasible
 from automl.model import pretrained
-from automl.sections import Stage
+from automl.training.section import Stage
 
 
 def backbones(network: keras.Model) -> list[keras.Model]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from automl import augmentation
 from automl.blocks._applications import IMAGENET, WIDE, Unreachable, load
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -18,6 +17,7 @@ from automl.flow import Kind
 from automl.machine import keras_backend
 from automl.shapes import Unknown, of_example
 from automl.space.space import Space, grid
+from automl.training import augmentation
 
 MOST = 1000
 """Backbones of a space that are looked at: a choice among all families at ten sizes is 400."""

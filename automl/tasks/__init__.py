@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.errors import Infeasible
 from automl.flow import Flow, Kind
-from automl.losses import LOSSES, Loss
 from automl.records.data import DataSpec, Part
 from automl.records.objective import Direction
 from automl.registry import Member, Registry
+from automl.training.losses import LOSSES, Loss
 
 if TYPE_CHECKING:
     import numpy as np

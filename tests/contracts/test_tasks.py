@@ -5,10 +5,10 @@ import pytest
 
 from automl import inputs, tasks
 from automl.errors import Infeasible
-from automl.losses import LOSSES
 from automl.model import build
 from automl.records.data import DataSpec
-from automl.sections import Training
+from automl.training.losses import LOSSES
+from automl.training.section import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

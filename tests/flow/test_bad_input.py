@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from automl import blocks, oracles, sections, sources
+from automl import blocks, oracles, sources
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
@@ -24,8 +24,9 @@ from automl.data.prepare import DataDocument
 from automl.document import catalog
 from automl.document.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from automl.experiment import experiment
-from automl.optimizers import OPTIMIZERS, SGD, Adam
 from automl.sources.csv import Csv
+from automl.training import section
+from automl.training.optimizers import OPTIMIZERS, SGD, Adam
 
 OK = "model:\n  - dense: {units: 8}\n"
 DATA = "source: {csv: {file: table.csv, target: y}}\ninput: series\ntask: classification\n"
@@ -33,9 +34,9 @@ DATA = "source: {csv: {file: table.csv, target: y}}\ninput: series\ntask: classi
 # What messages list stands here by name, so that a new member of a registry breaks no test.
 LISTS = {
     "SECTIONS": experiment.SECTIONS,
-    "TRAINING": sections.Training.model_fields,
-    "SEARCH": sections.Search.model_fields,
-    "STOPPING": sections.EarlyStopping.model_fields,
+    "TRAINING": section.Training.model_fields,
+    "SEARCH": section.Search.model_fields,
+    "STOPPING": section.EarlyStopping.model_fields,
     "DATA": DataDocument.model_fields,
     "DATA_KEYS": [name for name in DataDocument.model_fields if name != "name"],
     "CONV": Conv.model_fields,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from automl import inputs
-from automl.augmentation import Augmentation
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.experiment import experiment
 from automl.inputs import Input
 from automl.model import build
+from automl.training.augmentation import Augmentation
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

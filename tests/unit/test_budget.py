@@ -6,7 +6,7 @@ from automl.driver.budget import MOST_INFEASIBLE, cause, spent
 from automl.driver.standings import Standings
 from automl.journal import Asked
 from automl.records.trials import TrialResult
-from automl.sections import Search
+from automl.training.section import Search
 
 
 def stand(*results, direction="max", running=0):

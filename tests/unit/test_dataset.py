@@ -18,11 +18,11 @@ from automl.data import prepare
 from automl.data.prepare import DataDocument
 from automl.document import catalog
 from automl.errors import DataError
-from automl.evaluation import Evaluation
 from automl.inputs import Input
 from automl.records.data import Part, Splits, Timeline
 from automl.sources import Source
 from automl.tasks import Task
+from automl.training.evaluation import Evaluation
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AUTOML_DATA") or ROOT.parent / "shared/data")

@@ -13,8 +13,8 @@ from automl.cli import main
 from automl.document import catalog, yaml_text
 from automl.errors import ConfigError
 from automl.experiment import experiment
-from automl.optimizers import OPTIMIZERS
-from automl.sections import Search, Training
+from automl.training.optimizers import OPTIMIZERS
+from automl.training.section import Search, Training
 
 SHELVES = {"space": catalog.SPACES, "data": catalog.DATASETS}
 FILES = [(kind, name) for kind, place in SHELVES.items() for name in catalog.names(place)]

@@ -10,7 +10,7 @@ from automl.document import catalog, yaml_text
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.experiment import experiment
-from automl.sections import DEFAULT_TRIALS, EarlyStopping, seconds
+from automl.training.section import DEFAULT_TRIALS, EarlyStopping, seconds
 
 SPACE = """\
 model:

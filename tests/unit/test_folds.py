@@ -13,10 +13,10 @@ from automl.data import prepare
 from automl.data.feed import Feed, targets
 from automl.data.prepare import DataDocument
 from automl.errors import ConfigError, DataError
-from automl.evaluation import Evaluation
 from automl.experiment import experiment
 from automl.records.data import DataSpec, Splits, Timeline
 from automl.sources.csv import Csv
+from automl.training.evaluation import Evaluation
 
 SIZE = 60
 

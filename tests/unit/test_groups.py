@@ -11,8 +11,8 @@ import pytest
 from automl.data import groups, prepare
 from automl.data.prepare import DataDocument
 from automl.errors import DataError
-from automl.evaluation import Evaluation
 from automl.records.data import DataSpec
+from automl.training.evaluation import Evaluation
 
 
 def table(path: Path, patients: list[str], kinds: str = "ab") -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from automl.errors import ConfigError
 from automl.experiment import experiment
-from automl.losses import LOSSES
+from automl.training.losses import LOSSES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from automl.augmentation import Augmentation
 from automl.data import mixing
+from automl.training.augmentation import Augmentation
 
 NAN = np.nan
 

@@ -10,7 +10,7 @@ from automl.blocks import registry
 from automl.errors import ConfigError, Infeasible
 from automl.model import build
 from automl.records.data import DataSpec
-from automl.sections import Training
+from automl.training.section import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

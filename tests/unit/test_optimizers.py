@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from automl.errors import Infeasible
-from automl.optimizers import OPTIMIZERS, Adam, Optimizer, build
 from automl.registry import Family, UnknownName
-from automl.sections import Training
+from automl.training.optimizers import OPTIMIZERS, Adam, Optimizer, build
+from automl.training.section import Training
 
 
 def test_every_optimizer_of_keras_is_there():

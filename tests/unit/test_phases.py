@@ -30,7 +30,7 @@ from automl.recorder import Recorder
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
 from automl.records.trials import Report, TrialRequest, TrialResult
-from automl.sections import Stage, Training
+from automl.training.section import Stage, Training
 from automl.trial import CHECKPOINT, run_refit, run_trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eagerly")]

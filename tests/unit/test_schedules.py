@@ -7,7 +7,7 @@ import pytest
 
 from automl.errors import ConfigError
 from automl.experiment import experiment
-from automl.schedules import SCHEDULES
+from automl.training.learning_rates import SCHEDULES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -15,11 +15,11 @@ from automl import tasks
 from automl.data import prepare
 from automl.data.feed import Feed
 from automl.data.prepare import DataDocument
-from automl.evaluation import Evaluation
 from automl.executors import Message
 from automl.recorder import Recorder
 from automl.records.data import DataSpec
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult
+from automl.training.evaluation import Evaluation
 from automl.trial import run_refit, run_trial
 
 pytestmark = pytest.mark.slow

@@ -16,10 +16,10 @@ from automl.errors import Problem
 from automl.experiment.annotations import annotated, family_of, member_of
 from automl.experiment.experiment import Experiment
 from automl.registry import Member, declared
-from automl.sections import Training
 from automl.shapes import Shape
 from automl.space.domains import Choice, Domain
 from automl.space.tree import Each, Fork, Leaf, Param, Spread, Variant
+from automl.training.section import Training
 
 DRAWS = 1000
 """Points that constraints are tried on."""

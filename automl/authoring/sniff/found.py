@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from automl.evaluation import Strategy
 from automl.sources import _layout, _packed
+from automl.training.evaluation import Strategy
 
 FOLDERS = ("idx", "image_folder")
 """Sources of a folder alone: the set bears the folder's name."""

@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from automl import oracles
-from automl.augmentation import Augmentation
 from automl.errors import shorten
-from automl.losses import LOSSES, Loss
-from automl.optimizers import OPTIMIZERS, Optimizer
 from automl.oracles import Algorithm
 from automl.registry import Family, Member
 from automl.schedulers import SCHEDULERS, Scheduler
-from automl.schedules import SCHEDULES, Schedule
+from automl.training.augmentation import Augmentation
+from automl.training.learning_rates import SCHEDULES, Schedule
+from automl.training.losses import LOSSES, Loss
+from automl.training.optimizers import OPTIMIZERS, Optimizer
 
 DEFAULT_TRIALS = 20
 """Trials of a search that is given neither a number of them nor a time."""

@@ -1,0 +1,1 @@
+"""The training section: optimizers, losses, learning rates, augmentation, evaluation."""

@@ -56,7 +56,7 @@ def tested(choice: dict[str, Any]) -> list[float]:
     from automl.data import prepare
     from automl.experiment import experiment
     from automl.records.trials import TestRequest, TrialRequest
-    from automl.trial import run_refit, run_test
+    from automl.worker.trial import run_refit, run_test
 
     document, found = choice["document"], []
     with tempfile.TemporaryDirectory() as name:

@@ -123,7 +123,7 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
     import keras
 
     from automl.data import tf_pipeline
-    from automl.fitting import Fitting
+    from automl.worker.fitting import Fitting
 
     fitting = Fitting(read.trial(sample.values), data, 0, read.objective, read.direction)
     keras.utils.clear_session(free_memory=False)

@@ -26,7 +26,7 @@ from automl.records.trials import Begun, TestRequest, TestResult, TrialRequest, 
 from automl.results import leaderboard
 from automl.results.prediction import Prediction
 from automl.tracking import Tracker
-from automl.trial import run_refit, run_test
+from automl.worker.trial import run_refit, run_test
 
 MOST_ATTEMPTS = 3
 

@@ -39,7 +39,7 @@ from automl.records.data import DataSpec
 from automl.results import prediction, relocation
 from automl.results.leaderboard import backend
 from automl.tracking import Tracker, address, names, store
-from automl.trial import run_trial
+from automl.worker.trial import run_trial
 
 DATA = "data"
 

@@ -29,7 +29,7 @@ from automl.records.data import DataSpec
 from automl.records.trials import SCORED, Begun, Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.tracking import Tracker
 from automl.training.evaluation import hashed_seed
-from automl.trial import CHECKPOINT, run_trial
+from automl.worker.trial import CHECKPOINT, run_trial
 
 POLL_S = 1.0
 

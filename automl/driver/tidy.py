@@ -6,7 +6,7 @@ from pathlib import Path
 
 from automl.driver.standings import Standings
 from automl.machine.folders import MODEL, trial_folder
-from automl.trial import CHECKPOINT
+from automl.worker.trial import CHECKPOINT
 
 
 class Tidy:

@@ -16,8 +16,8 @@ import keras_tuner
 from automl.data import mixing, prepare, tf_pipeline
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment.experiment import Experiment
-from automl.fitting import Fitting
 from automl.model import build, pretrained
+from automl.worker.fitting import Fitting
 
 log = logging.getLogger("automl.integrations")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from automl.executors import Message, Tell
 from automl.records.trials import Report, TrialRequest, TrialResult
-from automl.trial import run_trial
+from automl.worker.trial import run_trial
 
 
 def faulty(request: TrialRequest, tell: Tell) -> TrialResult:

@@ -24,7 +24,7 @@ from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import History, replay
 from automl.machine.folders import MODEL, trial_folder
-from automl.trial import run_trial
+from automl.worker.trial import run_trial
 
 REPO = Path(__file__).parents[2]
 # The backend whose workers start the soonest, for tests that start many of them and do not care.

@@ -28,7 +28,7 @@ from automl.model import build
 from automl.records.data import DataSpec
 from automl.records.trials import Report, TrialRequest
 from automl.shapes import Unknown
-from automl.trial import run_trial
+from automl.worker.trial import run_trial
 
 NAMES = catalog.names(catalog.SPACES)
 LARGE = ("alexnet", "densenet", "inception_time", "mobilenet", "resnet", "resnet1d", "vgg")

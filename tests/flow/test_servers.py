@@ -21,7 +21,7 @@ from spaces import QUICK
 from automl.executors import Message, Tell
 from automl.records.trials import Report, TrialRequest, TrialResult
 from automl.tracking import outbox, serve, store
-from automl.trial import run_trial
+from automl.worker.trial import run_trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eagerly")]
 

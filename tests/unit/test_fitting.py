@@ -10,8 +10,8 @@ import pytest
 
 from automl.data import prepare, tf_pipeline
 from automl.data.prepare import DataDocument
-from automl.fitting import Fitting
 from automl.model import build
+from automl.worker.fitting import Fitting
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from automl.oracles import WAIT, Ask, Done
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult, WorkerLost
-from automl.trial import CHECKPOINT, run_trial
+from automl.worker.trial import CHECKPOINT, run_trial
 
 SPACE = """
 model:

@@ -15,23 +15,23 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from automl import features
 from automl.blocks.backbone import Backbone
 from automl.data import prepare
 from automl.data.feed import Feed
 from automl.data.prepare import DataDocument
 from automl.errors import Infeasible
 from automl.executors import Message
-from automl.fitting import Fitting
 from automl.machine import disk
 from automl.machine.workers import FEATURES_VARIABLE
 from automl.model import build, freezing
-from automl.recorder import Recorder
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
 from automl.records.trials import Report, TrialRequest, TrialResult
 from automl.training.section import Stage, Training
-from automl.trial import CHECKPOINT, run_refit, run_trial
+from automl.worker import feature_cache
+from automl.worker.fitting import Fitting
+from automl.worker.recorder import Recorder
+from automl.worker.trial import CHECKPOINT, run_refit, run_trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eagerly")]
 
@@ -278,7 +278,7 @@ class TestFeatures:
         def again(*_: object) -> None:
             raise AssertionError("computed twice")
 
-        monkeypatch.setattr(features, "_write", again)
+        monkeypatch.setattr(feature_cache, "_write", again)
         run(request(data, tmp_path / "other", weights, batch_size=32))
 
     def test_what_is_trained_behind_them_computes_as_the_document_says(
@@ -290,20 +290,20 @@ class TestFeatures:
         fitting = Fitting(document, data, 5, "val_accuracy", "max")
         network = build.build(document, data)
         fitting.freeze(network, fitting.training.stages()[0])
-        with features.cached(network, document, data, fitting.task, beat) as found:
+        with feature_cache.cached(network, document, data, fitting.task, beat) as found:
             assert found is not None
             assert found.head.dtype_policy.name == network.dtype_policy.name == "mixed_bfloat16"
 
     @pytest.mark.filterwarnings("ignore:.*fork:")  # of backends; the children use none
     @pytest.mark.parametrize("one_dies", [False, True])
     def test_workers_share_the_work(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_dies: bool) -> None:
-        monkeypatch.setattr(features, "BATCH", 4)
+        monkeypatch.setattr(feature_cache, "BATCH", 4)
         feeds: Any = {"train": Sheet(range(30)), "val": Sheet(range(100, 109))}
         folder, log = tmp_path / "features" / "key", tmp_path / "log"
 
         def work(dies_at: int | None = None) -> None:
             with disk.held(folder):
-                features._computed(Doubler(log, dies_at), folder, feeds, 1.0, beat)  # type: ignore[arg-type]
+                feature_cache._computed(Doubler(log, dies_at), folder, feeds, 1.0, beat)  # type: ignore[arg-type]
 
         fork = multiprocessing.get_context("fork")
         workers = [fork.Process(target=work, args=(3 if one_dies else None,)), fork.Process(target=work)]
@@ -326,14 +326,14 @@ class TestFeatures:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """There is room for one at a time: what a worker is at is not taken away, and begun anew by a third."""
-        monkeypatch.setattr(features, "BATCH", 4)
-        monkeypatch.setattr(features, "LIMIT_MB", 1.0)
+        monkeypatch.setattr(feature_cache, "BATCH", 4)
+        monkeypatch.setattr(feature_cache, "LIMIT_MB", 1.0)
         feeds: Any = {"train": Sheet(range(60)), "val": Sheet(range(100, 109))}
         small: Any = {"train": Sheet(range(4)), "val": Sheet(range(4))}
 
         def work(name: str, feeds: Any) -> None:
             with disk.held(tmp_path / name):
-                features._computed(Doubler(tmp_path / f"{name}.log", None), tmp_path / name, feeds, 1.0, beat)  # type: ignore[arg-type]
+                feature_cache._computed(Doubler(tmp_path / f"{name}.log", None), tmp_path / name, feeds, 1.0, beat)  # type: ignore[arg-type]
                 for part, feed in feeds.items():
                     found = np.load(tmp_path / name / f"{part}_x.npy")[:, 0]
                     np.testing.assert_array_equal(found, 2.0 * np.array(feed.rows))
@@ -360,12 +360,12 @@ class TestFeatures:
     ) -> None:
         """A trial that ends meanwhile, its search's time being over, leaves its batches to the next one."""
         monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
-        monkeypatch.setattr("automl.pulse.EVERY_S", 0.0)
-        monkeypatch.setattr(features, "BATCH", 16)
+        monkeypatch.setattr("automl.worker.pulse.EVERY_S", 0.0)
+        monkeypatch.setattr(feature_cache, "BATCH", 16)
         said: list[Alive] = []
         computed: list[int] = []
-        write = features._write
-        monkeypatch.setattr(features, "_write", lambda *given: (computed.append(given[3]), write(*given)))
+        write = feature_cache._write
+        monkeypatch.setattr(feature_cache, "_write", lambda *given: (computed.append(given[3]), write(*given)))
 
         def tell(message: Message) -> bool:
             if isinstance(message, Alive):
@@ -383,13 +383,13 @@ class TestFeatures:
         self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
-        write = features._write
+        write = feature_cache._write
 
         def slowly(*given: Any) -> None:
             time.sleep(0.5)
             write(*given)
 
-        monkeypatch.setattr(features, "_write", slowly)
+        monkeypatch.setattr(feature_cache, "_write", slowly)
         taken_off: list[float] = []
         train = Recorder.on_train_batch_begin
 
@@ -408,7 +408,7 @@ class TestFeatures:
         feed = Fitting.feed
 
         def pruned(self: Fitting, *args: Any) -> Feed:
-            features._prune(tmp_path / "features", 0.0)  # as another search does
+            feature_cache._prune(tmp_path / "features", 0.0)  # as another search does
             return feed(self, *args)
 
         monkeypatch.setattr(Fitting, "feed", pruned)
@@ -419,7 +419,7 @@ class TestFeatures:
 
         def key(own: DataSpec = data, **fields: Any) -> str:
             block = Backbone.model_validate({"weights": weights, **fields})
-            return features._key(block, document, own)
+            return feature_cache._key(block, document, own)
 
         other = tmp_path / "other.weights.h5"
         tiny("", None).save_weights(other)
@@ -433,7 +433,7 @@ class TestFeatures:
             folder.mkdir()
             (folder / "train_x.npy").write_bytes(b"0" * 400_000)
             os.utime(folder, (10**9 - age, 10**9 - age))
-        features._prune(tmp_path, 0.9)
+        feature_cache._prune(tmp_path, 0.9)
         assert {path.name for path in tmp_path.iterdir()} == {"new", "middle"}
 
     def test_are_not_kept_where_images_change(
@@ -443,7 +443,7 @@ class TestFeatures:
         asked = request(data, tmp_path / "t", weights)
         changed = {**asked.document, "training": {**asked.document["training"], "augmentation": {"flip": "horizontal"}}}
         network = object()
-        with features.cached(network, changed, data, None, beat) as cached:  # type: ignore[arg-type]
+        with feature_cache.cached(network, changed, data, None, beat) as cached:  # type: ignore[arg-type]
             assert cached is None
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from automl import pulse
-from automl.pulse import Cut, Pulse
 from automl.records.alive import Alive
+from automl.worker import pulse
+from automl.worker.pulse import Cut, Pulse
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from automl.recorder import Recorder
 from automl.records.trials import Report, TrialRequest
+from automl.worker.recorder import Recorder
 
 NOTHING: Any = None
 REQUEST = TrialRequest(3, 2, {}, 0, NOTHING, "", "val_accuracy", "max", 4)

@@ -16,11 +16,11 @@ from automl.data import prepare
 from automl.data.feed import Feed
 from automl.data.prepare import DataDocument
 from automl.executors import Message
-from automl.recorder import Recorder
 from automl.records.data import DataSpec
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult
 from automl.training.evaluation import Evaluation
-from automl.trial import run_refit, run_trial
+from automl.worker.recorder import Recorder
+from automl.worker.trial import run_refit, run_trial
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +130,7 @@ def test_repeats_differ_by_their_seed_alone(data: DataSpec, tmp_path: Path) -> N
 
 
 def test_a_killed_trial_goes_on_in_its_own_training(data: DataSpec, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("automl.checkpoint.MOST_SHARE", 10**6)  # every epoch
+    monkeypatch.setattr("automl.worker.checkpoint.MOST_SHARE", 10**6)  # every epoch
     whole, lost, rest = Listener(), Listener(kill_in=7), Listener()
     result = run_trial(request(data, tmp_path / "a", {"folds": 3}), whole)
     with pytest.raises(Killed):
@@ -158,7 +158,7 @@ def test_a_trial_that_is_dropped_after_its_first_training_keeps_its_score(data: 
 def test_a_trial_that_is_cut_short_keeps_what_its_trainings_came_to(
     data: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_in: int, epochs: int, trainings: int
 ) -> None:
-    monkeypatch.setattr("automl.pulse.EVERY_S", 0.0)
+    monkeypatch.setattr("automl.worker.pulse.EVERY_S", 0.0)
     result = run_trial(request(data, tmp_path / "t", {"folds": 3}), Listener(cut_in=cut_in))
     assert (result.outcome, result.epochs, len(result.scores)) == ("timeout", epochs, trainings), result.traceback
     assert result.is_scored == bool(trainings)

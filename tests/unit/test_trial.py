@@ -20,7 +20,7 @@ from automl.executors import Message
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
 from automl.records.trials import Report, TestRequest, TrialRequest, TrialResult
-from automl.trial import CHECKPOINT, run_test, run_trial
+from automl.worker.trial import CHECKPOINT, run_test, run_trial
 
 # Nearly all train a model.
 pytestmark = pytest.mark.slow
@@ -193,7 +193,7 @@ def test_a_trial_whose_search_is_over_ends_between_two_batches(
     ask: Ask, data: DataSpec, monkeypatch: pytest.MonkeyPatch, epochs: int, cut_in: str
 ) -> None:
     """With the best of its whole epochs: the one that was cut short is neither told of nor kept."""
-    monkeypatch.setattr("automl.pulse.EVERY_S", 0.0)
+    monkeypatch.setattr("automl.worker.pulse.EVERY_S", 0.0)
     said: list[Message] = []
 
     def tell(message: Message) -> bool:
@@ -365,7 +365,7 @@ COURSES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("course", COURSES)
 def test_a_killed_trial_goes_on_as_if_nothing_had_happened(ask: Ask, course: str, monkeypatch: Any) -> None:
     """Weights, what the optimizer and the callbacks keep, the best epoch so far, and the random states of dropout."""
-    monkeypatch.setattr("automl.checkpoint.MOST_SHARE", 10**6)  # every epoch
+    monkeypatch.setattr("automl.worker.checkpoint.MOST_SHARE", 10**6)  # every epoch
     written = document(epochs=8, **COURSES[course])
     written["model"] = ["flatten", {"dense": {"units": 4, "dropout": 0.3, "norm": "batch"}}]
     given = {"document": written, "objective": "val_loss", "direction": "min", "epochs": 8}
@@ -395,7 +395,7 @@ def test_a_torn_checkpoint_is_none(ask: Ask, torn: bytes) -> None:
 
 
 def test_checkpoints_take_a_small_share_of_the_time(ask: Ask, monkeypatch: Any) -> None:
-    from automl import checkpoint
+    from automl.worker import checkpoint
 
     written: list[int] = []
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from automl.recorder import Recorder
+from automl.worker.recorder import Recorder
 
 MOST_SHARE = 0.05
 """Share of a training's time that checkpoints take at most. Epochs behind the last one are trained again, alike."""

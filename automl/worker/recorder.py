@@ -10,9 +10,9 @@ from typing import Any
 import keras
 
 from automl.executors import Tell
-from automl.pulse import Pulse
 from automl.records.objective import LOSS, merit
 from automl.records.trials import Measured, Outcome, Report, TrialRequest
+from automl.worker.pulse import Pulse
 
 
 class Recorder(keras.callbacks.Callback):

@@ -22,14 +22,14 @@ from automl.experiment import experiment as experiments
 from automl.machine import keras_backend
 from automl.machine.folders import MODEL
 from automl.model import build, saved
-from automl.pulse import Cut, Pulse
 from automl.records.data import DataSpec
 from automl.records.objective import merit
 from automl.records.trials import Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.worker.pulse import Cut, Pulse
 
 if TYPE_CHECKING:
-    from automl.checkpoint import Checkpoint
-    from automl.recorder import Recorder
+    from automl.worker.checkpoint import Checkpoint
+    from automl.worker.recorder import Recorder
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -126,8 +126,8 @@ def _mean(request: TrialRequest, done: Sequence[Measured], outcome: Outcome) -> 
 
 def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) -> tuple[dict[str, Any], float]:
     """Trains once, from the checkpoint if there is one; returns the fields of a `TrialResult`, and the seconds."""
-    from automl.checkpoint import Checkpoint
-    from automl.recorder import Recorder
+    from automl.worker.checkpoint import Checkpoint
+    from automl.worker.recorder import Recorder
 
     evaluation = experiments.evaluation(request.document)
     part = len(before) + 1
@@ -153,10 +153,10 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
 
 def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, checkpoint: Checkpoint) -> None:
     """Fits a network through the phases of its training, from where the checkpoint stands."""
-    from automl import features
-    from automl.checkpoint import Place
     from automl.data import tf_pipeline
-    from automl.fitting import Fitting
+    from automl.worker import feature_cache
+    from automl.worker.checkpoint import Place
+    from automl.worker.fitting import Fitting
 
     fitting = Fitting(request.document, request.data, seed, request.objective, request.direction)
     place = checkpoint.place
@@ -165,7 +165,7 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
             continue
         fitting.freeze(network, stage)
         began = time.monotonic()
-        with features.cached(network, request.document, request.data, fitting.task, recorder.computing) as cached:
+        with feature_cache.cached(network, request.document, request.data, fitting.task, recorder.computing) as cached:
             recorder.share(time.monotonic() - began)
             fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
             fitting.compile(fitted)
@@ -203,7 +203,7 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
     import keras
 
     from automl.data import tf_pipeline
-    from automl.fitting import Fitting
+    from automl.worker.fitting import Fitting
 
     seen = request.objective.removeprefix("val_")
     fitting = Fitting(request.document, request.data, request.seed, seen, request.direction)

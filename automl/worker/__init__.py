@@ -1,0 +1,1 @@
+"""One trial: built, trained, measured, told of."""

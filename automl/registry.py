@@ -113,6 +113,10 @@ class Registry(Names[T]):
         folder = importlib.import_module(self.package).__path__
         return sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
 
+    def name_of(self, member: T) -> str:
+        """Returns the name that a member is declared by: that of its file."""
+        return type(member).__module__.rpartition(".")[2]
+
     def _load(self, name: str) -> type[T]:
         module = importlib.import_module(f"{self.package}.{name}")
         members = [
@@ -126,7 +130,7 @@ class Registry(Names[T]):
 
 
 class Table(Names[T]):
-    """The members of one file, where each is too small for a file of its own (optimizers, schedulers).
+    """The members of one file, where each is too small for a file of its own (optimizers, losses).
 
     Args:
         members: Registered name to class.

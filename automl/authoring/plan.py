@@ -25,7 +25,7 @@ from automl.model.summary import Anatomy, anatomy
 from automl.oracles import WAIT, Ask, Done, Proposer
 from automl.records.data import DataSpec
 from automl.results.prediction import Prediction
-from automl.schedulers import Course
+from automl.schedulers import LearningCurve
 
 MEASURED = 6
 """Trials that are trained for some steps."""
@@ -70,7 +70,7 @@ def asks(read: Experiment, count: int) -> list[tuple[Ask, int]]:
     A trial's score is drawn once: for the scheduler it is as good after its first epoch as after its last.
     """
     proposer, generator = Proposer(read.search.algorithm, read.brief()), random.Random(0)  # noqa: S311 - no secret
-    judge, courses = read.search.judge, list[Course]()
+    judge, courses = read.search.judge, list[LearningCurve]()
     found: list[tuple[Ask, int]] = []
     while len(found) < count:
         ask = proposer.ask()

@@ -118,7 +118,7 @@ def _survey(read: Experiment, data: DataSpec, workers: int, samples: int, backen
 
 
 def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
-    from automl.data import prepare
+    from automl import oracles
     from automl.space import counting
 
     able = [sample for sample in survey.samples if sample.anatomy]
@@ -138,7 +138,7 @@ def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
         "weights": _quantiles(sizes),
         "macs": _quantiles(macs),
         "memory_mb": _quantiles([round(each, 2) for each in memory]),
-        "algorithm": prepare.registered_name(read.search.algorithm),
+        "algorithm": oracles.registry.name_of(read.search.algorithm),
         "trials": len(survey.trials),
         "measured": [
             {"trial": place + 1, "setup_s": round(timing.setup_s, 2), "epoch_s": round(timing.epoch_s, 3)}

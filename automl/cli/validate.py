@@ -61,8 +61,7 @@ def validate(
 
 def _shape(read: Experiment, given: str | None) -> Shape | None:
     """Returns the shape of an example, as given or as the data document tells it."""
-    from automl import shapes
-    from automl.data.prepare import registered_name
+    from automl import inputs, shapes
 
     if given is not None:
         return shapes.read(given)
@@ -70,5 +69,5 @@ def _shape(read: Experiment, given: str | None) -> Shape | None:
     if read.data is None or told is None:
         return None
     # An input adds the axis of a single channel where it is missing.
-    axes = 3 if registered_name(read.data.input) == "image" else 2
+    axes = 3 if inputs.registry.name_of(read.data.input) == "image" else 2
     return shapes.of_example((*told, 1)[:axes]) if len(told) in (axes - 1, axes) else None

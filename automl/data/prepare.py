@@ -6,19 +6,19 @@ No heavy library is imported until data is read, so documents can be checked in 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import Field, FieldSerializationInfo, field_serializer, model_validator
 
 from automl import inputs, sources, tasks
 from automl.errors import DataError, Problem
 from automl.inputs import Input
 from automl.records.data import DataSpec, Part, Splits, Timeline
-from automl.registry import Family, Member
+from automl.registry import Family, Member, Registry
 from automl.sources import Source
 from automl.tasks import Task
 from automl.training.evaluation import Evaluation
@@ -62,6 +62,13 @@ class Limit(Member):
     test: int | None = Field(None, ge=1, description="Most examples of the test part")
 
 
+_REGISTRIES: Mapping[str, Registry[Any]] = {
+    "source": sources.registry,
+    "input": inputs.registry,
+    "task": tasks.registry,
+}
+
+
 class DataDocument(Member):
     """A data set as its YAML file declares it: where it comes from, how it is read, what is learned."""
 
@@ -81,14 +88,9 @@ class DataDocument(Member):
     )
 
     @field_serializer("source", "input", "task")
-    def _declare(self, member: Member) -> dict[str, Any]:
+    def _declare(self, member: Member, info: FieldSerializationInfo) -> dict[str, Any]:
         # As it was declared, {name: fields}: a dumped document is a document again.
-        return {registered_name(member): _fields(member)}
-
-
-def registered_name(member: Member) -> str:
-    """Returns the name a member is declared by: that of its file."""
-    return type(member).__module__.rpartition(".")[2]
+        return {_REGISTRIES[info.field_name].name_of(member): _fields(member)}
 
 
 def prepare(
@@ -135,8 +137,8 @@ def prepare(
         folder=str(folder),
         name=name,
         digest=found.digest,
-        input=registered_name(document.input),
-        task=registered_name(document.task),
+        input=inputs.registry.name_of(document.input),
+        task=tasks.registry.name_of(document.task),
         shape=parts["train"].x.shape[1:],
         sizes={part: len(content.x) for part, content in parts.items()},
         classes=found.classes,

@@ -184,7 +184,7 @@ class Loop:
         self.journal.append(Started(asked.number, attempt, now_ms()))
         self.executor.submit(self.run, request)
         # At another batch size its epochs begin anew.
-        fresh = asked.number in self.attempts.changes and not self.standings.courses[asked.number].costs
+        fresh = asked.number in self.attempts.changes and not self.standings.curves[asked.number].costs
         text = yaml_text.dump(request.document)
         self.tracker.trial_started(asked.number, asked.values, text, asked.time, attempt, fresh)
         epochs = request.epochs * self.experiment.evaluation.parts
@@ -242,7 +242,7 @@ class Loop:
             self.watcher.epoch(report)
         if not report.waits:
             return True
-        own = self.standings.courses[number]
+        own = self.standings.curves[number]
         # An earlier attempt that came further was let on here; who came since has no say in it.
         passed = len(own.costs) > report.epoch
         return passed or self.experiment.search.judge.goes_on(own, self.standings.others(number))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl.data import prepare
+from automl import oracles, schedulers
 from automl.document import yaml_text
 from automl.document.yaml_text import Document
 from automl.driver.standings import Standings
@@ -19,7 +19,6 @@ from automl.records import typed
 from automl.records.data import DataSpec
 from automl.records.trials import TrialResult
 from automl.results import prediction
-from automl.schedulers import SCHEDULERS
 from automl.tracking import DatasetInput, Tracker
 
 # Where the data lies and what preprocessing learned from it: of no use once the search is over.
@@ -187,8 +186,8 @@ def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:
     return {
         "space": read.name,
         "data": data.name,
-        "algorithm": prepare.registered_name(search.algorithm),
-        "scheduler": SCHEDULERS.name_of(search.judge),
+        "algorithm": oracles.registry.name_of(search.algorithm),
+        "scheduler": schedulers.registry.name_of(search.judge),
         "objective": read.objective,
         "direction": read.direction,
         "trials": search.most_trials,

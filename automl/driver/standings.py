@@ -11,7 +11,7 @@ from typing import Any
 from automl.journal import Asked
 from automl.records.objective import LOSS, Direction, merit, standing
 from automl.records.trials import Measured, TrialResult
-from automl.schedulers import Course
+from automl.schedulers import LearningCurve
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Standings:
         objective: Metric that scores them.
         direction: Whether more of it is better.
         asked: Proposals by number.
-        courses: How far each trial came, in its first training.
+        curves: How far each trial came, in its first training.
         epochs: Epochs of each trial, in all of its trainings.
         measured: The trainings that each trial finished, of those that have several.
         results: How each ended.
@@ -32,7 +32,7 @@ class Standings:
     objective: str
     direction: Direction
     asked: dict[int, Asked] = field(default_factory=dict)
-    courses: dict[int, Course] = field(default_factory=dict)
+    curves: dict[int, LearningCurve] = field(default_factory=dict)
     epochs: Counter[int] = field(default_factory=Counter)
     measured: dict[int, list[Measured]] = field(default_factory=dict)
     results: dict[int, TrialResult] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Standings:
     def ask(self, asked: Asked) -> None:
         """Takes up a proposal."""
         self.asked[asked.number] = asked
-        self.courses[asked.number] = Course(asked.rungs)
+        self.curves[asked.number] = LearningCurve(asked.rungs)
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, Any], part: int = 1) -> bool:
         """Takes up an epoch of a trial.
@@ -54,8 +54,8 @@ class Standings:
         self.epochs[number] = epoch
         if part == 1:
             cost = self._cost(metrics[self.objective]) if self.objective in metrics else math.inf
-            self.courses[number].costs.append(cost)
-            self.courses[number].losses.append(metrics.get(LOSS, math.inf))
+            self.curves[number].costs.append(cost)
+            self.curves[number].losses.append(metrics.get(LOSS, math.inf))
         return True
 
     def measure(self, training: Measured) -> bool:
@@ -77,16 +77,16 @@ class Standings:
 
     def again(self, number: int) -> None:
         """Forgets what a trial did, which begins anew."""
-        self.courses[number].costs.clear()
-        self.courses[number].losses.clear()
+        self.curves[number].costs.clear()
+        self.curves[number].losses.clear()
         self.epochs.pop(number, None)
         self.measured.pop(number, None)
 
     def end(self, result: TrialResult) -> None:
         """Takes up the end of a trial."""
         self.results[result.trial] = result
-        course = self.courses[result.trial]
-        course.ended, course.failed = True, not result.is_scored
+        curve = self.curves[result.trial]
+        curve.ended, curve.failed = True, not result.is_scored
         if result.is_scored and (self.best is None or self._order(result) < self._order(self.best)):
             self.best = result
 
@@ -97,12 +97,12 @@ class Standings:
 
     def is_any_scored(self) -> bool:
         """Tells whether a trial has a score, or runs and would have one if it ended now."""
-        running = (self.courses[number] for number in self.running)
-        return self.best is not None or any(math.isfinite(cost) for course in running for cost in course.costs)
+        running = (self.curves[number] for number in self.running)
+        return self.best is not None or any(math.isfinite(cost) for curve in running for cost in curve.costs)
 
-    def others(self, number: int | None = None) -> list[Course]:
-        """Returns the courses of all trials but one."""
-        return [course for trial, course in self.courses.items() if trial != number]
+    def others(self, number: int | None = None) -> list[LearningCurve]:
+        """Returns the curves of all trials but one."""
+        return [curve for trial, curve in self.curves.items() if trial != number]
 
     def ranks(self) -> dict[int, int]:
         """Returns the rank of every scored trial, the best first; see `objective.standing` for equals."""

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from automl import oracles
+from automl import oracles, schedulers
 from automl.errors import shorten
 from automl.oracles import Algorithm
 from automl.registry import Family, Member
-from automl.schedulers import SCHEDULERS, Scheduler
+from automl.schedulers import Scheduler
 from automl.training.augmentation import Augmentation
 from automl.training.learning_rates import SCHEDULES, Schedule
 from automl.training.losses import LOSSES, Loss
@@ -146,7 +146,7 @@ class Search(Member):
     algorithm: Annotated[Algorithm, Family(oracles.registry)] = Field(
         default_factory=lambda: oracles.registry.read("auto"), description="Search algorithm and its settings"
     )
-    scheduler: Annotated[Scheduler, Family(SCHEDULERS)] | None = Field(
+    scheduler: Annotated[Scheduler, Family(schedulers.registry)] | None = Field(
         None, description="What stops trials that promise little; null: what the algorithm brings, mostly none"
     )
     trials: int | None = Field(
@@ -176,7 +176,7 @@ class Search(Member):
     @property
     def judge(self) -> Scheduler:
         """The scheduler declared, or the one that the algorithm brings."""
-        return self.scheduler or SCHEDULERS.read(self.algorithm.scheduler)
+        return self.scheduler or schedulers.registry.read(self.algorithm.scheduler)
 
     @property
     def most_trials(self) -> int | None:

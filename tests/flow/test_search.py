@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from searches import Search
 
+from automl import oracles
 from automl.data import prepare
 from automl.document import yaml_text
 from automl.machine.folders import MODEL, trial_folder
@@ -87,7 +88,7 @@ def check_parent(found: Search) -> None:
     assert found.points(run.info.run_id, "best_so_far") == list(enumerate(best, start=1))
     assert run.info.status == "FINISHED"
     assert run.data.tags["automl.search"] == found.summary.search_id
-    assert run.data.params["algorithm"] == prepare.registered_name(found.read.search.algorithm)
+    assert run.data.params["algorithm"] == oracles.registry.name_of(found.read.search.algorithm)
     assert run.data.tags["automl.version.keras"] == header.versions["keras"]
     assert found.text(run.info.run_id, "experiment.yaml").startswith("model:")
     (given,) = run.inputs.dataset_inputs

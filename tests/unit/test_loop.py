@@ -361,7 +361,7 @@ def test_epochs_that_are_trained_again_are_recorded_once(table: Lay) -> None:
     laid.search()
     assert [event for event in parts.events() if "report" in event] == ["report 1"] * 3
     assert [args[1] for args in laid.tracker.of("epoch")] == [1, 2, 3]  # type: ignore[attr-defined]
-    assert laid.standings.courses[1].costs == [-0.1, -0.2, -0.3]
+    assert laid.standings.curves[1].costs == [-0.1, -0.2, -0.3]
 
 
 def test_a_trial_whose_values_exclude_each_other_is_submitted_as_any_other(table: Lay) -> None:

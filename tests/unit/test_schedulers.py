@@ -4,11 +4,15 @@ import random
 
 import pytest
 
-from automl.schedulers import SCHEDULERS, Asha, Course, Hyperband, Median
+from automl import schedulers
+from automl.schedulers import LearningCurve
+from automl.schedulers.asha import Asha
+from automl.schedulers.hyperband import Hyperband
+from automl.schedulers.median import Median
 
 
 def flat(cost, epochs, rungs=(1, 3), **more):
-    return Course(rungs, [cost] * epochs, **more)
+    return LearningCurve(rungs, [cost] * epochs, **more)
 
 
 def run(scheduler, costs, epochs):
@@ -20,7 +24,7 @@ def run(scheduler, costs, epochs):
 
 
 def test_none_judges_nobody():
-    scheduler = SCHEDULERS.read("none")
+    scheduler = schedulers.registry.read("none")
     assert scheduler.rungs(100, []) == ()
     assert scheduler.goes_on(flat(9.0, 3), [flat(0.0, 3)])
 
@@ -61,9 +65,9 @@ def test_the_loss_tells_equal_costs_apart():
 
 def test_compared_is_the_best_up_to_the_rung_with_those_that_came_there():
     judge = Asha()
-    own = Course((1, 3), [3.0, 1.0, 2.0])
-    assert judge.goes_on(own, [Course((1, 3), [9.0, 9.0, 1.5, 0.1])])  # was better later only
-    assert judge.goes_on(own, [Course((1, 3), [0.5])])  # stopped before
+    own = LearningCurve((1, 3), [3.0, 1.0, 2.0])
+    assert judge.goes_on(own, [LearningCurve((1, 3), [9.0, 9.0, 1.5, 0.1])])  # was better later only
+    assert judge.goes_on(own, [LearningCurve((1, 3), [0.5])])  # stopped before
     assert judge.goes_on(own, [flat(0.5, 3, failed=True)])
     assert not judge.goes_on(own, [flat(0.5, 3)])
     assert judge.goes_on(own, [flat(0.5, 9, rungs=(2, 6))])  # is judged elsewhere
@@ -83,7 +87,7 @@ def test_hyperband_fills_its_brackets_in_their_shares():
     generator = random.Random(0)
     judge, courses = Hyperband(), []
     for number in range(170):
-        course = Course(judge.rungs(9, courses), [generator.random()], failed=number % 10 == 0)
+        course = LearningCurve(judge.rungs(9, courses), [generator.random()], failed=number % 10 == 0)
         courses.append(course)
     alive = [course.rungs for course in courses if not course.failed]
     # Algorithm 1 of the paper, R = 9 and eta = 3: 9, 5 and 3 trials.
@@ -107,7 +111,7 @@ def test_the_median_stops_who_is_worse_than_most_were():
     assert judge.goes_on(flat(2.5, 2), ended[:2])  # too few to tell
     assert judge.goes_on(flat(2.5, 2), [*ended[:2], flat(0.0, 5)])  # the third still runs
     # The means up to that epoch, not the last values.
-    falling = [Course((), [9.0, 1.0, 0.1], ended=True) for _ in range(3)]
+    falling = [LearningCurve((), [9.0, 1.0, 0.1], ended=True) for _ in range(3)]
     assert judge.goes_on(flat(4.0, 2), falling)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from automl import schedulers
 from automl.authoring.lint._case import Case, Finding
 from automl.blocks import registry
 from automl.errors import shorten
 from automl.experiment.experiment import epochs as epochs_of
-from automl.schedulers import SCHEDULERS, Asha, Median, NoScheduler
+from automl.schedulers.asha import Asha
+from automl.schedulers.median import Median
+from automl.schedulers.none import NoScheduler
 
 CUDNN_CELLS = ("lstm", "gru")
 
@@ -65,7 +68,7 @@ def rungs_too_short(case: Case) -> Iterator[Finding]:
     if isinstance(judge, NoScheduler):
         return
     declared = ("search", "scheduler" if search.scheduler else "algorithm")
-    name = SCHEDULERS.name_of(judge)
+    name = schedulers.registry.name_of(judge)
     if not judge.rungs(epochs, []):
         what = f"{name} finds no rung within {epochs} epochs"
         why = "It judges a trial before its last epoch, so no trial is ever stopped"

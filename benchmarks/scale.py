@@ -94,8 +94,8 @@ def search(algorithm: str, trials: int, workers: int) -> dict[str, Any]:
     from automl.driver import launch
     from automl.driver.options import Options
     from automl.experiment import experiment
+    from automl.experiment.search_section import Search
     from automl.oracles import Proposer
-    from automl.training.section import Search
 
     asks: list[float] = []
 

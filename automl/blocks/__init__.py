@@ -8,9 +8,8 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from automl.flow import Flow, Kind
+from automl.flow import Flow, Kind, Shape, Unknown
 from automl.registry import Member, Registry
-from automl.shapes import Shape, Unknown
 
 KINDS: tuple[Kind, ...] = ("feature_map", "sequence", "vector")
 

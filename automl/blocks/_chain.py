@@ -19,9 +19,8 @@ from automl.blocks.flatten import Flatten
 from automl.blocks.global_pool import GlobalPool
 from automl.document import block_lists
 from automl.errors import Infeasible
-from automl.flow import Flow, Kind
+from automl.flow import Flow, Kind, Shape, Unknown
 from automl.registry import UnknownName
-from automl.shapes import Shape, Unknown
 
 Passing = TypeVar("Passing", Flow, Shape)
 """What runs through a chain: the flow itself, or its shape alone."""

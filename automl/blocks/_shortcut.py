@@ -11,8 +11,7 @@ from automl.blocks._valid import zeroed
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.errors import Infeasible
-from automl.flow import Flow
-from automl.shapes import Shape
+from automl.flow import Flow, Shape
 
 PARTS = ("shortcut", "sum", "activation")
 """What a block's name is followed by in the names of the layers that make its shortcut."""

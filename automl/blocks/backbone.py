@@ -10,8 +10,7 @@ from automl.blocks import Block, OnlyWith, Sides
 from automl.blocks._applications import WIDE, Family, Weights, least, load, network, preprocessed
 from automl.blocks.pool import per_axis
 from automl.errors import Infeasible
-from automl.flow import Flow, Kind, Pixels
-from automl.shapes import Shape, Unknown
+from automl.flow import Flow, Kind, Pixels, Shape, Unknown
 
 FEATURES = "features"
 """Part name of the layer whose output is what the network makes of an image: all behind it is the new head."""

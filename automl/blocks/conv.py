@@ -13,8 +13,7 @@ from automl.blocks._weights import Weighted
 from automl.blocks.normalize import Normalize
 from automl.blocks.pool import Pool, per_axis, require_fit
 from automl.errors import Infeasible
-from automl.flow import Flow, Kind
-from automl.shapes import Padding, Shape, slid
+from automl.flow import Flow, Kind, Padding, Shape, slid
 
 
 class Conv(Weighted):

@@ -10,8 +10,7 @@ from automl.blocks import Activation, Side
 from automl.blocks._valid import every_nth, last_step, zeroed
 from automl.blocks._weights import Weighted
 from automl.blocks.pool import require_fit
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class ConvLstm(Weighted):

@@ -9,8 +9,7 @@ from pydantic import Field
 from automl.blocks import Activation
 from automl.blocks._norm import NormMomentum
 from automl.blocks._weights import Weighted
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Dense(Weighted):

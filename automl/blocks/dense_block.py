@@ -11,8 +11,7 @@ from automl.blocks import Activation, OnlyWith, Sides
 from automl.blocks._norm import Norm, NormGroups, NormMomentum
 from automl.blocks._weights import Weighted
 from automl.blocks.conv import Conv
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class DenseBlock(Weighted):

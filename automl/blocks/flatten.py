@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from automl.blocks import KINDS, Block
 from automl.blocks._valid import zeroed
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Flatten(Block):

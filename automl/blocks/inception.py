@@ -12,8 +12,7 @@ from automl.blocks._weights import Weighted
 from automl.blocks.conv import Conv
 from automl.blocks.normalize import Normalize
 from automl.blocks.pool import Pool
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Inception(Weighted):

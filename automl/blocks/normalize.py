@@ -10,8 +10,7 @@ from automl.blocks import KINDS, Activation, Block
 from automl.blocks._norm import Norm, NormGroups, NormMomentum
 from automl.blocks._valid import batch_norm_mask, zeroed
 from automl.errors import Infeasible
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Normalize(Block):

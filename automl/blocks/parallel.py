@@ -12,8 +12,7 @@ from automl.blocks import KINDS, Block
 from automl.blocks._chain import JOINTS, Chain
 from automl.blocks._valid import zeroed
 from automl.errors import Infeasible
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Parallel(Block):

@@ -9,8 +9,7 @@ from pydantic import Field
 from automl.blocks import Block, Sides
 from automl.blocks._valid import every_nth, zeroed
 from automl.errors import Infeasible
-from automl.flow import Flow, Kind
-from automl.shapes import Shape, slid
+from automl.flow import Flow, Kind, Shape, slid
 
 
 class Pool(Block):

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from automl.blocks import Block
 from automl.blocks._valid import zeroed
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Positional(Block):

@@ -9,8 +9,7 @@ from pydantic import Field
 from automl.blocks import Activation
 from automl.blocks._valid import keras_mask, zeroed
 from automl.blocks._weights import Weighted
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Recurrent(Weighted):

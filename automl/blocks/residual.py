@@ -10,8 +10,7 @@ from automl.blocks import KINDS, Activation, Block
 from automl.blocks._chain import Chain
 from automl.blocks._norm import Norm, NormGroups, NormMomentum
 from automl.blocks._shortcut import PARTS, add_shortcut, shape_with_shortcut
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Residual(Block):

@@ -11,8 +11,7 @@ from automl.blocks._depthwise import Depthwise
 from automl.blocks._norm import Norm, NormGroups, NormMomentum
 from automl.blocks._weights import Weighted
 from automl.blocks.conv import Conv
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Separable(Weighted):

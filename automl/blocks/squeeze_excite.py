@@ -11,8 +11,7 @@ from automl.blocks._valid import zeroed
 from automl.blocks._weights import Weighted
 from automl.blocks.dense import Dense
 from automl.blocks.global_pool import GlobalPool
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class SqueezeExcite(Weighted):

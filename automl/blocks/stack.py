@@ -8,8 +8,7 @@ from pydantic import Field
 
 from automl.blocks import KINDS, Block
 from automl.blocks._chain import Chain
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Stack(Block):

@@ -12,8 +12,7 @@ from automl.blocks._shortcut import add_shortcut, shape_with_shortcut
 from automl.blocks._valid import last_step
 from automl.blocks._weights import Weighted
 from automl.blocks.conv import Conv
-from automl.flow import Flow, Kind
-from automl.shapes import Shape
+from automl.flow import Flow, Kind, Shape
 
 
 class Temporal(Weighted):

@@ -67,7 +67,7 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
 
 def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
     """Prepares the data, or makes up a description of some that has the shape asked for."""
-    from automl import shapes
+    from automl import flow
     from automl.data import prepare
     from automl.model import build
 
@@ -77,7 +77,7 @@ def _data(read: Experiment, folder: Path, **given: Any) -> DataSpec:
         for note in prepared.notes:
             _output.say(note, err=True)
         return prepared
-    return build.data_of(shapes.read(given["shape"]).sides, given["classes"])
+    return build.data_of(flow.read(given["shape"]).sides, given["classes"])
 
 
 def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from automl.cli import EXIT_FAILED, _output
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
     """Write the best model of SEARCH (an id or a part of it; else the last) to a file."""
-    from automl.driver import finish
+    from automl.deploy.export_best import export_best
     from automl.machine import folders
 
-    _output.say(str(finish.export_best(folders.home(), search, form, to, force)))
+    _output.say(str(export_best(folders.home(), search, form, to, force)))
 
 
 @click.command()

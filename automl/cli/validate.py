@@ -11,7 +11,7 @@ from automl.cli import _output
 
 if TYPE_CHECKING:
     from automl.experiment.experiment import Experiment
-    from automl.shapes import Shape
+    from automl.flow import Shape
 
 
 @click.command()
@@ -61,13 +61,13 @@ def validate(
 
 def _shape(read: Experiment, given: str | None) -> Shape | None:
     """Returns the shape of an example, as given or as the data document tells it."""
-    from automl import inputs, shapes
+    from automl import flow, inputs
 
     if given is not None:
-        return shapes.read(given)
+        return flow.read(given)
     told = getattr(read.data.source, "shape", None) if read.data else None
     if read.data is None or told is None:
         return None
     # An input adds the axis of a single channel where it is missing.
     axes = 3 if inputs.registry.name_of(read.data.input) == "image" else 2
-    return shapes.of_example((*told, 1)[:axes]) if len(told) in (axes - 1, axes) else None
+    return flow.of_example((*told, 1)[:axes]) if len(told) in (axes - 1, axes) else None

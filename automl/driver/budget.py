@@ -6,8 +6,8 @@ import re
 from itertools import takewhile
 
 from automl.driver.standings import Standings
+from automl.experiment.search_section import Search
 from automl.records.trials import NO_PLACE, TrialResult
-from automl.training.section import Search
 
 MOST_INFEASIBLE = 200
 """Trials in a row that cannot be built: such a space is wrong, though none of them counts."""

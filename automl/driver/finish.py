@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from automl import export
+from automl.deploy.register import register
 from automl.driver.loop import STOPPED, Loop
 from automl.driver.mirroring import tell_finish
-from automl.driver.progress import Watcher
-from automl.errors import ConfigError, ExportError, Problem, did_you_mean
 from automl.executors import Event, Run
-from automl.journal import Finished, Header, now_ms
-from automl.machine import files, keras_backend
-from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
-from automl.model import pretrained, saved
+from automl.journal import Finished, now_ms
+from automl.machine.folders import MODEL, trial_folder
 from automl.records.alive import Alive
-from automl.records.data import DataSpec
 from automl.records.objective import spread
 from automl.records.trials import Begun, TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost
-from automl.results import leaderboard
 from automl.results.prediction import Prediction
-from automl.tracking import Tracker
 from automl.worker.trial import run_refit, run_test
 
 MOST_ATTEMPTS = 3
@@ -83,7 +73,8 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
             _refit(loop, best)
         test = _test(loop, best)
         document = loop.resolved(standings.asked[best.trial])
-        uri = register(tracker, loop.data, loop.folder, header, best.trial, document, loop.watcher, best.parameters)
+        given = (tracker, loop.data, loop.folder, header, best.trial, document, loop.watcher.say)
+        uri = register(*given, best.parameters)
         described = {
             "trial": best.trial,
             "score": best.score,
@@ -156,97 +147,3 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
         if isinstance(events[0], TestResult | TrialResult):
             return events[0]
     return WorkerLost(request.trial, MOST_ATTEMPTS, "its worker died each time")
-
-
-def register(
-    tracker: Tracker,
-    data: DataSpec,
-    folder: Path,
-    header: Header,
-    trial: int,
-    document: Mapping[str, Any],
-    watcher: Watcher,
-    parameters: int | None = None,
-) -> str | None:
-    """Logs the winner as the best model of the search, under its registered name, unless it is there already.
-
-    Args:
-        tracker: The mirror of the search.
-        data: What the search trained on.
-        folder: The search's folder.
-        header: Its journal's.
-        trial: The winner.
-        document: The winner's, resolved.
-        watcher: Who is told whether it is the champion, or that MLflow did not take it.
-        parameters: Number of the winner's weights, as its trial reported it.
-
-    Returns:
-        The model's address; None when MLflow did not take it.
-
-    Raises:
-        SearchError: The model's file is gone, damaged, or another's.
-    """
-    if known := tracker.model_uri(trial):
-        return known
-    path, log = trial_folder(folder, trial) / MODEL, folder / LOG
-    model = saved.load(path, log, data.shape, parameters)
-    metadata: dict[str, Any] = {
-        "classes": list(data.classes),
-        "input": data.input,
-        "shape": list(data.shape),
-        "task": data.task,
-        "data": data.name,
-        "data_digest": data.digest,
-        "search": folder.name,
-    }
-    if origin := pretrained.origin(document, header.settings.get("pretrained") or ()):
-        metadata["pretrained"] = dict(origin)
-    said: list[str] = []
-    with keras_backend.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
-        uri = tracker.log_best(model, trial, header.settings["name"], metadata, say=said.append)
-    for line in said:  # by now stderr is the user's again
-        watcher.say(line)
-    if uri is None:
-        watcher.say(f"MLflow did not take the best model; it stays at {path}. See {log}")
-    return uri
-
-
-def export_best(home: Path, search: str | None, form: str, to: Path | None, force: bool) -> Path:
-    """Writes the best model of a search to a file of the user's.
-
-    Args:
-        home: Where searches live.
-        search: Its id or a part of it that no other has; None for the last one.
-        form: Export format.
-        to: File to write; None for `NAME` with the format's ending in the current folder.
-        force: Overwrite it.
-
-    Returns:
-        The file written.
-
-    Raises:
-        ConfigError: No such search or format, or the file is there already.
-        ExportError: The search has no model yet.
-        SearchError: The model's file is gone, damaged, or another's.
-    """
-    search_id = leaderboard.find_search(home, search)
-    if form not in export.registry:
-        known = ", ".join(export.registry.names())
-        hint = did_you_mean(form, export.registry)
-        raise ConfigError(Problem("--format", f"unknown export format {form!r}", known, hint=hint))
-    told = leaderboard.history(home, search_id)
-    number = leaderboard.best_trial(home, search_id)
-    if number is None:
-        raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
-    folder, header = search_folder(home, search_id), told.header
-    source = trial_folder(folder, number) / MODEL
-    target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', header.settings['name'])}{source.suffix}")
-    files.require_place(target, force, "with --to")
-    if not target.absolute().parent.is_dir():
-        raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
-    keras_backend.become_driver(leaderboard.backend(header))
-    model = leaderboard.load_model(home, search_id, number, folder / LOG)
-    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as room:
-        written = export.registry.read(form).write(model, Path(room))
-        written.replace(target)
-    return target

@@ -16,7 +16,7 @@ from automl.document.yaml_text import Document
 from automl.driver import changed_document, finish, stop_request
 from automl.driver.finish import Summary
 from automl.driver.loop import Loop
-from automl.driver.mirroring import Retelling, described, with_data, with_trials
+from automl.driver.mirroring import Retelling, with_data, with_trials
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.driver.stop_request import Wish
@@ -27,6 +27,7 @@ from automl.executors.processes import Processes
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Changed, Header, Journal, Lock, Resumed, now_ms, replay
+from automl.journal.data import described
 from automl.machine import git, keras_backend
 from automl.machine.cluster import Share, crew
 from automl.machine.folders import LOG, search_folder

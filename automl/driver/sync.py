@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.driver import finish
-from automl.driver.mirroring import Retelling, data_of
+from automl.deploy.register import register
+from automl.driver.mirroring import Retelling
 from automl.driver.progress import Watcher
 from automl.errors import SearchError
 from automl.journal import FILE, Finished, Header, Lock, read
+from automl.journal.data import data_of
 from automl.journal.history import build
 from automl.machine import keras_backend
 from automl.machine.folders import MODEL, search_folder, trial_folder
@@ -68,7 +69,7 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             keras_backend.become_driver(leaderboard.backend(header))
             ended = history.trials[best].ended
             known = ended.parameters if ended else None
-            uri = finish.register(tracker, data, folder, header, best, retelling.resolved(best), watcher, known)
+            uri = register(tracker, data, folder, header, best, retelling.resolved(best), watcher.say, known)
         tracker.close()
         if tracker.behind:
             again = "It would be refused again: mend that first, or" if tracker.is_refused else "Sync it again, or"

@@ -19,6 +19,7 @@ from automl.document.wording import in_words
 from automl.document.yaml_text import Document
 from automl.errors import Infeasible, did_you_mean
 from automl.experiment.checks import Checker
+from automl.experiment.search_section import Search, seconds
 from automl.oracles import Brief
 from automl.records.objective import Direction
 from automl.registry import Member, UnknownName, declared
@@ -29,7 +30,7 @@ from automl.space.space import Space
 from automl.space.tree import Values
 from automl.training.augmentation import Augmentation, is_off
 from automl.training.evaluation import Evaluation
-from automl.training.section import Search, Training, seconds
+from automl.training.section import Training
 
 SECTIONS = ("name", "description", "model", "training", "search", "evaluation", "data")
 

@@ -13,9 +13,8 @@ from automl.blocks.backbone import Backbone
 from automl.document import block_lists
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment.experiment import Experiment
-from automl.flow import Kind
+from automl.flow import Kind, Unknown, of_example
 from automl.machine import keras_backend
-from automl.shapes import Unknown, of_example
 from automl.space.space import Space, grid
 from automl.training import augmentation
 

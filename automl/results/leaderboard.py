@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.document.yaml_text import Document
-from automl.driver.mirroring import data_of
 from automl.errors import ConfigError, Problem
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import FILE, Header, History, TrialHistory, holder, replay
+from automl.journal.data import data_of
 from automl.machine import folders, keras_backend
 from automl.model import saved
 from automl.records.objective import Direction, spread, standing

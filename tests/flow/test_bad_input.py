@@ -24,6 +24,7 @@ from automl.data.prepare import DataDocument
 from automl.document import catalog
 from automl.document.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from automl.experiment import experiment
+from automl.experiment.search_section import Search
 from automl.sources.csv import Csv
 from automl.training import section
 from automl.training.optimizers import OPTIMIZERS, SGD, Adam
@@ -35,7 +36,7 @@ DATA = "source: {csv: {file: table.csv, target: y}}\ninput: series\ntask: classi
 LISTS = {
     "SECTIONS": experiment.SECTIONS,
     "TRAINING": section.Training.model_fields,
-    "SEARCH": section.Search.model_fields,
+    "SEARCH": Search.model_fields,
     "STOPPING": section.EarlyStopping.model_fields,
     "DATA": DataDocument.model_fields,
     "DATA_KEYS": [name for name in DataDocument.model_fields if name != "name"],

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import searches
 
-from automl import shapes
+from automl import flow
 from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -24,10 +24,10 @@ from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.errors import Infeasible
 from automl.experiment import experiment
+from automl.flow import Unknown
 from automl.model import build
 from automl.records.data import DataSpec
 from automl.records.trials import Report, TrialRequest
-from automl.shapes import Unknown
 from automl.worker.trial import run_trial
 
 NAMES = catalog.names(catalog.SPACES)
@@ -92,7 +92,7 @@ def smallest(name: str, resolved: dict) -> DataSpec:
     for size in SIZES:
         data = spec(name, size)
         try:
-            chain.shape(shapes.of_example(data.shape), ("vector",), "the input", "head")
+            chain.shape(flow.of_example(data.shape), ("vector",), "the input", "head")
         except Infeasible:
             continue
         except Unknown:

@@ -19,9 +19,8 @@ from automl.blocks.backbone import Backbone
 from automl.document.yaml_text import Document
 from automl.errors import ConfigError, Infeasible
 from automl.experiment import experiment
-from automl.flow import Flow, Pixels
+from automl.flow import Flow, Pixels, Shape, Unknown
 from automl.model import pretrained
-from automl.shapes import Shape, Unknown
 
 NARROW = {"family": "MobileNetV2", "alpha": 0.35}
 

@@ -4,9 +4,9 @@ import pytest
 
 from automl.driver.budget import MOST_INFEASIBLE, cause, spent
 from automl.driver.standings import Standings
+from automl.experiment.search_section import Search
 from automl.journal import Asked
 from automl.records.trials import TrialResult
-from automl.training.section import Search
 
 
 def stand(*results, direction="max", running=0):

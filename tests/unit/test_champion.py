@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+import automl.deploy.register
 from automl.cli._progress import Lines
-from automl.driver import finish
 from automl.journal import Header
 from automl.machine.folders import LOG
 from automl.records.data import DataSpec
@@ -73,10 +73,10 @@ def test_the_user_is_told_and_not_the_log_of_the_backend(tmp_path: Path, monkeyp
             say("m: version 1 stays the champion")
             return "models:/m-1"
 
-    monkeypatch.setattr(finish.saved, "load", lambda *_: "model")
+    monkeypatch.setattr(automl.deploy.register.saved, "load", lambda *_: "model")
     # As outside of a test: pytest's own stderr does not follow what becomes of the file behind it.
     monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
-    told = finish.register(Mirror(), spec, tmp_path, header, 1, {"model": []}, Lines())  # type: ignore[arg-type]
+    told = automl.deploy.register.register(Mirror(), spec, tmp_path, header, 1, {"model": []}, Lines().say)  # type: ignore[arg-type]
     assert told == "models:/m-1"
     assert capfd.readouterr().err == "m: version 1 stays the champion\n"
     assert "noise" in (tmp_path / LOG).read_text()

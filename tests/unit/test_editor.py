@@ -13,8 +13,9 @@ from automl.cli import main
 from automl.document import catalog, yaml_text
 from automl.errors import ConfigError
 from automl.experiment import experiment
+from automl.experiment.search_section import Search
 from automl.training.optimizers import OPTIMIZERS
-from automl.training.section import Search, Training
+from automl.training.section import Training
 
 SHELVES = {"space": catalog.SPACES, "data": catalog.DATASETS}
 FILES = [(kind, name) for kind, place in SHELVES.items() for name in catalog.names(place)]

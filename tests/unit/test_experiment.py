@@ -10,7 +10,8 @@ from automl.document import catalog, yaml_text
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.experiment import experiment
-from automl.training.section import DEFAULT_TRIALS, EarlyStopping, seconds
+from automl.experiment.search_section import DEFAULT_TRIALS, seconds
+from automl.training.section import EarlyStopping
 
 SPACE = """\
 model:

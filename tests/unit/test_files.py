@@ -14,8 +14,9 @@ from automl import journal, sources
 from automl.authoring import sniff
 from automl.blocks import _applications
 from automl.cli import main
+from automl.deploy.export_best import export_best
 from automl.document import catalog, yaml_text
-from automl.driver import changed_document, finish, stop_request
+from automl.driver import changed_document, stop_request
 from automl.errors import AutomlError
 from automl.machine import doctor, files, folders
 from automl.results import leaderboard
@@ -157,7 +158,7 @@ def test_a_model_takes_the_place_of_nothing_but_files(kind, place, monkeypatch):
     model = folders.trial_folder(folders.search_folder(Path("home"), "search"), 1) / folders.MODEL
     model.parent.mkdir(parents=True)
     model.touch()
-    assert TOLD[kind] in said(lambda: finish.export_best(Path("home"), None, "keras", Path(path), force=True))
+    assert TOLD[kind] in said(lambda: export_best(Path("home"), None, "keras", Path(path), force=True))
     assert kind != "pipe" or Path(path).is_fifo()
 
 

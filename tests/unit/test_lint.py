@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 from click.testing import CliRunner
 
-from automl import shapes
+from automl import flow
 from automl.authoring import lint
 from automl.blocks import _stock
 from automl.cli import main
@@ -36,7 +36,7 @@ def read(text):
 
 def told(text, shape=None):
     """The findings as `line:column: what`."""
-    found = lint.findings(read(text), None if shape is None else shapes.read(shape))
+    found = lint.findings(read(text), None if shape is None else flow.read(shape))
     return [f"{each.where.removeprefix('s.yaml:')}: {each.what}" for each in found]
 
 
@@ -335,7 +335,7 @@ def test_trials_that_cannot_be_built():
 
 
 def test_the_default_trial_counts_by_itself():
-    (found,) = lint.findings(read("model: [conv: {padding: valid, kernel_size: 5}]"), shapes.read("4x4x1"))
+    (found,) = lint.findings(read("model: [conv: {padding: valid, kernel_size: 5}]"), flow.read("4x4x1"))
     assert str(found) == (
         "s.yaml:1:32: warning: the default trial and 200 of 200 drawn trials cannot be built for an input of 4x4x1. "
         "It fails here: kernel_size 5x5 is larger than its input 4x4. "
@@ -365,7 +365,7 @@ def test_behind_a_keras_layer_models_are_built_until_one_can_be():
 
 def test_what_keras_says_of_a_layer_is_told_with_its_sizes():
     text = "model: [{Reshape: {target_shape: [7, 9]}}, {dense: {units: {values: [8, 16]}}}]"
-    (found,) = lint.findings(read(text), shapes.read("8x8x1"))
+    (found,) = lint.findings(read(text), flow.read("8x8x1"))
     said = str(found)
     assert "The total size of the tensor must be unchanged" in said
     assert "target_shape=(7, 9)" in said

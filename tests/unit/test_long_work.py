@@ -8,7 +8,7 @@ from automl.authoring import lint
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError, did_you_mean
 from automl.experiment import experiment
-from automl.shapes import Shape
+from automl.flow import Shape
 from automl.space.counting import told
 
 LIMIT_S = 8.0  # of the processor

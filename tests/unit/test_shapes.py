@@ -4,16 +4,15 @@ import random
 
 import pytest
 
-from automl import blocks, shapes
+from automl import blocks, flow
 from automl.blocks import KINDS, Block
 from automl.blocks._chain import JOINTS, SHAPE_JOINTS, Chain
 from automl.document import catalog
 from automl.errors import ConfigError, Infeasible
 from automl.experiment import experiment
-from automl.flow import Flow
+from automl.flow import Flow, Shape, Unknown
 from automl.model import build
 from automl.records.data import DataSpec
-from automl.shapes import Shape, Unknown
 
 SIDES = {"feature_map": [(6, 4), (6, 5, 4), (1, 3), (1, 2, 3)], "sequence": [(6, 4), (1, 3)], "vector": [(5,)]}
 TRIALS, TRIALS_IF_DEEP = 24, 8
@@ -148,12 +147,12 @@ def test_what_does_not_fit_before_a_keras_layer_is_told():
 
 
 def test_reads_a_written_shape():
-    assert shapes.read("28x14x3") == Shape("feature_map", (28, 14, 3))
-    assert shapes.read("150x2") == Shape("sequence", (150, 2))
-    assert str(shapes.read("28x14x3")) == "28x14x3"
+    assert flow.read("28x14x3") == Shape("feature_map", (28, 14, 3))
+    assert flow.read("150x2") == Shape("sequence", (150, 2))
+    assert str(flow.read("28x14x3")) == "28x14x3"
     for text in ("28", "0x1", "28x28x1x1", "28 x 28", ""):
         with pytest.raises(ConfigError, match="not a shape"):
-            shapes.read(text)
+            flow.read(text)
 
 
 def spec(sides):
@@ -173,7 +172,7 @@ def test_trials_of_a_shipped_space_end_where_their_models_do(name):
         return build.build(resolved, spec(sides)).layers[-1].input.shape[1:]
 
     def told():
-        shape = shapes.of_example(sides)
+        shape = flow.of_example(sides)
         before = "the image" if len(sides) == 3 else "the series"
         return Chain.read(resolved["model"], "model").shape(shape, ("vector",), before, "head").sides
 

@@ -19,9 +19,10 @@ from automl.authoring.editor._layout import laid_out, reached
 from automl.blocks import Block
 from automl.blocks._chain import Chain
 from automl.data.prepare import DataDocument
+from automl.experiment.search_section import Search
 from automl.registry import Member, Names
 from automl.training.evaluation import Evaluation
-from automl.training.section import Search, Training
+from automl.training.section import Training
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest that every editor reads."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from automl.authoring.lint import costs, fit, idle, points, ranges
 from automl.authoring.lint._case import Case, Finding
 from automl.experiment.experiment import Experiment
-from automl.shapes import Shape
+from automl.flow import Shape
 
 CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     ranges.one_value,

@@ -15,8 +15,8 @@ from automl.document.yaml_text import Path_
 from automl.errors import Problem
 from automl.experiment.annotations import annotated, family_of, member_of
 from automl.experiment.experiment import Experiment
+from automl.flow import Shape
 from automl.registry import Member, declared
-from automl.shapes import Shape
 from automl.space.domains import Choice, Domain
 from automl.space.tree import Each, Fork, Leaf, Param, Spread, Variant
 from automl.training.section import Training

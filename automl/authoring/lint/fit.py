@@ -13,10 +13,10 @@ from automl.document import block_lists
 from automl.document.block_lists import inner_lists, split
 from automl.document.yaml_text import Path_
 from automl.errors import Infeasible
+from automl.flow import Shape, Unknown
 from automl.machine import keras_backend
 from automl.model import build
 from automl.model.pretrained import BACKBONE
-from automl.shapes import Shape, Unknown
 from automl.space.tree import Fork, Values, resolve
 
 MOST_BUILT = 10

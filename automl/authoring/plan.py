@@ -21,7 +21,7 @@ from automl.errors import Infeasible
 from automl.experiment import experiment as experiments
 from automl.experiment.experiment import Experiment
 from automl.model import build
-from automl.model.summary import Anatomy, anatomy
+from automl.model.summary import Summary, summary
 from automl.oracles import WAIT, Ask, Done, Proposer
 from automl.records.data import DataSpec
 from automl.results.prediction import Prediction
@@ -45,14 +45,14 @@ class Sample:
         values: Its parameters.
         epochs: Epochs it trains.
         batch_size: Examples per step.
-        anatomy: Its model; None when it cannot be built.
+        summary: Its model; None when it cannot be built.
         problem: Why it cannot be built.
     """
 
     values: dict[str, Any]
     epochs: int
     batch_size: int
-    anatomy: Anatomy | None
+    summary: Summary | None
     problem: str | None = None
 
 
@@ -107,7 +107,7 @@ def built(read: Experiment, values: dict[str, Any], data: DataSpec, epochs: int 
         epochs = experiments.epochs(resolved)
     try:
         training = experiments.training(resolved)
-        return Sample(values, epochs, training.batch_size, anatomy(build.build(resolved, data)))
+        return Sample(values, epochs, training.batch_size, summary(build.build(resolved, data)))
     except Infeasible as error:
         return Sample(values, epochs, 1, None, str(error))
 
@@ -161,7 +161,7 @@ def _clocked(run: Callable[[], float]) -> tuple[float, float]:
 
 def chosen(samples: Sequence[Sample]) -> list[int]:
     """Returns which of the samples to measure: spread evenly over what their epochs cost."""
-    able = [index for index, sample in enumerate(samples) if sample.anatomy is not None]
+    able = [index for index, sample in enumerate(samples) if sample.summary is not None]
     able.sort(key=lambda index: _cost(samples[index]))
     if len(able) <= MEASURED:
         return able
@@ -169,7 +169,7 @@ def chosen(samples: Sequence[Sample]) -> list[int]:
 
 
 def _cost(sample: Sample) -> float:
-    return sample.anatomy.macs if sample.anatomy else 0.0
+    return sample.summary.macs if sample.summary else 0.0
 
 
 def predicted(
@@ -200,7 +200,7 @@ def predicted(
     setup = float(np.mean([timing.setup_s for timing in timings.values()])) if timings else 0.0
     total, known = 0.0, 0.0
     for index, sample in enumerate(samples):
-        if sample.anatomy is None:
+        if sample.summary is None:
             continue
         timing = timings.get(index)
         epoch_s = timing.epoch_s if timing else float(guessed[index])
@@ -215,10 +215,10 @@ def predicted(
 
 def _features(sample: Sample, examples: int) -> tuple[float, float, float]:
     """Returns what an epoch's time is made of: arithmetic, batches, and steps one behind the other."""
-    if sample.anatomy is None:
+    if sample.summary is None:
         return 0.0, 0.0, 0.0
     batches = math.ceil(examples / sample.batch_size)
-    return sample.anatomy.macs * examples, batches, sample.anatomy.steps * batches
+    return sample.summary.macs * examples, batches, sample.summary.steps * batches
 
 
 @dataclass(frozen=True)

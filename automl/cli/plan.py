@@ -88,10 +88,10 @@ def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
     from automl.errors import ConfigError, Problem
 
     sample = plans.built(read, read.space.defaults(), data)
-    if sample.anatomy is None:
+    if sample.summary is None:
         shape = "x".join(map(str, data.shape))
         raise ConfigError(Problem(read.document.name, f"the defaults do not fit an input of {shape}: {sample.problem}"))
-    found = sample.anatomy
+    found = sample.summary
     return {
         "space": read.name,
         "input": list(data.shape),
@@ -121,10 +121,10 @@ def _told(read: Experiment, data: DataSpec, survey: Survey) -> dict[str, Any]:
     from automl import oracles
     from automl.space import counting
 
-    able = [sample for sample in survey.samples if sample.anatomy]
-    sizes = [sample.anatomy.trainable_parameters for sample in able if sample.anatomy]
-    memory = [sample.anatomy.memory_mb(sample.batch_size) for sample in able if sample.anatomy]
-    macs = [sample.anatomy.macs for sample in able if sample.anatomy]
+    able = [sample for sample in survey.samples if sample.summary]
+    sizes = [sample.summary.trainable_parameters for sample in able if sample.summary]
+    memory = [sample.summary.memory_mb(sample.batch_size) for sample in able if sample.summary]
+    macs = [sample.summary.macs for sample in able if sample.summary]
     prediction = survey.prediction
     return {
         "space": read.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
-from automl.driver.standings import Standings
+from automl.driver.ranking import Ranking
 from automl.experiment.search_section import Search
 from automl.records.trials import NO_PLACE, TrialResult
 
@@ -13,41 +13,41 @@ MOST_INFEASIBLE = 200
 """Trials in a row that cannot be built: such a space is wrong, though none of them counts."""
 
 
-def spent(search: Search, standings: Standings, seconds: float) -> str | None:
+def spent(search: Search, ranking: Ranking, seconds: float) -> str | None:
     """Returns why no further trial may start, as a clause for a message; None while one may.
 
     Args:
         search: The budgets.
-        standings: How the trials stand, those that run included.
+        ranking: How the trials stand, those that run included.
         seconds: Time spent so far, earlier drivers' too.
     """
-    ended = list(standings.results.values())
-    counted = len(standings.asked) - sum(result.outcome == NO_PLACE for result in ended)
+    ended = list(ranking.results.values())
+    counted = len(ranking.asked) - sum(result.outcome == NO_PLACE for result in ended)
     if search.most_trials is not None and counted >= search.most_trials:
         return f"all {search.most_trials} trials are done"
     # One begins however long that took: it ends its first epoch, and there is a result.
     if search.timeout_s is not None and seconds >= search.timeout_s and counted:
         return f"the time of {search.time} is over"
-    epochs = standings.epochs.total()
+    epochs = ranking.epochs.total()
     if search.epochs_total is not None and epochs >= search.epochs_total:
         return f"{epochs:,} of {search.epochs_total:,} epochs are trained"
-    return _reached(search, standings) or _stuck(search, standings) or _failing(search, ended)
+    return _reached(search, ranking) or _stuck(search, ranking) or _failing(search, ended)
 
 
-def _reached(search: Search, standings: Standings) -> str | None:
-    best = standings.best
+def _reached(search: Search, ranking: Ranking) -> str | None:
+    best = ranking.best
     if search.target is None or best is None or best.score is None:
         return None
-    there = best.score >= search.target if standings.direction == "max" else best.score <= search.target
+    there = best.score >= search.target if ranking.direction == "max" else best.score <= search.target
     return f"trial {best.trial} reached the target of {search.target}" if there else None
 
 
-def _stuck(search: Search, standings: Standings) -> str | None:
+def _stuck(search: Search, ranking: Ranking) -> str | None:
     """Counts in the order of the trials' ends."""
-    best = standings.best
+    best = ranking.best
     if search.patience is None or best is None:
         return None
-    scored = [number for number, result in standings.results.items() if result.is_scored]
+    scored = [number for number, result in ranking.results.items() if result.is_scored]
     since = len(scored) - 1 - scored.index(best.trial)
     return f"{since} trials in a row were no better" if since >= search.patience else None
 

@@ -65,21 +65,21 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
         trials_s: From when to when trials ran, in seconds of the search.
         predicted: How long `automl plan` said it would take, if it was asked.
     """
-    tracker, header, standings = loop.tracker, loop.history.header, loop.standings
-    best = standings.best
+    tracker, header, ranking = loop.tracker, loop.history.header, loop.ranking
+    best = ranking.best
     described: dict[str, Any] | None = None
     if best is not None:
         if loop.experiment.evaluation.refit:
             _refit(loop, best)
         test = _test(loop, best)
-        document = loop.resolved(standings.asked[best.trial])
+        document = loop.resolved(ranking.asked[best.trial])
         given = (tracker, loop.data, loop.folder, header, best.trial, document, loop.watcher.say)
         uri = register(*given, best.parameters)
         described = {
             "trial": best.trial,
             "score": best.score,
             **({"spread": spread(best.scores), "scores": list(best.scores)} if best.scores else {}),
-            "params": dict(standings.asked[best.trial].values),
+            "params": dict(ranking.asked[best.trial].values),
             "run_id": tracker.trial_run_ids.get(best.trial),
             "model_uri": uri,
             "test": dict(test.metrics),
@@ -95,7 +95,7 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
         search_id=loop.folder.name,
         status=status,
         reason=reason,
-        trials=standings.counts(),
+        trials=ranking.counts(),
         best=described,
         wall_s=round(loop.history.seconds + (time_ms - loop.history.begun) / 1000, 3),
         predicted_s=None if predicted is None else [round(predicted.low_s, 1), round(predicted.high_s, 1)],
@@ -107,14 +107,14 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
     test_metrics = described["test"] if described else {}
     finished = Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
     loop.journal.append(finished)
-    tell_finish(tracker, standings, finished)
+    tell_finish(tracker, ranking, finished)
     tracker.close()
     return summary
 
 
 def _refit(loop: Loop, best: TrialResult) -> None:
     """Trains the winner once more, on the examples of all folds; its model takes the place of the best fold's."""
-    request = replace(loop.request(loop.standings.asked[best.trial]), epochs=best.best_epoch or 1)
+    request = replace(loop.request(loop.ranking.asked[best.trial]), epochs=best.best_epoch or 1)
     loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {request.epochs} epochs")
     told = _run(loop, run_refit, request)
     if told.message:
@@ -124,7 +124,7 @@ def _refit(loop: Loop, best: TrialResult) -> None:
 def _test(loop: Loop, best: TrialResult) -> TestResult:
     """Evaluates the winner."""
     model = str(trial_folder(loop.folder, best.trial) / MODEL)
-    request = TestRequest(best.trial, 1, loop.resolved(loop.standings.asked[best.trial]), loop.data, model)
+    request = TestRequest(best.trial, 1, loop.resolved(loop.ranking.asked[best.trial]), loop.data, model)
     told = _run(loop, run_test, request)
     return told if isinstance(told, TestResult) else TestResult(best.trial, MOST_ATTEMPTS, message=told.message)
 
@@ -143,7 +143,7 @@ def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResul
         loop.executor.submit(run, replace(request, attempt=attempt))
         while not events:
             loop.check()
-            loop.executor.wait(1.0, follow, max(SILENCE_S, loop.attempts.silence_s()))
+            loop.executor.wait(1.0, follow, max(SILENCE_S, loop.retries.silence_s()))
         if isinstance(events[0], TestResult | TrialResult):
             return events[0]
     return WorkerLost(request.trial, MOST_ATTEMPTS, "its worker died each time")

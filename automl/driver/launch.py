@@ -16,7 +16,7 @@ from automl.document.yaml_text import Document
 from automl.driver import changed_document, finish, stop_request
 from automl.driver.finish import Summary
 from automl.driver.loop import Loop
-from automl.driver.mirroring import Retelling, with_data, with_trials
+from automl.driver.mirroring import Mirroring, with_data, with_trials
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.driver.stop_request import Wish
@@ -34,7 +34,7 @@ from automl.machine.folders import LOG, search_folder
 from automl.machine.interrupts import Interrupts
 from automl.machine.workers import Machine, features_kept, on_cluster, same_machine, this_machine
 from automl.model import pretrained
-from automl.oracles import Past, Proposer
+from automl.oracles import PastTrial, Proposer
 from automl.records import typed
 from automl.records.data import DataSpec
 from automl.results import prediction, relocation
@@ -209,13 +209,13 @@ def _drive(
             where = store(options.home, options.tracking_uri)
             tracker = Tracker(where, history.header.settings["experiment"], folder.name)
             # All of it: what a driver that died had not come to tell, and where a resume begins.
-            Retelling(tracker, data).tell(journal.events())
+            Mirroring(tracker, data).tell(journal.events())
             done = history.counted - sum(trial.ended is None for trial in history.trials.values())
             watcher.search_started(folder.name, read.search.most_trials, done)
             if line := pretrained.frozen(read):
                 watcher.say(line)
             proposer = Proposer(read.search.algorithm, read.brief())
-            proposer.restore([Past(**past) for past in history.past()])
+            proposer.restore([PastTrial(**past) for past in history.past()])
             wish = partial(_wish, interrupts, folder)
             loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run, wish, began)
             keras_backend.spare_imports()
@@ -227,7 +227,7 @@ def _drive(
             summary = finish.finish(loop, reason, trials_s, known)
         except KeyboardInterrupt:
             if tracker is not None:
-                tracker.interrupted(loop.standings.running if loop else [], now_ms())
+                tracker.interrupted(loop.ranking.running if loop else [], now_ms())
                 tracker.close()
             raise Interrupted(folder.name) from None
         except (OSError, MemoryError, ImportError) as error:

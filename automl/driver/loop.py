@@ -12,8 +12,8 @@ from automl.document import yaml_text
 from automl.driver import budget
 from automl.driver.mirroring import tell_end
 from automl.driver.progress import Watcher
-from automl.driver.retries import Attempts
-from automl.driver.standings import Standings
+from automl.driver.ranking import Ranking
+from automl.driver.retries import Retries
 from automl.driver.stop_request import Wish
 from automl.driver.tidy import Tidy
 from automl.driver.time_limit import Limit
@@ -81,8 +81,8 @@ class Loop:
     _running: int = 0
 
     def __post_init__(self) -> None:
-        self.standings = Standings(self.experiment.objective, self.experiment.direction)
-        self.attempts = Attempts(self.experiment)
+        self.ranking = Ranking(self.experiment.objective, self.experiment.direction)
+        self.retries = Retries(self.experiment)
         self.limit = Limit(self.experiment.search.timeout_s, self.history.seconds, self.began)
         self._tidy = Tidy(self.folder)
 
@@ -124,7 +124,7 @@ class Loop:
                 self._running += 1
             if not self._running and not waiting:
                 return reason or "no trial can be proposed"
-            self.executor.wait(POLL_S, self._follow, self.attempts.silence_s())
+            self.executor.wait(POLL_S, self._follow, self.retries.silence_s())
 
     def check(self) -> None:
         """Leaves the search when somebody wants it to stop now.
@@ -139,23 +139,23 @@ class Loop:
         """Takes up what the journal knows; returns the trials that were running when its driver ended."""
         trials = self.history.trials
         for number, trial in trials.items():
-            self.standings.ask(trial.asked)
+            self.ranking.ask(trial.asked)
             for report in trial.reports:
-                self.standings.report(number, report.epoch, report.metrics, report.part)
+                self.ranking.report(number, report.epoch, report.metrics, report.part)
             for each in trial.measured:
-                self.standings.measure(told.training(each))
-        self.attempts.recall(trials)
+                self.ranking.measure(told.training(each))
+        self.retries.recall(trials)
         for trial in sorted(trials.values(), key=lambda t: t.ended.time if t.ended else 0):
             if trial.ended is not None:
                 model = trial_folder(self.folder, trial.asked.number) / MODEL
-                self.standings.end(told.result(trial.ended, str(model) if model.exists() else None))
-        self._tidy.after(self.standings)
+                self.ranking.end(told.result(trial.ended, str(model) if model.exists() else None))
+        self._tidy.after(self.ranking)
         return [trial for trial in trials.values() if trial.ended is None]
 
     def _propose(self) -> Asked | Done | str | None:
         """Asks the oracle; returns its proposal, its end, the budget that is spent, or None to wait."""
         search = self.experiment.search
-        if reason := budget.spent(search, self.standings, self.limit.seconds()):
+        if reason := budget.spent(search, self.ranking, self.limit.seconds()):
             return reason
         proposal = self.proposer.ask()
         if proposal is WAIT:
@@ -164,10 +164,10 @@ class Loop:
             return proposal
         seed = trial_seed(search.seed, proposal.number)
         epochs = experiment.epochs(self.experiment.trial(proposal.values))
-        rungs = search.judge.rungs(epochs, self.standings.others())
+        rungs = search.judge.rungs(epochs, self.ranking.others())
         asked = Asked(proposal.number, proposal.values, seed, now_ms(), rungs)
         self.journal.append(asked)
-        self.standings.ask(asked)
+        self.ranking.ask(asked)
         return asked
 
     def _submit(self, asked: Asked, attempt: int) -> None:
@@ -178,13 +178,13 @@ class Loop:
             attempt=attempt,
             rungs=asked.rungs,
             time_s=self.experiment.search.trial_timeout_s,
-            measured=tuple(self.standings.measured.get(asked.number, ())),
+            measured=tuple(self.ranking.measured.get(asked.number, ())),
         )
-        self.attempts.began(asked.number)
+        self.retries.began(asked.number)
         self.journal.append(Started(asked.number, attempt, now_ms()))
         self.executor.submit(self.run, request)
         # At another batch size its epochs begin anew.
-        fresh = asked.number in self.attempts.changes and not self.standings.curves[asked.number].costs
+        fresh = asked.number in self.retries.changes and not self.ranking.curves[asked.number].costs
         text = yaml_text.dump(request.document)
         self.tracker.trial_started(asked.number, asked.values, text, asked.time, attempt, fresh)
         epochs = request.epochs * self.experiment.evaluation.parts
@@ -207,7 +207,7 @@ class Loop:
 
     def resolved(self, asked: Asked) -> dict[str, Any]:
         """Returns the document of a trial."""
-        changes = self.attempts.changes.get(asked.number)
+        changes = self.retries.changes.get(asked.number)
         return self.experiment.trial(asked.values, asked.seed, self.data.digest, changes)
 
     def _follow(self, event: Event) -> bool:
@@ -217,12 +217,12 @@ class Loop:
             self._lost(event)
             return True
         if isinstance(event, Begun):
-            self.attempts.began(event.trial)
+            self.retries.began(event.trial)
             return True
-        self.attempts.heard(event.trial)
+        self.retries.heard(event.trial)
         if isinstance(event, Alive):
             self.watcher.alive(event)
-            return self.limit.goes_on(event, self.standings, self.watcher.say)
+            return self.limit.goes_on(event, self.ranking, self.watcher.say)
         if isinstance(event, Report):
             return self._report(event)
         if isinstance(event, Measured):
@@ -234,7 +234,7 @@ class Loop:
     def _report(self, report: Report) -> bool:
         """Records an epoch, unless the journal has it: a trial that goes on from a checkpoint trains some again."""
         number = report.trial
-        if self.standings.report(number, report.epoch, report.metrics, report.part):
+        if self.ranking.report(number, report.epoch, report.metrics, report.part):
             time_ms = now_ms()
             facts = (report.epoch, report.metrics, time_ms, report.nonfinite, report.part)
             self.journal.append(Reported(number, report.attempt, *facts))
@@ -242,50 +242,50 @@ class Loop:
             self.watcher.epoch(report)
         if not report.waits:
             return True
-        own = self.standings.curves[number]
+        own = self.ranking.curves[number]
         # An earlier attempt that came further was let on here; who came since has no say in it.
         passed = len(own.costs) > report.epoch
-        return passed or self.experiment.search.judge.goes_on(own, self.standings.others(number))
+        return passed or self.experiment.search.judge.goes_on(own, self.ranking.others(number))
 
     def _measured(self, training: Measured) -> bool:
         """Records one of a trial's trainings; drops the trial when the first one shows that it is hopeless."""
-        if self.standings.measure(training):
+        if self.ranking.measure(training):
             self.journal.append(told.measured(training, now_ms()))
         races = self.experiment.evaluation.race and training.part == 1
-        return not (races and self.standings.hopeless(training.trial))
+        return not (races and self.ranking.hopeless(training.trial))
 
     def _lost(self, event: WorkerLost) -> None:
         """Tries a trial again whose worker died, or gives it up."""
         number = event.trial
         self.journal.append(Lost(number, event.attempt, now_ms(), event.message))
         # One that hung is not: each time costs what was waited for it.
-        if not event.hung and self.attempts.lost(number) and not self.limit.is_over:
+        if not event.hung and self.retries.lost(number) and not self.limit.is_over:
             self.watcher.say(f"t{number:03d}  {event.message}; it is tried again")
-            self._submit(self.standings.asked[number], event.attempt + 1)
+            self._submit(self.ranking.asked[number], event.attempt + 1)
         else:
             self._end(TrialResult(number, event.attempt, "lost", message=event.message))
 
     def _halved(self, result: TrialResult) -> bool:
         """Tries a trial that ran out of memory once more, at half the batch size; tells whether it can."""
-        number, asked = result.trial, self.standings.asked[result.trial]
-        sizes = None if self.limit.is_over else self.attempts.halved(asked)
+        number, asked = result.trial, self.ranking.asked[result.trial]
+        sizes = None if self.limit.is_over else self.retries.halved(asked)
         if sizes is None:
             return False
         message = f"out of memory at batch size {sizes[0]}"
-        self.journal.append(Retried(number, result.attempt, now_ms(), self.attempts.changes[number], message))
+        self.journal.append(Retried(number, result.attempt, now_ms(), self.retries.changes[number], message))
         self.watcher.say(f"t{number:03d}  {message}; it is tried again at {sizes[1]}")
         (trial_folder(self.folder, number) / CHECKPOINT).unlink(missing_ok=True)
-        self.standings.again(number)
+        self.ranking.again(number)
         self._submit(asked, result.attempt + 1)
         return True
 
     def _end(self, result: TrialResult) -> None:
-        result = replace(result, message=self.attempts.remarked(self.standings.asked[result.trial], result))
+        result = replace(result, message=self.retries.remarked(self.ranking.asked[result.trial], result))
         self._running -= 1
         self.proposer.tell(result.trial, result.score if result.outcome in SCORED else None)
         ended = told.end(result, now_ms())
         self.journal.append(ended)
-        self.standings.end(result)
-        self._tidy.after(self.standings)
-        tell_end(self.tracker, self.standings, result, ended.time)
-        self.watcher.trial_ended(result, self.standings.best)
+        self.ranking.end(result)
+        self._tidy.after(self.ranking)
+        tell_end(self.tracker, self.ranking, result, ended.time)
+        self.watcher.trial_ended(result, self.ranking.best)

@@ -8,7 +8,7 @@ from typing import Any
 from automl import oracles, schedulers
 from automl.document import yaml_text
 from automl.document.yaml_text import Document
-from automl.driver.standings import Standings
+from automl.driver.ranking import Ranking
 from automl.errors import SearchError
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
@@ -33,7 +33,7 @@ def with_data(read: Experiment) -> Experiment:
     return read
 
 
-class Retelling:
+class Mirroring:
     """Follows a journal and tells the tracker what its driver told, or would have told, of every event.
 
     Args:
@@ -48,17 +48,17 @@ class Retelling:
         self._document: Mapping[str, Any]
         self._total: int | None = None
         self._read: Experiment
-        self._standings: Standings
+        self._ranking: Ranking
         self._changes: dict[int, Mapping[str, Any]] = {}
 
     @property
     def running(self) -> list[int]:
         """The trials that were asked and have not ended."""
-        return self._standings.running
+        return self._ranking.running
 
     def resolved(self, number: int) -> dict[str, Any]:
         """Returns the document of a trial that was asked."""
-        asked, changes = self._standings.asked[number], self._changes.get(number)
+        asked, changes = self._ranking.asked[number], self._changes.get(number)
         return self._read.trial(asked.values, asked.seed, self.data.digest, changes)
 
     def tell(self, events: Iterable[Event]) -> None:
@@ -77,37 +77,37 @@ class Retelling:
                 self._begin()
             case Changed():
                 self._document = event.document
-                self._begin(self._standings)
+                self._begin(self._ranking)
             case Resumed():
                 self._total = event.trials or self._total
-                self._begin(self._standings)
+                self._begin(self._ranking)
             case Asked():
-                self._standings.ask(event)
+                self._ranking.ask(event)
             case Retried():
                 self._changes[event.number] = event.changes
             case Started():
-                asked, text = self._standings.asked[event.number], yaml_text.dump(self.resolved(event.number))
+                asked, text = self._ranking.asked[event.number], yaml_text.dump(self.resolved(event.number))
                 self.tracker.trial_started(asked.number, asked.values, text, asked.time, event.attempt)
             case Reported():
                 self.tracker.epoch(event.number, event.epoch, event.metrics, event.time, event.nonfinite)
             case Ended():
                 result = results.result(event, None)
-                self._standings.end(result)
-                tell_end(self.tracker, self._standings, result, event.time)
+                self._ranking.end(result)
+                tell_end(self.tracker, self._ranking, result, event.time)
             case Finished():
-                tell_finish(self.tracker, self._standings, event)
+                tell_finish(self.tracker, self._ranking, event)
 
-    def _begin(self, known: Standings | None = None) -> None:
+    def _begin(self, known: Ranking | None = None) -> None:
         """Begins the search's run, or goes on with it, perhaps under a changed document."""
         header, content = self._header, with_trials(self._document, self._total)
         checked = Document(content, header.search)
         read = with_data(experiment.check(checked, header.settings["space"], layers=False))
-        self._read, self._standings = read, Standings(read.objective, read.direction)
+        self._read, self._ranking = read, Ranking(read.objective, read.direction)
         if known is not None:
             for asked in known.asked.values():
-                self._standings.ask(asked)
+                self._ranking.ask(asked)
             for result in known.results.values():
-                self._standings.end(result)
+                self._ranking.end(result)
         data, commit = self.data, header.settings.get("commit")
         cluster = header.settings.get("cluster")
         origins = "\n".join(map(pretrained.told, header.settings.get("pretrained") or ()))
@@ -141,22 +141,22 @@ def with_trials(content: Mapping[str, Any], trials: int | None) -> dict[str, Any
     )
 
 
-def tell_end(tracker: Tracker, standings: Standings, result: TrialResult, time_ms: int) -> None:
+def tell_end(tracker: Tracker, ranking: Ranking, result: TrialResult, time_ms: int) -> None:
     """Tells of a trial's end, and of how the search stands then."""
     tracker.trial_ended(result, time_ms)
-    best = standings.best
-    tracker.progress(best.score if best else None, len(standings.results), time_ms)
+    best = ranking.best
+    tracker.progress(best.score if best else None, len(ranking.results), time_ms)
 
 
-def tell_finish(tracker: Tracker, standings: Standings, finished: Finished) -> None:
+def tell_finish(tracker: Tracker, ranking: Ranking, finished: Finished) -> None:
     """Tells of a search's end."""
     test = {name.removeprefix("test_"): value for name, value in finished.test.items()}
     planned = None
     if predicted := finished.result.get("predicted_s"):
         within = {"search_planned_low_s": predicted[0], "search_planned_high_s": predicted[1]}
         planned = {"search_s": prediction.took(finished.result), **within}
-    done, is_won = len(standings.results), finished.best is not None
-    tracker.finish(standings.ranks(), "FINISHED" if is_won else "FAILED", test, done, finished.time, planned)
+    done, is_won = len(ranking.results), finished.best is not None
+    tracker.finish(ranking.ranks(), "FINISHED" if is_won else "FAILED", test, done, finished.time, planned)
 
 
 def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:

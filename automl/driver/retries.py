@@ -19,7 +19,7 @@ SLOWER = 10
 
 
 @dataclass
-class Attempts:
+class Retries:
     """What the attempts at each trial came to.
 
     Args:

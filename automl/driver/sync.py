@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl.deploy.register import register
-from automl.driver.mirroring import Retelling
+from automl.driver.mirroring import Mirroring
 from automl.driver.progress import Watcher
 from automl.errors import SearchError
 from automl.journal import FILE, Finished, Header, Lock, read
@@ -56,11 +56,11 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             hint = "Mend that, or name another store with --tracking-uri"
             raise SearchError(f"the store at {where.shown} cannot be opened: {line(error)}. {hint}.") from error
         tracker = Tracker(where, settings["experiment"], search_id)
-        retelling = Retelling(tracker, data)
-        retelling.tell(events)
+        mirroring = Mirroring(tracker, data)
+        mirroring.tell(events)
         if not isinstance(last, Finished):
             # No driver is at work: what the journal shows as running was cut off.
-            tracker.interrupted(retelling.running, last.created if isinstance(last, Header) else last.time)
+            tracker.interrupted(mirroring.running, last.created if isinstance(last, Header) else last.time)
         tracker.flush(now=True)
         best = history.finishes[-1].best if history.finishes else None
         uri = None
@@ -69,7 +69,7 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             keras_backend.become_driver(leaderboard.backend(header))
             ended = history.trials[best].ended
             known = ended.parameters if ended else None
-            uri = register(tracker, data, folder, header, best, retelling.resolved(best), watcher.say, known)
+            uri = register(tracker, data, folder, header, best, mirroring.resolved(best), watcher.say, known)
         tracker.close()
         if tracker.behind:
             again = "It would be refused again: mend that first, or" if tracker.is_refused else "Sync it again, or"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automl.driver.standings import Standings
+from automl.driver.ranking import Ranking
 from automl.machine.folders import MODEL, trial_folder
 from automl.worker.trial import CHECKPOINT
 
@@ -21,10 +21,10 @@ class Tidy:
         self._bare: set[int] = set()
         """Trials whose files are deleted for good: a beaten model is not best again."""
 
-    def after(self, standings: Standings) -> None:
+    def after(self, ranking: Ranking) -> None:
         """Deletes what the trials left that have ended by now."""
-        best = standings.best
-        for number in standings.results.keys() - self._bare:
+        best = ranking.best
+        for number in ranking.results.keys() - self._bare:
             folder = trial_folder(self._folder, number)
             (folder / CHECKPOINT).unlink(missing_ok=True)
             if best is None or number != best.trial:

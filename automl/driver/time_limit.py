@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from automl.driver.standings import Standings
+from automl.driver.ranking import Ranking
 from automl.records.alive import Alive
 
 _WORK = ("features", "train", "validate")
@@ -39,7 +39,7 @@ class Limit:
         """Whether all of it is spent."""
         return self.limit_s is not None and self.seconds() >= self.limit_s
 
-    def goes_on(self, alive: Alive, standings: Standings, say: Callable[[str], None]) -> bool:
+    def goes_on(self, alive: Alive, ranking: Ranking, say: Callable[[str], None]) -> bool:
         """Tells whether a running trial goes on.
 
         When the time is over, none does; but where nothing has a score by then, the one that is furthest may end its
@@ -47,7 +47,7 @@ class Limit:
 
         Args:
             alive: What the trial is at.
-            standings: How the trials stand.
+            ranking: How the trials stand.
             say: Takes a line for the user.
         """
         self._last[alive.trial] = alive
@@ -55,11 +55,11 @@ class Limit:
             return True
         if not self._is_settled:
             self._is_settled = True
-            if not standings.is_any_scored():
-                running = [each for trial, each in self._last.items() if trial in standings.running]
+            if not ranking.is_any_scored():
+                running = [each for trial, each in self._last.items() if trial in ranking.running]
                 self._spared = max(running, key=_place).trial
                 say(f"the time is over and nothing has a score yet: t{self._spared:03d} ends its epoch first")
-        return alive.trial == self._spared and not standings.is_any_scored()
+        return alive.trial == self._spared and not ranking.is_any_scored()
 
 
 def _place(alive: Alive) -> tuple[int, int, float, int]:

@@ -111,7 +111,7 @@ class SpaceModel(keras_tuner.HyperModel):
                 fitting.freeze(network, stage)
                 fitting.compile(network)
             feed = self._given(fitting, args, given) if args or "x" in given else self._own(fitting)
-            own = [*feed.pop("callbacks", []), *fitting.course(stage, start), *fitting.stopping()]
+            own = [*feed.pop("callbacks", []), *fitting.schedule(stage, start), *fitting.stopping()]
             how = {**given, **feed, "initial_epoch": began, "epochs": end, "callbacks": [*own, *callbacks]}
             histories.append(network.fit(*args, **how))
             began = began + len(histories[-1].epoch)

@@ -48,7 +48,7 @@ class TrialHistory:
     ended: Ended | None = None
 
     def past(self) -> dict[str, Any]:
-        """Returns the fields of `oracles.Past`, for `Proposer.restore`."""
+        """Returns the fields of `oracles.PastTrial`, for `Proposer.restore`."""
         asked, ended = self.asked, self.ended
         return {
             "number": asked.number,
@@ -87,7 +87,7 @@ class History:
         return sum(outcome != NO_PLACE for outcome in ended)
 
     def past(self) -> list[dict[str, Any]]:
-        """Returns what `Proposer.restore` wants: `[Past(**fields) for fields in history.past()]`."""
+        """Returns what `Proposer.restore` wants: `[PastTrial(**fields) for fields in history.past()]`."""
         return [trial.past() for trial in self.trials.values()]
 
 

@@ -36,7 +36,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class Summary:
     """A whole model.
 
     Args:
@@ -65,11 +65,11 @@ class Anatomy:
         return (BYTES * 4 * self.trainable_parameters + activations * batch_size) / 1e6
 
 
-def anatomy(model: Any) -> Anatomy:
+def summary(model: Any) -> Summary:
     """Takes a built Keras model apart."""
     layers = tuple(_layer(layer) for layer in model.layers if type(layer).__name__ != "InputLayer")
     trainable = sum(_size(weight) for weight in model.trainable_weights)
-    return Anatomy(layers, int(model.count_params()), trainable)
+    return Summary(layers, int(model.count_params()), trainable)
 
 
 def _layer(layer: Any) -> Layer:

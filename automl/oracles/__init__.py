@@ -65,7 +65,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Past:
+class PastTrial:
     """One trial of a journal, as `Proposer.restore` wants it.
 
     Args:
@@ -179,7 +179,7 @@ class Proposer:
             trial.status = "COMPLETED"
         self._call(self._oracle.end_trial, trial)
 
-    def restore(self, history: Iterable[Past]) -> None:
+    def restore(self, history: Iterable[PastTrial]) -> None:
         """Tells a fresh proposer the history of a journal.
 
         Args:
@@ -196,7 +196,7 @@ class Proposer:
             if past.ended:
                 self.tell(number, past.score)
 
-    def _coded(self, past: Past) -> dict[str, Any]:
+    def _coded(self, past: PastTrial) -> dict[str, Any]:
         try:
             return self._space.encode(past.values)
         except (KeyError, StopIteration, TypeError, ValueError) as error:
@@ -239,4 +239,4 @@ def _id(number: int) -> str:
     return f"{number - 1:04d}"
 
 
-__all__ = ["WAIT", "Algorithm", "Ask", "Brief", "Done", "Past", "Proposer", "Wait", "registry"]
+__all__ = ["WAIT", "Algorithm", "Ask", "Brief", "Done", "PastTrial", "Proposer", "Wait", "registry"]

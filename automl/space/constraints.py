@@ -54,7 +54,7 @@ class NotARule(ValueError):  # noqa: N818 - as the message says it
 
 
 @dataclass(frozen=True)
-class Rule:
+class Constraint:
     """One constraint.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 from automl.document.problems import Problems
 from automl.document.yaml_text import Path_
 from automl.errors import did_you_mean, shorten
-from automl.space.constraints import FUNCTIONS, NOT_COMPUTED, NotARule, Rule, parse
+from automl.space.constraints import FUNCTIONS, NOT_COMPUTED, Constraint, NotARule, parse
 from automl.space.domains import Choice, Range
 from automl.space.space import Space
 
@@ -74,7 +74,7 @@ def _rule(
     lists: Mapping[str, tuple[str, ...]],
     literals: Mapping[str, Any],
     problems: Problems,
-) -> Rule | None:
+) -> Constraint | None:
     if not isinstance(text, str):
         return None
     try:
@@ -93,7 +93,7 @@ def _rule(
     if not names:
         problems.add(path, "the constraint names no parameter", received=shorten(text))
         return None
-    rule = Rule(text, tree, names, lists, literals)
+    rule = Constraint(text, tree, names, lists, literals)
     clash = _clash(rule, space)
     if clash is not None:
         legal = "numbers with numbers, text with text, no division by zero"
@@ -105,7 +105,7 @@ def _rule(
     return rule
 
 
-def _clash(rule: Rule, space: Space) -> str | None:
+def _clash(rule: Constraint, space: Space) -> str | None:
     """Returns why the expression cannot be computed for some kind of its values, or for none; None when it can."""
     middle = {name: _some(space, name) for name in rule.searched()}
     reason, is_computed = None, False
@@ -122,7 +122,7 @@ def _clash(rule: Rule, space: Space) -> str | None:
     return None if is_computed or reason is None or _is_computed(rule, space, middle) else reason
 
 
-def _is_computed(rule: Rule, space: Space, names: Collection[str]) -> bool:
+def _is_computed(rule: Constraint, space: Space, names: Collection[str]) -> bool:
     """Tells whether the expression can be computed at one of the points drawn."""
     generator = Random(0)  # noqa: S311 - no secret
     for _ in range(TRIED):
@@ -134,7 +134,7 @@ def _is_computed(rule: Rule, space: Space, names: Collection[str]) -> bool:
     return False
 
 
-def _kinds(rule: Rule, space: Space, middle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _kinds(rule: Constraint, space: Space, middle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yields points in which each parameter has a value of each kind that it may have: text, a number, a list."""
     yield middle
     # Those of one `each` are alike.

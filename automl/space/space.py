@@ -25,7 +25,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import SearchError, shorten
-from automl.space.constraints import Rule
+from automl.space.constraints import Constraint
 from automl.space.counting import count, own_conditions
 from automl.space.domains import Range
 from automl.space.tree import Condition, Param, Values, resolve
@@ -47,7 +47,7 @@ class Space:
 
     tree: Any
     params: tuple[Param, ...]
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Constraint, ...] = ()
     start: tuple[dict[str, Any], ...] = ()
 
     @cached_property

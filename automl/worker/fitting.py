@@ -85,7 +85,7 @@ class Fitting:
         weights = self.task.weights(targets(self.data, part), self.data.classes)
         return Feed(self.data, part, self.task, size, seed=self.seed, weights=weights, mix=mix, examples=examples)
 
-    def course(self, stage: Stage, began: int) -> list[Any]:
+    def schedule(self, stage: Stage, began: int) -> list[Any]:
         """Returns what sets the learning rate, and what puts the weights' running mean in their place to be measured.
 
         Args:

@@ -169,8 +169,8 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
             recorder.share(time.monotonic() - began)
             fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
             fitting.compile(fitted)
-            course, stopping = fitting.course(stage, place.began), fitting.stopping()
-            checkpoint.begin(place, [*course, *stopping])
+            schedule, stopping = fitting.schedule(stage, place.began), fitting.stopping()
+            checkpoint.begin(place, [*schedule, *stopping])
             train = fitting.feed("train", folder)
             fitted.fit(
                 tf_pipeline.of(train),
@@ -178,7 +178,7 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
                 initial_epoch=checkpoint.restore(fitted),
                 epochs=min(place.began + stage.epochs, request.epochs),
                 # The recorder reads what those before it log, and takes the weights they leave.
-                callbacks=[train.clock(), *course, recorder, *stopping, checkpoint],
+                callbacks=[train.clock(), *schedule, recorder, *stopping, checkpoint],
                 shuffle=False,
                 verbose=0,
             )
@@ -222,7 +222,7 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
         fitting.freeze(network, stage)
         fitting.compile(network)
         train = fitting.feed("train")
-        callbacks = [train.clock(), *fitting.course(stage, began), keep]
+        callbacks = [train.clock(), *fitting.schedule(stage, began), keep]
         network.fit(
             tf_pipeline.of(train), initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0
         )

@@ -16,7 +16,7 @@ from automl.document.problems import Problems
 from automl.document.yaml_text import parse
 from automl.errors import MissingExtra, SearchError
 from automl.journal import Asked, Header, Journal, replay
-from automl.oracles import WAIT, Ask, Brief, Done, Past, Proposer, registry
+from automl.oracles import WAIT, Ask, Brief, Done, PastTrial, Proposer, registry
 from automl.space.grammar import read
 
 
@@ -153,7 +153,7 @@ class Search:
     @classmethod
     def resume(cls, proposer, text):
         disk = json.loads(text)
-        proposer.restore([Past(**fields) for fields in disk["past"]])
+        proposer.restore([PastTrial(**fields) for fields in disk["past"]])
         search = cls(proposer)
         search.running = [Ask(**fields) for fields in disk["running"]]
         return search
@@ -327,11 +327,11 @@ def test_only_running_trials_end_and_only_whole_histories_are_restored(name, nes
         with pytest.raises(SearchError, match="Expected one that is running"):
             proposer.tell(number, 0.5)
     with pytest.raises(SearchError, match=r"has a gap. Expected trial 1; received trial 2"):
-        make(name, nested).restore([Past(2, ask.values)])
+        make(name, nested).restore([PastTrial(2, ask.values)])
     with pytest.raises(SearchError, match="do not fit the space"):
-        make(name, nested).restore([Past(1, {"no.such": 1})])
+        make(name, nested).restore([PastTrial(1, {"no.such": 1})])
     with pytest.raises(SearchError, match="do not fit the space"):
-        make(name, nested).restore([Past(1, {**ask.values, "training.batch_size": 17})])
+        make(name, nested).restore([PastTrial(1, {**ask.values, "training.batch_size": 17})])
 
 
 @pytest.mark.parametrize("name", NAMES)

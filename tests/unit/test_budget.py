@@ -3,7 +3,7 @@
 import pytest
 
 from automl.driver.budget import MOST_INFEASIBLE, cause, spent
-from automl.driver.standings import Standings
+from automl.driver.ranking import Ranking
 from automl.experiment.search_section import Search
 from automl.journal import Asked
 from automl.records.trials import TrialResult
@@ -11,20 +11,20 @@ from automl.records.trials import TrialResult
 
 def stand(*results, direction="max", running=0):
     """Trials in the order they ended: a score, or an outcome with its message."""
-    standings = Standings("val_loss", direction)
+    ranking = Ranking("val_loss", direction)
     for number, told in enumerate(results, start=1):
-        standings.ask(Asked(number, {}, 0, 0))
+        ranking.ask(Asked(number, {}, 0, 0))
         for epoch in range(1, 4):
-            standings.report(number, epoch, {"val_loss": 1.0})
+            ranking.report(number, epoch, {"val_loss": 1.0})
         outcome, message, score = ("completed", None, told) if isinstance(told, float) else (*told, None)
-        standings.end(TrialResult(number, 1, outcome, score, message=message))
+        ranking.end(TrialResult(number, 1, outcome, score, message=message))
     for number in range(len(results) + 1, len(results) + 1 + running):
-        standings.ask(Asked(number, {}, 0, 0))
-    return standings
+        ranking.ask(Asked(number, {}, 0, 0))
+    return ranking
 
 
-def why(standings, seconds=0.0, **search):
-    return spent(Search.model_validate({"trials": 1_000, **search}), standings, seconds)
+def why(ranking, seconds=0.0, **search):
+    return spent(Search.model_validate({"trials": 1_000, **search}), ranking, seconds)
 
 
 def test_trials_that_run_count_and_those_that_cannot_be_built_do_not():

@@ -10,7 +10,7 @@ import pytest
 
 from automl.driver import loop
 from automl.driver.loop import STOPPED, Loop, trial_seed
-from automl.driver.mirroring import Retelling
+from automl.driver.mirroring import Mirroring
 from automl.driver.progress import Watcher
 from automl.executors import WORKER_LOST, Event, Follow
 from automl.experiment import experiment
@@ -168,15 +168,15 @@ def test_a_search_ends_when_its_trials_are_done(table: Lay) -> None:
     laid = table().lay(proposals, Script(lambda r: scored(r, r.trial / 10)))
     assert laid.search() == "all 4 trials are done"
     assert proposals.told == {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
-    assert laid.standings.counts() == {"completed": 4, "failed": 0, "stopped": 0, "timeout": 0, "infeasible": 0}
-    assert laid.standings.best is not None
-    assert laid.standings.best.trial == 4
+    assert laid.ranking.counts() == {"completed": 4, "failed": 0, "stopped": 0, "timeout": 0, "infeasible": 0}
+    assert laid.ranking.best is not None
+    assert laid.ranking.best.trial == 4
 
 
 def test_a_search_ends_when_nothing_is_left_to_propose(table: Lay) -> None:
     laid = table().lay(Proposals(asks(1, 2)), Script(lambda r: scored(r, 0.5)))
     assert laid.search() == "the space is exhausted"
-    assert len(laid.standings.results) == 2
+    assert len(laid.ranking.results) == 2
 
 
 def test_a_search_waits_for_a_running_trial_before_it_asks_again(table: Lay) -> None:
@@ -204,7 +204,7 @@ def test_no_trial_starts_after_the_time_is_over(table: Lay, monkeypatch: pytest.
     laid.limit.began = clock[0]
     laid.limit.before_s = 20.0  # an earlier driver's
     assert laid.search() == "the time of 1m is over"
-    assert len(laid.standings.results) == 2
+    assert len(laid.ranking.results) == 2
 
 
 class Ticking(Script):
@@ -250,13 +250,13 @@ def test_a_search_ends_with_its_time_and_running_trials_keep_their_best(table: L
     laid = timed(table, Ticking(clock, epoch_s=20, workers=2), "30s")
     assert laid.search() == "the time of 30s is over"
     assert clock[0] - 100.0 == 30.0
-    results = laid.standings.results
+    results = laid.ranking.results
     assert {number: (each.outcome, each.epochs, each.score) for number, each in results.items()} == {
         1: ("timeout", 1, 0.1),
         2: ("timeout", 1, 0.2),
     }
-    assert laid.standings.best is not None
-    assert laid.standings.best.trial == 2
+    assert laid.ranking.best is not None
+    assert laid.ranking.best.trial == 2
     assert laid.watcher.said == []  # type: ignore[attr-defined]
 
 
@@ -264,7 +264,7 @@ def test_where_nothing_has_a_score_the_furthest_trial_ends_its_epoch(table: Lay,
     laid = timed(table, Ticking(clock, epoch_s=50, workers=3), "30s")
     assert laid.search() == "the time of 30s is over"
     assert clock[0] - 100.0 == 51.0
-    outcomes = {number: (each.outcome, each.score) for number, each in laid.standings.results.items()}
+    outcomes = {number: (each.outcome, each.score) for number, each in laid.ranking.results.items()}
     assert outcomes == {1: ("timeout", 0.1), 2: ("timeout", None), 3: ("timeout", None)}
     said = ["the time is over and nothing has a score yet: t001 ends its epoch first"]
     assert laid.watcher.said == said  # type: ignore[attr-defined]
@@ -273,9 +273,7 @@ def test_where_nothing_has_a_score_the_furthest_trial_ends_its_epoch(table: Lay,
 def test_a_trial_begins_however_long_the_start_took(table: Lay, clock: list[float]) -> None:
     laid = timed(table, Ticking(clock, epoch_s=5, workers=3), "30s", began=0.0)
     assert laid.search() == "the time of 30s is over"
-    assert {number: (each.outcome, each.epochs) for number, each in laid.standings.results.items()} == {
-        1: ("timeout", 1)
-    }
+    assert {number: (each.outcome, each.epochs) for number, each in laid.ranking.results.items()} == {1: ("timeout", 1)}
 
 
 def test_no_trial_is_tried_again_when_the_time_is_over(table: Lay, clock: list[float]) -> None:
@@ -286,7 +284,7 @@ def test_no_trial_is_tried_again_when_the_time_is_over(table: Lay, clock: list[f
 
     laid = timed(table, Script(work, workers=2), "30s")
     laid.search()
-    assert {number: each.outcome for number, each in laid.standings.results.items()} == {1: "lost", 2: "oom"}
+    assert {number: each.outcome for number, each in laid.ranking.results.items()} == {1: "lost", 2: "oom"}
 
 
 def test_what_a_worker_is_asked(table: Lay) -> None:
@@ -361,7 +359,7 @@ def test_epochs_that_are_trained_again_are_recorded_once(table: Lay) -> None:
     laid.search()
     assert [event for event in parts.events() if "report" in event] == ["report 1"] * 3
     assert [args[1] for args in laid.tracker.of("epoch")] == [1, 2, 3]  # type: ignore[attr-defined]
-    assert laid.standings.curves[1].costs == [-0.1, -0.2, -0.3]
+    assert laid.ranking.curves[1].costs == [-0.1, -0.2, -0.3]
 
 
 def test_a_trial_whose_values_exclude_each_other_is_submitted_as_any_other(table: Lay) -> None:
@@ -371,8 +369,8 @@ def test_a_trial_whose_values_exclude_each_other_is_submitted_as_any_other(table
     laid = table(text).lay(Proposals([Ask(1, clash)]), executor)
     laid.search()
     assert executor.requests[0].epochs == 3
-    assert laid.standings.results[1].outcome == "infeasible"
-    assert laid.standings.results[1].message == (
+    assert laid.ranking.results[1].outcome == "infeasible"
+    assert laid.ranking.results[1].message == (
         "training: clipnorm and clipvalue exclude each other: Keras takes one of them"
     )
 
@@ -423,10 +421,10 @@ def test_a_lost_worker_costs_an_attempt_and_three_the_trial(table: Lay) -> None:
     assert [request.attempt for request in executor.requests if request.trial == 2] == [1, 2, 3]
     assert len({request.seed for request in executor.requests if request.trial == 2}) == 1
     assert proposals.told == {1: 0.5, 2: None, 3: 0.5, 4: 0.5}
-    lost = laid.standings.results[2]
+    lost = laid.ranking.results[2]
     assert (lost.outcome, lost.attempt, lost.score) == ("lost", 3, None)
     assert "SIGKILL" in (lost.message or "")
-    assert laid.standings.counts() == {"completed": 3, "failed": 1, "stopped": 0, "timeout": 0, "infeasible": 0}
+    assert laid.ranking.counts() == {"completed": 3, "failed": 1, "stopped": 0, "timeout": 0, "infeasible": 0}
     told = replay(parts.folder).trials[2]
     assert [event.attempt for event in told.lost] == [1, 2, 3]
     assert told.attempts == 3
@@ -439,7 +437,7 @@ def test_a_trial_that_comes_back_after_a_loss_counts_as_any_other(table: Lay) ->
 
     laid = table().lay(Proposals(asks(1)), Script(work))
     laid.search()
-    assert (laid.standings.results[1].outcome, laid.standings.results[1].attempt) == ("completed", 2)
+    assert (laid.ranking.results[1].outcome, laid.ranking.results[1].attempt) == ("completed", 2)
 
 
 @pytest.mark.parametrize("outcome", ["error", "diverged", "infeasible"])
@@ -453,7 +451,7 @@ def test_a_failed_trial_gives_the_oracle_no_number(table: Lay, outcome: Any) -> 
     laid = table().lay(proposals, Script(work))
     laid.search()
     assert proposals.told == {1: 0.5, 2: None, 3: 0.5}
-    assert laid.standings.ranks() == {1: 1, 3: 2}
+    assert laid.ranking.ranks() == {1: 1, 3: 2}
     ended = laid.journal.replay().trials[2].ended
     assert ended is not None
     assert (ended.outcome, ended.message, ended.traceback) == (outcome, "why", "Traceback ...")
@@ -464,8 +462,8 @@ def test_a_failed_trial_gives_the_oracle_no_number(table: Lay, outcome: Any) -> 
 def test_nothing_that_succeeds_is_no_best(table: Lay) -> None:
     laid = table().lay(Proposals(asks(1, 2)), Script(lambda r: [TrialResult(r.trial, 1, "error")]))
     laid.search()
-    assert laid.standings.best is None
-    assert laid.standings.ranks() == {}
+    assert laid.ranking.best is None
+    assert laid.ranking.ranks() == {}
     assert [args[0] for args in laid.tracker.of("progress")] == [None, None]  # type: ignore[attr-defined]
 
 
@@ -473,9 +471,9 @@ def test_the_best_is_kept_whatever_the_direction(table: Lay) -> None:
     losses = SPACE.replace("val_accuracy", "val_loss")
     laid = table(losses).lay(Proposals(asks(1, 2, 3)), Script(score_of(t1=0.3, t2=0.1, t3=0.2)))
     laid.search()
-    assert laid.standings.best is not None
-    assert laid.standings.best.trial == 2
-    assert laid.standings.ranks() == {2: 1, 3: 2, 1: 3}
+    assert laid.ranking.best is not None
+    assert laid.ranking.best.trial == 2
+    assert laid.ranking.ranks() == {2: 1, 3: 2, 1: 3}
     assert [args[:2] for args in laid.tracker.of("progress")] == [(0.3, 1), (0.1, 2), (0.1, 3)]  # type: ignore[attr-defined]
 
 
@@ -485,9 +483,9 @@ def test_of_equals_the_earlier_trial_is_best_though_it_ends_later(table: Lay) ->
     laid = parts.lay(Proposals(asks(1, 2)), Script(score_of(t1=0.5, t2=0.5), workers=2))
     laid.search()
     assert [trial for trial, _ in laid.watcher.ended] == [2, 1]  # type: ignore[attr-defined]
-    assert laid.standings.ranks() == {1: 1, 2: 2}
-    assert laid.standings.best is not None
-    assert laid.standings.best.trial == 1
+    assert laid.ranking.ranks() == {1: 1, 2: 2}
+    assert laid.ranking.best is not None
+    assert laid.ranking.best.trial == 1
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t001"]
 
 
@@ -504,10 +502,10 @@ def test_the_loss_tells_equal_trials_apart_live_and_from_the_journal(table: Lay)
     laid.search()
     again = parts.lay(Proposals([]), Script(work))
     again.search()
-    for standings in (laid.standings, again.standings):
-        assert standings.ranks() == {2: 1, 4: 2, 3: 3, 1: 4}
-        assert standings.best is not None
-        assert standings.best.trial == 2
+    for ranking in (laid.ranking, again.ranking):
+        assert ranking.ranks() == {2: 1, 4: 2, 3: 3, 1: 4}
+        assert ranking.best is not None
+        assert ranking.best.trial == 2
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t002"]
 
 
@@ -524,7 +522,7 @@ def test_trials_of_an_earlier_version_which_kept_no_loss_stand_as_they_stood(tab
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     laid = parts.lay(Proposals([]), Script(lambda _: []))
     laid.search()
-    assert laid.standings.ranks() == {2: 1, 3: 2, 4: 3, 1: 4}
+    assert laid.ranking.ranks() == {2: 1, 3: 2, 4: 3, 1: 4}
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t002"]
 
 
@@ -577,8 +575,8 @@ def test_a_resumed_search_runs_what_was_running_and_then_goes_on(table: Lay) -> 
     assert [(request.trial, request.attempt) for request in executor.requests] == [(3, 2), (4, 1)]
     assert executor.requests[0].seed == trial_seed(7, 3)
     assert proposals.told == {3: 0.3, 4: 0.4}
-    assert laid.standings.ranks() == {4: 1, 3: 2, 2: 3, 1: 4}
-    assert first.standings.best is not None
+    assert laid.ranking.ranks() == {4: 1, 3: 2, 2: 3, 1: 4}
+    assert first.ranking.best is not None
 
 
 def test_the_tracker_can_be_told_all_of_it_again_from_the_journal(table: Lay) -> None:
@@ -597,12 +595,12 @@ def test_the_tracker_can_be_told_all_of_it_again_from_the_journal(table: Lay) ->
 
     told = interrupted(parts, Script(work)).tracker.calls  # type: ignore[attr-defined]
     tracker: Any = Told()
-    retelling = Retelling(tracker, DATA)
-    retelling.tell(parts.journal.events())
+    mirroring = Mirroring(tracker, DATA)
+    mirroring.tell(parts.journal.events())
     assert tracker.calls[0][0] == "start"
     # But for the run of trial 3, which began anew: its journal holds nothing that it would have to lose.
     assert tracker.calls[1:] == [(name, args[:5]) for name, args in told if name != "flush_if_due"]
-    assert retelling.running == [4]
+    assert mirroring.running == [4]
     assert [args[:2] for args in tracker.of("progress")] == [(0.2, 1), (0.2, 2), (0.4, 3)]
     assert [args[4] for args in tracker.of("trial_started")] == [1, 1, 2, 1, 2, 1]
 
@@ -623,7 +621,7 @@ def test_losses_are_counted_over_resumes(table: Lay) -> None:
     laid.search()
     # The attempt that ended with its driver is no loss of a worker.
     assert [request.attempt for request in executor.requests] == [3, 4]
-    assert laid.standings.results[1].outcome == "lost"
+    assert laid.ranking.results[1].outcome == "lost"
 
 
 def test_a_resumed_search_cleans_up_after_the_driver_that_died(table: Lay) -> None:
@@ -633,8 +631,8 @@ def test_a_resumed_search_cleans_up_after_the_driver_that_died(table: Lay) -> No
     laid = parts.lay(Proposals([]), Script(lambda r: scored(r, 0.5)))
     laid.search()
     assert [path.parent.name for path in sorted(parts.folder.rglob(MODEL))] == ["t001"]
-    assert laid.standings.best is not None
-    assert laid.standings.best.model == str(trial_folder(parts.folder, 1) / MODEL)
+    assert laid.ranking.best is not None
+    assert laid.ranking.best.model == str(trial_folder(parts.folder, 1) / MODEL)
 
 
 def test_a_continued_search_counts_the_trials_it_had(table: Lay) -> None:
@@ -651,7 +649,7 @@ def test_a_search_is_left_between_two_steps_only(table: Lay) -> None:
     parts = table()
     laid = parts.lay(Proposals(asks(1, 2, 3)), Script(lambda r: scored(r, 0.5, epochs=2)))
 
-    laid.wish = lambda: "now" if 2 in laid.standings.results else None
+    laid.wish = lambda: "now" if 2 in laid.ranking.results else None
     with pytest.raises(KeyboardInterrupt):
         laid.search()
     assert parts.events()[-1] == "end 2"
@@ -664,7 +662,7 @@ def test_a_search_that_shall_stop_lets_its_trials_end(table: Lay) -> None:
     laid = parts.lay(Proposals(asks(1, 2, 3, 4)), executor)
     laid.wish = lambda: "drain" if executor.requests else None
     assert laid.search() == STOPPED
-    assert laid.standings.results.keys() == {1, 2}
+    assert laid.ranking.results.keys() == {1, 2}
     assert laid.watcher.said == ["stopping once the running trials have ended; Ctrl-C again stops at once"]  # type: ignore[attr-defined]
 
 
@@ -685,7 +683,7 @@ def test_a_trial_out_of_memory_is_tried_once_more_at_half_the_batch_size(table: 
     assert fresh == [False, True, False, True]
     sizes = [(r.trial, r.attempt, r.document["training"]["batch_size"]) for r in executor.requests]
     assert sizes == [(1, 1, 48), (1, 2, 24), (2, 1, 48), (2, 2, 24)]
-    first, second = laid.standings.results[1], laid.standings.results[2]
+    first, second = laid.ranking.results[1], laid.ranking.results[2]
     assert (first.outcome, first.message) == ("completed", "out of memory at batch size 48, trained at 24")
     assert (second.outcome, second.message) == ("oom", "out of memory at batch size 48, and at 24: no room")
     assert replay(parts.folder).trials[1].changes == {"batch_size": 24}
@@ -708,9 +706,9 @@ def test_a_trial_that_says_nothing_is_given_up(table: Lay) -> None:
     laid = parts.lay(Proposals(asks(1)), executor)
     laid.search()
     assert len(executor.requests) == 1
-    result = laid.standings.results[1]
+    result = laid.ranking.results[1]
     assert (result.outcome, result.message, result.is_scored) == ("lost", "no word of it", False)
-    assert laid.standings.counts()["failed"] == 1
+    assert laid.ranking.counts()["failed"] == 1
     assert [each.message for each in replay(parts.folder).trials[1].lost] == ["no word of it"]
 
 
@@ -773,7 +771,7 @@ def test_a_trial_that_cannot_be_built_gives_its_place_to_another(table: Lay) -> 
 
     laid = table().lay(Proposals(asks(*range(1, 9))), Script(plan, workers=2))
     assert laid.search() == "all 4 trials are done"
-    assert laid.standings.counts() == {"completed": 4, "stopped": 0, "timeout": 0, "infeasible": 1, "failed": 0}
+    assert laid.ranking.counts() == {"completed": 4, "stopped": 0, "timeout": 0, "infeasible": 1, "failed": 0}
 
 
 FOLDS = SPACE + "evaluation: {folds: 3}\n"
@@ -805,12 +803,12 @@ def test_a_trial_whose_first_fold_is_worse_than_all_of_the_best_is_dropped(table
     ]
     # After the third trial the bar is its own worst fold, 0.6.
     assert verdicts == [True, False, True, True]
-    assert laid.standings.best is not None
-    assert laid.standings.best.trial == 3
-    assert laid.standings.epochs.total() == 6 + 2 + 6 + 6
+    assert laid.ranking.best is not None
+    assert laid.ranking.best.trial == 3
+    assert laid.ranking.epochs.total() == 6 + 2 + 6 + 6
     assert [event for event in made.events() if event == "measured 3"] == ["measured 3"] * 3
     # The scheduler compares first trainings.
-    assert [len(course.costs) for course in laid.standings.others()] == [2] * 4
+    assert [len(course.costs) for course in laid.ranking.others()] == [2] * 4
 
 
 def test_the_loss_tells_equal_trainings_of_a_race_apart(table: Lay) -> None:
@@ -829,7 +827,7 @@ def test_the_loss_tells_equal_trainings_of_a_race_apart(table: Lay) -> None:
     events = [event for request in executor.requests for event in work(request)]
     firsts = [place for place, event in enumerate(events) if isinstance(event, Measured) and event.part == 1]
     assert [executor.verdicts[place] for place in firsts] == [True, False, True]
-    assert laid.standings.ranks() == {3: 1, 1: 2, 2: 3}
+    assert laid.ranking.ranks() == {3: 1, 1: 2, 2: 3}
 
 
 def test_no_trial_is_dropped_where_none_is_to_race(table: Lay) -> None:
@@ -842,7 +840,7 @@ def test_one_lucky_fold_is_no_better_than_the_mean_of_three(table: Lay) -> None:
     by_trial = {1: (0.5, 0.5, 0.5), 2: (0.9,)}
     laid = table(FOLDS).lay(Proposals(asks(1, 2)), Script(lambda r: folded(r, *by_trial[r.trial])))
     laid.search()
-    assert laid.standings.ranks() == {1: 1, 2: 2}
+    assert laid.ranking.ranks() == {1: 1, 2: 2}
 
 
 def test_a_resumed_trial_is_given_the_trainings_it_has_behind_it(table: Lay) -> None:
@@ -858,9 +856,9 @@ def test_a_resumed_trial_is_given_the_trainings_it_has_behind_it(table: Lay) -> 
         second.search()
     (request,) = executor.requests
     assert [(training.part, training.score) for training in request.measured] == [(1, 0.5), (2, 0.6)]
-    assert second.standings.epochs[1] == 5
+    assert second.ranking.epochs[1] == 5
 
 
 def dying(laid: Loop) -> None:
-    if laid.standings.epochs[1] == 5:
+    if laid.ranking.epochs[1] == 5:
         raise SystemError

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
 from automl.errors import MissingExtra
-from automl.oracles import Ask, Brief, Done, Past, Proposer, _sampled, registry
+from automl.oracles import Ask, Brief, Done, PastTrial, Proposer, _sampled, registry
 from automl.oracles._modelled import tamed
 from automl.oracles.auto import Auto
 from automl.oracles.bayesian import Bayesian, best_length
@@ -176,7 +176,7 @@ def test_auto_is_bayesian_while_trials_are_few_and_tpe_once_they_are_many():
             later.restore(history)
             assert ask.values == later.ask().values
         auto.tell(number, bowl(ask.values))
-        history.append(Past(number, ask.values, score=bowl(ask.values)))
+        history.append(PastTrial(number, ask.values, score=bowl(ask.values)))
 
 
 def test_what_optuna_is_told_passes_the_checks_it_is_spared():

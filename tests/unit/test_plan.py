@@ -6,7 +6,7 @@ from automl.authoring import plan
 from automl.authoring.plan import Sample, Timing
 from automl.document.yaml_text import parse
 from automl.experiment import experiment
-from automl.model.summary import Anatomy, Layer
+from automl.model.summary import Layer, Summary
 from automl.oracles import Ask, Brief, Proposer
 from automl.records.data import DataSpec
 from automl.results import prediction
@@ -70,19 +70,19 @@ def test_what_cannot_be_built_says_why():
     fits = plan.built(
         read(), {"conv.filters": 2, "conv.kernel_size": 3, "dense.repeat": 0, "training.batch_size": 8}, DATA
     )
-    assert fits.anatomy is not None
-    assert fits.anatomy.macs == 36 * 18 + 4
+    assert fits.summary is not None
+    assert fits.summary.macs == 36 * 18 + 4
     assert (fits.epochs, fits.batch_size) == (9, 8)
     large = plan.built(
         read(), {"conv.filters": 2, "conv.kernel_size": 21, "dense.repeat": 0, "training.batch_size": 8}, DATA
     )
-    assert large.anatomy is None
+    assert large.summary is None
     assert "kernel_size 21x21 is larger than its input 6x6" in large.problem
 
 
 def sample(macs, epochs=10, batch_size=10, steps=0):
     layers = (Layer("l", "Dense", (1,), 1, macs, steps),)
-    return Sample({}, epochs, batch_size, Anatomy(layers, 1, 1))
+    return Sample({}, epochs, batch_size, Summary(layers, 1, 1))
 
 
 def test_measured_trials_are_added_up():
@@ -97,7 +97,7 @@ def test_measured_trials_are_added_up():
 def test_the_others_are_extrapolated_from_what_they_compute():
     samples = [sample(macs * 1000, batch_size=batch) for macs in range(1, 8) for batch in (10, 20)]
     # A nanosecond a multiply-accumulate, a millisecond a batch.
-    true = [1e-9 * s.anatomy.macs * 1000 + 1e-3 * 1000 / s.batch_size for s in samples]
+    true = [1e-9 * s.summary.macs * 1000 + 1e-3 * 1000 / s.batch_size for s in samples]
     timings = {index: Timing(0.5, true[index]) for index in (0, 5, 9, 13)}
     found = plan.predicted(samples, timings, 1000, workers=1)
     assert found.seconds == pytest.approx(14 * 0.5 + 10 * sum(true), rel=1e-6)
@@ -107,7 +107,7 @@ def test_the_measured_ones_are_spread_over_their_costs():
     samples = [sample(macs) for macs in (5, 1, 9, 3, 7, 2, 8, 4, 6)] + [Sample({}, 1, 1, None)]
     places = plan.chosen(samples)
     assert len(places) == plan.MEASURED
-    costs = sorted(samples[place].anatomy.macs for place in places)
+    costs = sorted(samples[place].summary.macs for place in places)
     assert (costs[0], costs[-1]) == (1, 9)
     assert plan.chosen(samples[-1:]) == []
 

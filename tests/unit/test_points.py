@@ -6,7 +6,7 @@ import pytest
 
 from automl.document.problems import Problems
 from automl.document.yaml_text import parse
-from automl.space.constraints import NotARule, Rule
+from automl.space.constraints import Constraint, NotARule
 from automl.space.constraints import parse as parse_rule
 from automl.space.grammar import read
 
@@ -35,7 +35,7 @@ def space_of(search):
 
 def rule(text, lists=(), literals=()):
     tree, names = parse_rule(text)
-    return Rule(text, tree, names, dict(lists), dict(literals))
+    return Constraint(text, tree, names, dict(lists), dict(literals))
 
 
 @pytest.mark.parametrize(

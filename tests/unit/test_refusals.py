@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from automl.cli import main
-from automl.driver.mirroring import Retelling
+from automl.driver.mirroring import Mirroring
 from automl.errors import SearchError, refused
 from automl.journal import FILE, Asked, Ended, Header, Journal, Lock, Resumed
 from automl.machine import keras_backend
@@ -210,7 +210,7 @@ def test_a_search_whose_document_lost_its_data_is_a_line(home, data):
     header = Header("a", 1, document, "a" * 64, (), 0, 2, "tensorflow", {}, "here", settings)
     spec = DataSpec("", "d", "a", "image", "classification", (8, 8, 1), {}, ("0", "1"))
     with pytest.raises(SearchError, match="a: the document of the search has no data"):
-        Retelling(MagicMock(), spec).tell([header])
+        Mirroring(MagicMock(), spec).tell([header])
     with Journal.create(home / "searches" / "a", header):
         pass
     done = run("resume")

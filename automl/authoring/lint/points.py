@@ -11,7 +11,7 @@ from typing import Any
 from automl.authoring.lint._case import Case, Finding, ends
 from automl.errors import Infeasible, shorten
 from automl.experiment import experiment
-from automl.space.constraints import Rule
+from automl.space.constraints import Constraint
 from automl.space.points import CONSTRAINTS, START
 from automl.space.tree import resolve
 
@@ -51,7 +51,7 @@ def constraints(case: Case) -> Iterator[Finding]:
         yield case.finding(CONSTRAINTS, what, why, "Narrow the domains to what is meant, or loosen one of them")
 
 
-def _corners(case: Case, rule: Rule) -> Iterator[dict[str, Any]]:
+def _corners(case: Case, rule: Constraint) -> Iterator[dict[str, Any]]:
     """Yields points at the ends of the parameters a constraint speaks of, which a draw may well miss."""
     space, generator = case.read.space, Random(0)  # noqa: S311 - no secret
     names = rule.searched()

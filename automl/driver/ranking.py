@@ -15,7 +15,7 @@ from automl.schedulers import LearningCurve
 
 
 @dataclass
-class Standings:
+class Ranking:
     """The trials of a search.
 
     Args:

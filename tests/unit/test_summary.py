@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from automl.model.summary import anatomy
+from automl.model.summary import summary
 
 
 def model(shape, *layers):
@@ -31,13 +31,13 @@ def model(shape, *layers):
     ],
 )
 def test_a_layer_costs_its_kernels_times_its_places(shape, layer, parameters, macs, steps):
-    found = anatomy(model(shape, layer()))
+    found = summary(model(shape, layer()))
     assert [each.kind for each in found.layers] == [type(layer()).__name__]
     assert (found.layers[0].parameters, found.macs, found.steps) == (parameters, macs, steps)
 
 
 def test_a_model_is_the_sum_of_its_layers():
-    found = anatomy(model((4,), keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(2)))
+    found = summary(model((4,), keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(2)))
     assert found.parameters == 15 + 12 + 8
     assert found.trainable_parameters == 15 + 6 + 8
     assert [layer.output for layer in found.layers] == [(3,), (3,), (2,)]
@@ -45,5 +45,5 @@ def test_a_model_is_the_sum_of_its_layers():
 
 
 def test_activations_of_half_precision_take_half_the_memory():
-    found = anatomy(model((4,), keras.layers.Dense(3, dtype="mixed_bfloat16"), keras.layers.Dense(2)))
+    found = summary(model((4,), keras.layers.Dense(3, dtype="mixed_bfloat16"), keras.layers.Dense(2)))
     assert found.memory_mb(10) == (4 * 4 * 23 + (2 * 3 + 4 * 2) * 10) / 1e6

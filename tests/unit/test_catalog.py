@@ -31,7 +31,7 @@ def test_a_path_is_the_users_own(tmp_path, monkeypatch):
     assert catalog.find(SPACES, "mine.yml") == Path("mine.yml")
     assert catalog.find(SPACES, "./plain") == Path("plain")
     assert catalog.find(SPACES, str(tmp_path / "plain")) == tmp_path / "plain"
-    # A bare name is the shelf's, whatever lies in the folder.
+    # A bare name is the catalog's, whatever lies in the folder.
     Path("cnn").write_text("")
     assert catalog.find(SPACES, "cnn").parent == catalog.folder(SPACES)
     assert "no search space is called 'plain'" in refusal(SPACES, "plain")
@@ -74,7 +74,7 @@ def test_a_path_that_leads_nowhere(args, said, tmp_path, monkeypatch):
         ((DATASETS, ""), "data: no data set is called ''. ", "or the path of a YAML file."),
     ],
 )
-def test_a_name_that_is_not_on_the_shelf(args, start, end):
+def test_a_name_that_is_not_in_the_catalog(args, start, end):
     said = refusal(*args)
     assert said.startswith(start)
     assert said.endswith(end)

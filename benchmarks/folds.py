@@ -54,6 +54,7 @@ def chosen(data: str) -> dict[str, Any]:
 def tested(choice: dict[str, Any]) -> list[float]:
     """Trains a configuration on all folds together and tests it, once a seed."""
     from automl.data import prepare
+    from automl.data.section import DataDocument
     from automl.experiment import experiment
     from automl.records.trials import TestRequest, TrialRequest
     from automl.worker.trial import run_refit, run_test
@@ -61,7 +62,7 @@ def tested(choice: dict[str, Any]) -> list[float]:
     document, found = choice["document"], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        read = prepare.DataDocument.model_validate(document["data"])
+        read = DataDocument.model_validate(document["data"])
         data = prepare.prepare(read, folder / "data", None, experiment.evaluation(document))
         for seed in range(SEEDS):
             request = TrialRequest(1, 1, document, seed, data, name, "val_loss", "min", choice["best_epoch"])

@@ -89,12 +89,12 @@ def _defaults(read: Experiment, data: DataSpec) -> dict[str, Any]:
 
     sample = plans.built(read, read.space.defaults(), data)
     if sample.summary is None:
-        shape = "x".join(map(str, data.shape))
+        shape = " and ".join("x".join(map(str, shape)) for shape in data.shapes.values())
         raise ConfigError(Problem(read.document.name, f"the defaults do not fit an input of {shape}: {sample.problem}"))
     found = sample.summary
     return {
         "space": read.name,
-        "input": list(data.shape),
+        "input": data.profile.get("shape") or data.profile["shapes"],
         "parameters": found.parameters,
         "trainable_parameters": found.trainable_parameters,
         "macs": found.macs,

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from automl.data.folds import rows
-from automl.data.mixing import Mix
-from automl.records.data import DataSpec
-from automl.tasks import Task
+from automl import inputs, tasks
+from automl.data import store
+from automl.data.mixing import Batch, Mix
+from automl.records.data import DataSpec, InputSpec
 
 
 def targets(spec: DataSpec, part: str) -> np.ndarray:
     """Returns the stored targets of a part, as one fold sees it where there are folds."""
-    file, chosen = rows(spec, part)
-    stored: np.ndarray = np.load(Path(spec.folder) / f"{file}_y.npy")
-    return stored if chosen is None else stored[chosen]
+    (column,) = spec.task.columns
+    stored, chosen = store.columns(spec, part, [column])
+    return np.array(stored[column] if chosen is None else stored[column][chosen])
 
 
 def order(size: int, seed: int, epoch: int) -> np.ndarray:
@@ -41,7 +41,7 @@ class Feed(keras.utils.PyDataset):
     A memory map handed to `fit` itself is copied whole into the process; here each batch is, so a worker's own memory
     does not grow with the data and the pages are shared by all workers.
 
-    Training: `model.fit(pipeline.of(feed), shuffle=False, callbacks=[feed.clock(), ...])`. The clock tells the feed
+    Training: `model.fit(tf_pipeline.of(feed), shuffle=False, callbacks=[feed.clock(), ...])`. The clock tells the feed
     which epoch begins. Keras's own `on_epoch_begin` cannot: it is also called while the model is built (JAX, torch),
     its `on_epoch_end` also before the first epoch, and neither knows `initial_epoch`. Within an epoch a batch depends
     on its position alone, so batches that are peeked at for their shapes or prefetched and dropped change nothing.
@@ -49,41 +49,43 @@ class Feed(keras.utils.PyDataset):
     Args:
         spec: The prepared set.
         part: `train`, `val` or `test`.
-        task: Encodes the stored targets.
         batch_size: Examples per batch; the last may be smaller.
         seed: Shuffles each epoch; None keeps the stored order, for `val` and `test`.
-        weights: A weight per class, (classes,) float; batches are then (x, y, w).
+        weighted: Give each example the weight that its task has for it; batches are then (x, y, w).
         mix: Changes each batch, with a generator that is a function of (seed, epoch, the batch's place); not without a
             seed: what is measured stays what it is.
-        examples: Folder whose `PART_x.npy` is read in place of the examples: what became of them, in their order.
+        examples: Folder whose `PART_x.npy` is read in place of the only input: what became of it, in its order.
 
-    Output: x (batch, *shape) float32; y as `task.encode` returns it; w (batch,) float32.
+    Output: x (batch, *shape) float32, by name where there are several inputs; y as `task.encode` returns it; w (batch,)
+        float32.
     """
 
     def __init__(
         self,
         spec: DataSpec,
         part: str,
-        task: Task,
         batch_size: int,
         *,
         seed: int | None = None,
-        weights: np.ndarray | None = None,
+        weighted: bool = False,
         mix: Mix | None = None,
         examples: Path | None = None,
     ) -> None:
         # One reader in this process: Keras's queue of several workers hands what is left over to the next epoch.
         super().__init__(workers=1, use_multiprocessing=False)
-        file, self._rows = rows(spec, part)
+        self._task, self._state = tasks.of(spec.task), spec.task.state
+        (target,) = spec.task.columns
+        stored, self._rows = store.columns(spec, part, [target])
+        self._targets = stored[target]
+        self._inputs: list[_Encoded | _Ready]
         if examples is None:
-            self._x, self._y = (_mapped(Path(spec.folder) / f"{file}_{axis}.npy") for axis in "xy")
+            self._inputs = [_Encoded(each, store.columns(spec, part, each.columns)[0]) for each in spec.inputs]
         else:
-            self._x, self._y, self._rows = _mapped(examples / f"{part}_x.npy"), targets(spec, part), None
-        self._classes: Sequence[str] = spec.classes
-        self._task = task
+            self._targets, self._rows = targets(spec, part), None
+            self._inputs = [_Ready(spec.inputs[0].name, store.mapped(examples / f"{part}_x.npy"))]
         self.batch_size = batch_size
         self._seed = seed
-        self._weights = None if weights is None else np.asarray(weights, np.float32)
+        self._weighted = weighted
         self._mix = mix
         self._epochs_untold = 0
         self.set_epoch(0)
@@ -94,7 +96,7 @@ class Feed(keras.utils.PyDataset):
     @property
     def size(self) -> int:
         """The number of examples."""
-        return len(self._x) if self._rows is None else len(self._rows)
+        return len(self._targets) if self._rows is None else len(self._rows)
 
     @property
     def is_shuffled(self) -> bool:
@@ -125,7 +127,7 @@ class Feed(keras.utils.PyDataset):
             )
         self._epochs_untold += 1
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+    def __getitem__(self, index: int) -> Batch:
         if not 0 <= index < len(self):
             raise IndexError(index)
         span = slice(index * self.batch_size, (index + 1) * self.batch_size)
@@ -135,7 +137,7 @@ class Feed(keras.utils.PyDataset):
         # The 1 keeps the first batch apart from `order`: to NumPy, [seed, epoch] and [seed, epoch, 0] are the same.
         return self._mix(batch, np.random.default_rng([self._seed, self._epoch, index, 1]))
 
-    def held(self, limit_mb: float) -> tuple[np.ndarray, ...] | None:
+    def held(self, limit_mb: float) -> Batch | None:
         """Returns all examples as one batch, unmixed, in their stored order.
 
         Args:
@@ -144,7 +146,7 @@ class Feed(keras.utils.PyDataset):
         Returns:
             None if they are larger, or if each batch is mixed anew.
         """
-        is_larger = 4e-6 * self.size * math.prod(self._x.shape[1:]) > limit_mb
+        is_larger = 4e-6 * self.size * sum(math.prod(each.shape) for each in self._inputs) > limit_mb
         return None if is_larger or self._mix is not None else self._read(slice(None))
 
     def begin_epoch(self) -> np.ndarray:
@@ -159,17 +161,36 @@ class Feed(keras.utils.PyDataset):
         assert self._order is not None
         return self._order
 
-    def _read(self, chosen: slice | np.ndarray) -> tuple[np.ndarray, ...]:
+    def _read(self, chosen: slice | np.ndarray) -> Batch:
         places = chosen if self._rows is None else self._rows[chosen]
+        read = {each.name: each.read(places) for each in self._inputs}
+        x = read if len(read) > 1 else next(iter(read.values()))
+        stored = np.array(self._targets[places])
+        y = self._task.encode(stored, self._state)
+        weights = self._task.weights(stored, self._state) if self._weighted else None
+        return (x, y) if weights is None else (x, y, weights)
+
+
+class _Encoded:
+    """Examples as they are stored, encoded as the model takes them when they are read."""
+
+    def __init__(self, spec: InputSpec, columns: Mapping[str, np.ndarray]) -> None:
+        self.name, self.shape = spec.name, spec.shape
+        self._spec, self._columns, self._input = spec, columns, inputs.of(spec)
+
+    def read(self, places: slice | np.ndarray) -> np.ndarray:
         # A copy in any case: a backend may keep the batch's memory as its own.
-        x, stored = self._x[places].astype(np.float32), np.array(self._y[places])
-        y = self._task.encode(stored, self._classes)
-        return (x, y) if self._weights is None else (x, y, self._weights[stored])
+        return self._input.encode({name: column[places] for name, column in self._columns.items()}, self._spec)
 
 
-def _mapped(path: Path) -> np.ndarray:
-    # asarray: a plain array over the map, so that batches are plain arrays too.
-    return np.asarray(np.load(path, mmap_mode="r"))
+class _Ready:
+    """Examples as the model takes them."""
+
+    def __init__(self, name: str, x: np.ndarray) -> None:
+        self.name, self.shape, self._x = name, x.shape[1:], x
+
+    def read(self, places: slice | np.ndarray) -> np.ndarray:
+        return self._x[places].astype(np.float32)
 
 
 class _Clock(keras.callbacks.Callback):

@@ -7,25 +7,24 @@ from pathlib import Path
 import numpy as np
 
 from automl.data import groups, timeline
-from automl.data.split import Strata
-from automl.records.data import DataSpec, Part
+from automl.data.examples import Examples
+from automl.records.data import DataSpec
 from automl.sources._places import fault
 from automl.training.evaluation import Strategy
 
 FILE = "folds.npy"
 
 
-def assigned(part: Part, folds: int, strategy: Strategy, seed: int, strata: Strata, name: str) -> np.ndarray:
+def assigned(examples: Examples, folds: int, strategy: Strategy, seed: int, name: str) -> np.ndarray:
     """Returns the fold that each example validates, from 0; -1 for one that only ever trains.
 
     Whatever the strategy, groups stay whole.
 
     Args:
-        part: The examples; for `walk_forward` in the order of time.
+        examples: They; for `walk_forward` in the order of time.
         folds: Their number.
         strategy: How they are cut.
         seed: Seed of the choice.
-        strata: Labels to stratify by.
         name: What messages call the set.
 
     Output: (examples,) int16.
@@ -33,25 +32,24 @@ def assigned(part: Part, folds: int, strategy: Strategy, seed: int, strata: Stra
     Raises:
         DataError: A class, or the set, is too small to stand in every fold, or it names no groups.
     """
-    labels = strata(part.y)
     try:
-        found = _cut(part, folds, strategy, seed, labels, name)
+        found = _cut(examples, folds, strategy, seed, name)
     except ValueError as error:
-        raise fault(name, f"{len(part.x)} examples cannot be cut into {folds} folds", hint=f"{error}") from error
+        raise fault(name, f"{examples.size} examples cannot be cut into {folds} folds", hint=f"{error}") from error
     for fold in range(folds):
-        _check(found, fold, strategy, labels, name)
+        _check(found, fold, strategy, examples.labels, name)
     return found
 
 
-def _cut(part: Part, folds: int, strategy: Strategy, seed: int, labels: np.ndarray | None, name: str) -> np.ndarray:
+def _cut(examples: Examples, folds: int, strategy: Strategy, seed: int, name: str) -> np.ndarray:
     if strategy == "walk_forward":
-        return timeline.folds(part, folds, name)
-    if part.groups is not None:
-        return groups.folds(part.groups, folds, seed, labels, name)
+        return timeline.folds(examples, folds, name)
+    if examples.groups is not None:
+        return groups.folds(examples.groups, folds, seed, examples.labels, name)
     if strategy == "group":
         hint = "Name the column with `group` (source csv), or use strategy: stratified"
         raise fault(name, "the set does not say which examples belong together", hint=hint)
-    return _drawn(len(part.x), folds, seed, labels)
+    return _drawn(examples.size, folds, seed, examples.labels)
 
 
 def _drawn(size: int, folds: int, seed: int, labels: np.ndarray | None) -> np.ndarray:

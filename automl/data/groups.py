@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
+from automl.data.examples import Examples
 from automl.errors import shorten
-from automl.records.data import Part
 from automl.sources._parts import PARTS
 from automl.sources._places import fault
 
@@ -64,21 +64,19 @@ def shared(codes: np.ndarray, labels: np.ndarray | None, shares: np.ndarray, see
     return owner[codes]
 
 
-def cut(
-    part: Part, fractions: Mapping[str, float], seed: int, labels: np.ndarray | None, name: str
-) -> dict[str, np.ndarray]:
-    """Returns the rows of each part to cut off, whole groups that hold about its fraction of the examples.
+def cut(examples: Examples, fractions: Mapping[str, float], seed: int, name: str) -> dict[str, np.ndarray]:
+    """Returns the places of each part to cut off, whole groups that hold about its fraction of the examples.
 
     Raises:
         DataError: There are too few groups, or one is too large, for the fractions to mean what they say.
     """
-    assert part.groups is not None
-    codes = numbered(part.groups)
+    assert examples.groups is not None
+    codes, labels = numbered(examples.groups), examples.labels
     parts = (*fractions, "train")
     _enough(codes, labels, len(parts), name)
     shares = np.array([*fractions.values(), 1.0 - sum(fractions.values())])
     owner = shared(codes, labels, shares, seed)
-    check_sizes(parts, shares, np.bincount(owner, minlength=len(parts)), name, _largest(part.groups))
+    check_sizes(parts, shares, np.bincount(owner, minlength=len(parts)), name, _largest(examples.groups))
     return {each: np.flatnonzero(owner == number) for number, each in enumerate(fractions)}
 
 
@@ -136,7 +134,7 @@ def check_sizes(
         )
 
 
-def check_apart(parts: Mapping[str, Part], name: str) -> None:
+def check_apart(parts: Mapping[str, Examples], name: str) -> None:
     """Checks that no group stands in two parts.
 
     Raises:

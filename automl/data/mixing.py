@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from automl.training.augmentation import Augmentation
 
-Batch = tuple[np.ndarray, ...]
+Batch = tuple[Any, ...]
 """Examples, targets as the loss takes them (one-hot) and, with class weights, a weight for each example."""
 
 Mix = Callable[[Batch, np.random.Generator], Batch]
@@ -27,6 +28,10 @@ def of(augmentation: Augmentation) -> Mix | None:
 
 def _mixed(augmentation: Augmentation, batch: Batch, rng: np.random.Generator) -> Batch:
     x, *others = batch
+    if isinstance(x, dict):  # only `mixup` is let through where there are several inputs
+        partner, share = _pairs(augmentation.mixup or 1.0, len(others[0]), rng)
+        mixed = {name: blended(each, each[partner], share) for name, each in x.items()}
+        return (mixed, *(_between(each, each[partner], share) for each in others))
     if augmentation.window is not None:
         x = sliced(x, augmentation.window, rng)
     alphas = {name: alpha for name in ("mixup", "cutmix") if (alpha := getattr(augmentation, name))}
@@ -34,13 +39,17 @@ def _mixed(augmentation: Augmentation, batch: Batch, rng: np.random.Generator) -
         return (x, *others)
     # Both at once would leave little of either: each batch gets one of them.
     kind = list(alphas)[rng.integers(len(alphas))]
-    partner = rng.permutation(len(x))
-    share = rng.beta(alphas[kind], alphas[kind], len(x)).astype(np.float32)
+    partner, share = _pairs(alphas[kind], len(x), rng)
     if kind == "mixup":
         x = blended(x, x[partner], share)
     else:
         x, share = pasted(x, x[partner], share, rng)
     return (x, *(_between(each, each[partner], share) for each in others))
+
+
+def _pairs(alpha: float, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Returns another example for each, and the share that each keeps of itself."""
+    return rng.permutation(size), rng.beta(alpha, alpha, size).astype(np.float32)
 
 
 def blended(x: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -1,31 +1,25 @@
-"""The data document, and the preparation it declares: load, check, split, limit, learn the preprocessing, store.
-
-No heavy library is imported until data is read, so documents can be checked in a moment.
-"""
+"""The preparation that a data document declares: open, check, split, limit, learn the preprocessing, store."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
-from pydantic import Field, FieldSerializationInfo, field_serializer, model_validator
+import numpy as np
 
-from automl import inputs, sources, tasks
+from automl import inputs, tasks
+from automl.data import earlier, folds, groups, split, store
+from automl.data.examples import Examples, Picked
+from automl.data.section import DataDocument, declared
+from automl.data.store import Draft
 from automl.errors import DataError, Problem
 from automl.inputs import Input
-from automl.records.data import DataSpec, Part, Splits, Timeline
-from automl.registry import Family, Member, Registry
-from automl.sources import Source
-from automl.tasks import Task
+from automl.records.data import TARGETS, DataSpec, FoldState, InputSpec, Splits, TaskSpec, Tree
+from automl.sources import _arrays
 from automl.training.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    import numpy as np
-
 
 VERSION = 2
 """Of the way that sets are cut: 1 counted groups, not their examples, drew the test part of a time line at random, and
@@ -33,64 +27,6 @@ overlooked `limit.val` with folds."""
 
 _OR_READ = ", or this version of automl reads it otherwise (labels, transparency, pictures of more than 8 bits)"
 _GO_ON = "go on with the version of automl that began the search, or begin a new one"
-
-
-class Split(Member):
-    """How parts that the set does not bring are cut from its training part, stratified where there are classes.
-
-    Both fractions are of what the source gives as training part: a set without any split becomes 60/20/20, and one with
-    a test part of its own gives a fifth of its training part to `val`. They are of examples: groups, which are never
-    split, are shared out so that each part holds about its fraction. Along a time line, test is its end.
-    """
-
-    val: float = Field(0.2, gt=0, lt=1, description="Fraction that becomes the validation part")
-    test: float = Field(0.2, gt=0, lt=1, description="Fraction that becomes the test part")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the choice, of `limit` too")
-
-    @model_validator(mode="after")
-    def _leaves_training(self) -> Split:
-        if self.val + self.test >= 1:
-            raise ValueError("val and test leave nothing to train on: their sum must be below 1")
-        return self
-
-
-class Limit(Member):
-    """At most so many examples of each part, chosen after the split so that classes keep their shares."""
-
-    train: int | None = Field(None, ge=1, description="Most examples of the training part; of all folds together")
-    val: int | None = Field(None, ge=1, description="Most examples of the validation part; of each fold")
-    test: int | None = Field(None, ge=1, description="Most examples of the test part")
-
-
-_REGISTRIES: Mapping[str, Registry[Any]] = {
-    "source": sources.registry,
-    "input": inputs.registry,
-    "task": tasks.registry,
-}
-
-
-class DataDocument(Member):
-    """A data set as its YAML file declares it: where it comes from, how it is read, what is learned."""
-
-    name: str = Field(description="Name of the set", min_length=1)
-    description: str | None = Field(None, description="What it is, in a line")
-    source: Annotated[Source, Family(sources.registry)] = Field(description="Where it comes from")
-    input: Annotated[Input, Family(inputs.registry)] = Field(description="How examples are read")
-    task: Annotated[Task, Family(tasks.registry)] = Field(description="What is learned")
-    root: str | None = Field(None, description="Folder that relative paths of the source start from")
-    split: Split = Field(default_factory=Split, description="How missing parts are cut")
-    limit: Limit | None = Field(None, description="Most examples of each part")
-    licence: str | None = Field(None, description="Licence of the data")
-    citation: str | None = Field(None, description="Paper to cite")
-    url: str | None = Field(None, description="Home of the data")
-    digest: str | None = Field(
-        None, description="SHA-256 the prepared data must have", pattern="^[0-9a-f]{64}$", examples=["9f86d0..."]
-    )
-
-    @field_serializer("source", "input", "task")
-    def _declare(self, member: Member, info: FieldSerializationInfo) -> dict[str, Any]:
-        # As it was declared, {name: fields}: a dumped document is a document again.
-        return {_REGISTRIES[info.field_name].name_of(member): _fields(member)}
 
 
 def prepare(
@@ -102,7 +38,8 @@ def prepare(
 ) -> DataSpec:
     """Reads the set a document declares and stores it, ready for memory maps.
 
-    The result depends on the document and the data alone. Preprocessing is learned from the training part only.
+    The result depends on the document and the data alone. Preprocessing is learned from the training part only. The
+    set may be larger than memory: it is read, checked and stored some rows at a time.
 
     Args:
         document: What to prepare.
@@ -118,41 +55,25 @@ def prepare(
     Raises:
         DataError: The set is missing, unreadable, does not fit its document, or is not the one `digest` names.
     """
-    from automl.data import folds, store
-
-    name = document.name
-    own = None if document.root is None else Path(document.root)
-    is_earlier = version < VERSION
-    found = (_read_as_begun if is_earlier else _read)(document, root or own, evaluation or Evaluation(), version)
-    parts = found.parts
-    if document.digest not in (None, found.digest):
-        raise _bad(
-            name,
-            "the data is not what it was" + (_OR_READ if is_earlier else ""),
-            expected=f"SHA-256 {document.digest}",
-            received=found.digest,
-            hint=f"Restore the files, {_GO_ON if is_earlier else 'or remove `digest` to accept the data as it is now'}",
-        )
-    spec = DataSpec(
-        folder=str(folder),
-        name=name,
-        digest=found.digest,
-        input=inputs.registry.name_of(document.input),
-        task=tasks.registry.name_of(document.task),
-        shape=parts["train"].x.shape[1:],
-        sizes={part: len(content.x) for part, content in parts.items()},
-        classes=found.classes,
-        stem=document.input.fit(parts["train"].x),
-        input_fields=_fields(document.input),
-        task_fields=_fields(document.task),
-        version=version,
-        notes=(*found.notes, *_constant(parts["train"].x, name, found.notes)),
-    )
-    if found.folds is not None and evaluation is not None:
-        trains = (folds.training(found.folds, fold, evaluation.strategy) for fold in range(evaluation.folds or 0))
-        stems = tuple(document.input.fit(parts["train"].x[rows]) for rows in trains)
-        spec = replace(spec, stems=stems, strategy=evaluation.strategy)
-    return store.write(spec, parts, document.model_dump(mode="json", exclude_none=True), found.folds)
+    root = root or (None if document.root is None else Path(document.root))
+    measured, is_earlier = evaluation or Evaluation(), version < VERSION
+    for other in earlier.otherwise(document) if is_earlier else ():
+        with contextlib.suppress(DataError), store.Draft(folder) as draft:
+            spec, cut = _drafted(other, draft, root, measured, version)
+            if spec.digest == document.digest:
+                return draft.publish(spec, document.model_dump(mode="json", exclude_none=True), cut)
+    with store.Draft(folder) as draft:
+        spec, cut = _drafted(document, draft, root, measured, version)
+        if document.digest not in (None, spec.digest):
+            go_on = f"{_GO_ON if is_earlier else 'or remove `digest` to accept the data as it is now'}"
+            raise _bad(
+                document.name,
+                "the data is not what it was" + (_OR_READ if is_earlier else ""),
+                expected=f"SHA-256 {document.digest}",
+                received=spec.digest,
+                hint=f"Restore the files, {go_on}",
+            )
+        return draft.publish(spec, document.model_dump(mode="json", exclude_none=True), cut)
 
 
 def load_spec(folder: Path) -> DataSpec:
@@ -161,119 +82,186 @@ def load_spec(folder: Path) -> DataSpec:
     Raises:
         DataError: The folder holds no prepared data, or only some of its files.
     """
-    from automl.data import store
-
     return store.read(folder)
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A set as it was read and cut: its parts, its classes, the folds where there are such, and what is said of it."""
-
-    parts: dict[str, Part]
-    classes: tuple[str, ...]
-    folds: np.ndarray | None
-    notes: tuple[str, ...]
-
-    @cached_property
-    def digest(self) -> str:
-        from automl.data import store
-
-        return store.digest(self.parts, self.classes, self.folds)
-
-
-def _read(document: DataDocument, root: Path | None, evaluation: Evaluation, version: int) -> _Read:
-    import numpy as np
-
-    task, name = document.task, document.name
-    loaded = document.source.load(root)
-    checked: dict[str, Any] = {
-        part: _checked(content, document.input, f"{name}, part {part}")
-        for part, content in (("train", loaded.train), ("val", loaded.val), ("test", loaded.test))
-        if content is not None
-    }
-    splits = replace(loaded, **checked)
-    given = [part for part in (splits.train, splits.val, splits.test) if part is not None]
-    shapes = sorted({part.x.shape[1:] for part in given})
-    if len(shapes) > 1:
-        raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
-    classes = task.classes(np.concatenate([part.y for part in given]))
-    parts, folds, notes = _cut(document, splits, evaluation, version)
-    parts = {part: Part(content.x, _targets(task, content.y, classes)) for part, content in parts.items()}
-    return _Read(parts, classes, folds, (*splits.notes, *notes))
+def _drafted(
+    document: DataDocument, draft: Draft, root: Path | None, evaluation: Evaluation, version: int
+) -> tuple[DataSpec, np.ndarray | None]:
+    """Stores a set, and returns its description, and which fold each training example validates, if there are such."""
+    name, task = document.name, document.task
+    splits = document.source.open(root)
+    raw = _targets(splits, task.reads(splits), name, text=task.as_text)
+    scanned = task.scan(raw)
+    parts, cut, notes = _cut(document, splits, raw, evaluation, version)
+    stored = task.store(raw, scanned)
+    for part, rows in parts.items():
+        draft.put(part, TARGETS, stored[rows], np.arange(len(rows)), len(rows))
+    given = {each: _stored(each, reader, splits, parts, draft, name) for each, reader in document.readers.items()}
+    columns = [*dict.fromkeys(column for names, _ in given.values() for column in names), TARGETS]
+    read = _Learner(document, draft, given, scanned)
+    whole = read.state(None)
+    turns = range(evaluation.folds or 0) if cut is not None else ()
+    return DataSpec(
+        folder=str(draft.folder),
+        name=name,
+        digest=draft.digest(columns, scanned.get("classes", ()), cut),
+        inputs=tuple(
+            InputSpec(each, declared(inputs.registry, reader), given[each][0], read.shape(each), state)
+            for (each, reader), state in zip(document.readers.items(), whole.inputs, strict=True)
+        ),
+        task=TaskSpec(declared(tasks.registry, task), (TARGETS,), whole.task),
+        sizes={part: len(rows) for part, rows in parts.items()},
+        folds=tuple(read.state(folds.training(cut, fold, evaluation.strategy)) for fold in turns if cut is not None),
+        strategy=evaluation.strategy if cut is not None else "stratified",
+        version=version,
+        notes=(*splits.notes, *notes, *_constant(document, draft, given, (*splits.notes, *notes))),
+    ), cut
 
 
-def _read_as_begun(document: DataDocument, root: Path | None, evaluation: Evaluation, version: int) -> _Read:
-    """Reads a set as an earlier version did, in the way that gives its digest; as it is declared, where none does."""
-    from automl.data import earlier
+def _targets(splits: Splits, columns: Sequence[str], name: str, *, text: bool) -> dict[str, np.ndarray]:
+    """Returns the raw targets of all rows, by column, once each is seen to be a number or a word."""
+    read = gathered(splits, columns, text=text)
+    order = np.concatenate(list(splits.rows.values()))
+    found = {}
+    for column, values in read.items():
+        pieces = [_arrays.plain_targets(values[rows], f"{name}, part {part}") for part, rows in splits.rows.items()]
+        joined = np.concatenate(pieces)
+        found[column] = np.empty_like(joined)
+        found[column][order] = joined
+    return found
 
-    for source in earlier.otherwise(document.source):
-        with contextlib.suppress(DataError):
-            found = _read(document.model_copy(update={"source": source}), root, evaluation, version)
-            if found.digest == document.digest:
-                return found
-    return _read(document, root, evaluation, version)
+
+def gathered(splits: Splits, columns: Sequence[str], *, text: bool = False) -> dict[str, np.ndarray]:
+    """Returns whole columns of a table, held in memory.
+
+    Args:
+        splits: What a source opened.
+        columns: Names of the columns.
+        text: See `Table.pieces`.
+    """
+    pieces = [piece for _, piece in splits.table.pieces(columns, text=text)]
+    return {column: np.concatenate([piece[column] for piece in pieces]) for column in columns}
 
 
 def _cut(
-    document: DataDocument, splits: Splits, evaluation: Evaluation, version: int
-) -> tuple[dict[str, Part], np.ndarray | None, Sequence[str]]:
-    """Returns the parts, limited, which fold each training example validates, where there are folds, and notes."""
-    from automl.data import earlier, folds, split
-
-    asked, strata, name = document.split, document.task.strata, document.name
+    document: DataDocument, splits: Splits, raw: Tree, evaluation: Evaluation, version: int
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, Sequence[str]]:
+    """Returns the rows of each part, limited, which fold each training row validates, if there are folds, and notes."""
+    asked, name = document.split, document.name
     many, strategy = evaluation.folds, evaluation.strategy
     limits = document.limit.model_dump() if document.limit else {}
+    owners = (
+        None if splits.groups is None else groups.named(gathered(splits, [splits.groups], text=True)[splits.groups])
+    )
+    examples = Examples(len(splits.table), document.task.strata(raw), owners)
     if version < VERSION:
-        parts, found = earlier.cut(splits, evaluation, limits, asked.val, asked.test, asked.seed, strata, name)
+        given = (asked.val, asked.test, asked.seed, name)
+        parts, found = earlier.cut(splits.rows, examples, evaluation, limits, *given)
         return parts, found, earlier.notes(splits, evaluation, limits)
     val, walks = asked.val if many is None else None, strategy == "walk_forward"
-    parts = split.cut(splits, val=val, test=asked.test, seed=asked.seed, strata=strata, name=name, walks=walks)
-    parts = split.limited(parts, limits, asked.seed, strata)
-    split.check_classes(parts, strata, name)
+    in_time = walks or splits.is_timeline
+    parts = split.cut(splits.rows, examples, val=val, test=asked.test, seed=asked.seed, name=name, in_time=in_time)
+    parts = split.limited(parts, limits, asked.seed, examples)
+    split.check_classes(parts, examples, name)
     if many is None:
         return parts, None, ()
-    if isinstance(splits, Timeline) and not walks:
+    if splits.is_timeline and not walks:
         what = f"strategy {strategy} trains on what comes after the examples it validates"
         hint = "The set says when its examples were; if that does not matter, leave `order` out of the source"
         raise _bad(name, what, expected="strategy: walk_forward", hint=hint)
-    train = parts["train"]
-    found = folds.assigned(train, many, strategy, asked.seed, strata, name)
-    return parts, folds.limited(found, limits.get("val"), asked.seed, strata(train.y)), ()
+    train = examples.at(parts["train"])
+    found = folds.assigned(train, many, strategy, asked.seed, name)
+    return parts, folds.limited(found, limits.get("val"), asked.seed, train.labels), ()
 
 
-def _fields(member: Member) -> dict[str, Any]:
-    return member.model_dump(mode="json", exclude_unset=True)
+def _stored(
+    each: str, reader: Input, splits: Splits, parts: Mapping[str, np.ndarray], draft: Draft, name: str
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Checks and stores what an input reads; returns the columns stored, and what the input saw before."""
+    columns = reader.reads(splits)
+    scanned = reader.scan(piece for _, piece in splits.table.pieces(columns))
+    size = len(splits.table)
+    owner, place, own = (np.full(size, -1) for _ in range(3))
+    for number, rows in enumerate(parts.values()):
+        owner[rows], place[rows] = number, np.arange(len(rows))
+    for rows in splits.rows.values():
+        own[rows] = np.arange(len(rows))
+    used = None if (owner >= 0).all() else np.flatnonzero(owner >= 0)
+    names: dict[str, None] = {}
+    for rows, piece in splits.table.pieces(columns, used):
+        checked = reader.check(piece, scanned, int(own[rows[0]]))
+        for column, values in checked.items():
+            stored = _arrays.as_stored(values, f"{name}, {each}") if reader.stores_numbers else values
+            names[column] = None
+            for number, (part, wanted) in enumerate(parts.items()):
+                here = owner[rows] == number
+                if here.any() or not len(wanted):
+                    try:
+                        draft.put(part, column, stored[here], place[rows[here]], len(wanted))
+                    except ValueError as error:
+                        raise _bad(name, "examples differ in shape", received=str(error)) from error
+    _check_shapes(names, draft, name)
+    return tuple(names), scanned
 
 
-def _checked(part: Part, reader: Input, where: str) -> Part:
-    from automl.sources import _arrays
+def _check_shapes(names: Iterable[str], draft: Draft, name: str) -> None:
+    for column in names:
+        shapes = sorted({draft.column(part, column).shape[1:] for part in ("train", "val", "test")})
+        if len(shapes) > 1:
+            raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
 
-    x = reader.check(part.x)
-    return _arrays.paired(_arrays.as_stored(x, where), _arrays.plain_targets(part.y, where), where, part.groups)
+
+@dataclass(frozen=True)
+class _Learner:
+    """Learns from the stored training part, or from some of its rows, what inputs and task need."""
+
+    document: DataDocument
+    draft: Draft
+    given: Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]
+    scanned: Mapping[str, Any]
+
+    def columns(self, each: str) -> dict[str, np.ndarray]:
+        return {column: self.draft.column("train", column) for column in self.given[each][0]}
+
+    def shape(self, each: str) -> tuple[int, ...]:
+        return self.document.readers[each].shape(self.columns(each))
+
+    def state(self, rows: np.ndarray | None) -> FoldState:
+        states = []
+        for each, reader in self.document.readers.items():
+            columns: Mapping[str, Any] = self.columns(each)
+            if rows is not None:
+                columns = {column: Picked(values, rows) for column, values in columns.items()}
+            states.append(reader.fit(columns, self.given[each][1]))
+        targets = self.draft.column("train", TARGETS)
+        task = self.document.task.fit(np.asarray(targets if rows is None else targets[rows]), self.scanned)
+        return FoldState(tuple(states), task)
 
 
-def _constant(x: np.ndarray, name: str, notes: Sequence[str]) -> list[str]:
+def _constant(
+    document: DataDocument,
+    draft: Draft,
+    given: Mapping[str, tuple[tuple[str, ...], dict[str, Any]]],
+    notes: Sequence[str],
+) -> list[str]:
     """Returns what is said of channels, of images and of series, that carry a single value in the training part.
 
     Raises:
         DataError: All of them do: there is nothing to learn from.
     """
-    from automl.sources import _arrays
-
-    constant = _arrays.constant_channels(x)
-    if _arrays.all_alike(x, constant):
-        received = ", ".join(f"{value:g}" for value in x.reshape(-1, len(constant))[0][:5])
-        hint = ". ".join(["There is nothing to learn from: look at how the source reads the files", *notes])
-        raise _bad(name, _arrays.said_of(constant, x), received=received, hint=hint)
-    return [f"{name}: {_arrays.said_of(constant, x)}"] if constant else []
-
-
-def _targets(task: Task, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    import numpy as np
-
-    stored = task.index(y, classes)
-    return stored.astype(np.float32) if stored.dtype.kind == "f" else stored
+    name, said = document.name, []
+    for each, reader in document.readers.items():
+        if not reader.stores_numbers:
+            continue
+        x = draft.column("train", given[each][0][0])
+        constant = _arrays.constant_channels(x)
+        if _arrays.all_alike(x, constant):
+            received = ", ".join(f"{value:g}" for value in x.reshape(-1, len(constant))[0][:5])
+            hint = ". ".join(["There is nothing to learn from: look at how the source reads the files", *notes])
+            raise _bad(name, _arrays.said_of(constant, x), received=received, hint=hint)
+        said += [f"{name}: {_arrays.said_of(constant, x)}"] if constant else []
+    return said
 
 
 def _bad(where: str, what: str, **facts: str | None) -> DataError:

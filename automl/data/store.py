@@ -1,4 +1,4 @@
-"""Prepared data on disk: six `.npy` files for memory maps and `spec.json`, published by one rename."""
+"""Prepared data on disk: a `.npy` file for each column of each part, and `spec.json`, published by one rename."""
 
 from __future__ import annotations
 
@@ -7,78 +7,137 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from automl.data.folds import FILE as FOLDS
+from automl.data import folds
 from automl.errors import SearchError
 from automl.records import typed
-from automl.records.data import DataSpec, Part
+from automl.records.data import DataSpec
 from automl.sources._places import fault
 
 PARTS = ("train", "val", "test")
 SPEC = "spec.json"
+PIECE_BYTES = 64 * 2**20
+"""How much is read at a time."""
 
 
-def digest(parts: Mapping[str, Part], classes: tuple[str, ...], folds: np.ndarray | None = None) -> str:
-    """Returns the SHA-256, in hex, of the arrays as they are stored, of which part they are in, and of the classes.
+class Draft:
+    """A prepared set while it is written, in a folder beside the one that it is published in.
 
-    Args:
-        parts: The arrays.
-        classes: Names of the classes.
-        folds: Which fold each training example validates, where there are folds.
-    """
-    sha = hashlib.sha256(json.dumps(list(classes)).encode())
-    for name in PARTS:
-        for axis, array in (("x", parts[name].x), ("y", parts[name].y)):
-            # Little-endian, so that the digest of a set is the same on every machine.
-            little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-            sha.update(f"{name}_{axis} {little.dtype.str} {little.shape}\n".encode())
-            sha.update(little.data)
-    if folds is not None:
-        sha.update(b"folds\n" + folds.astype("<i2").tobytes())
-    return sha.hexdigest()
-
-
-def write(
-    spec: DataSpec, parts: Mapping[str, Part], document: Mapping[str, Any], folds: np.ndarray | None = None
-) -> DataSpec:
-    """Writes the parts and the spec to `spec.folder` and returns the spec as it is read back.
-
-    All is written beside the folder and then renamed, so a reader never sees half a set, and of several writers one
-    wins. A folder that holds the same preparation already is left as it is.
+    So a reader never sees half a set, and of several writers one wins.
 
     Args:
-        spec: What is written about the set.
-        parts: The arrays as they are to be stored.
-        document: The data document as plain data, kept for the record.
-        folds: Which fold each training example validates, where there are folds.
+        folder: Where it is published.
     """
-    folder = Path(spec.folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
-    fresh.mkdir()
-    try:
-        for name in PARTS:
-            np.save(fresh / f"{name}_x.npy", parts[name].x, allow_pickle=False)
-            np.save(fresh / f"{name}_y.npy", parts[name].y, allow_pickle=False)
-        if folds is not None:
-            np.save(fresh / FOLDS, folds, allow_pickle=False)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._fresh = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+
+    def __enter__(self) -> Self:
+        self._fresh.mkdir(parents=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._fresh, ignore_errors=True)
+
+    def put(self, part: str, column: str, values: np.ndarray, places: np.ndarray, size: int) -> None:
+        """Writes some rows of a column.
+
+        Args:
+            part: The part.
+            column: The column; its first rows say the type and shape of all.
+            values: The rows, `(rows, ...)`.
+            places: Where in the part they belong.
+            size: How many rows the part has.
+        """
+        path = self._fresh / f"{part}_{column}.npy"
+        if not path.exists():
+            if not size:  # nothing can be mapped of a file that holds nothing
+                np.save(path, values[:0], allow_pickle=False)
+                return
+            shape = (size, *values.shape[1:])
+            np.lib.format.open_memmap(path, "w+", values.dtype, shape)
+        if len(places):
+            # Mapped anew for each piece: pages that were written count as this process's until they are let go.
+            kept = np.lib.format.open_memmap(path, "r+")
+            if kept.shape[1:] != values.shape[1:]:
+                raise ValueError(f"{kept.shape[1:]} and {values.shape[1:]}")
+            kept[places] = values
+
+    def column(self, part: str, name: str) -> np.ndarray:
+        """Returns a column of a part, memory-mapped."""
+        return mapped(self._fresh / f"{part}_{name}.npy")
+
+    def digest(self, columns: Sequence[str], classes: Sequence[str], cut: np.ndarray | None = None) -> str:
+        """Returns the SHA-256, in hex, of the columns as they are stored, of which part they are in, and the classes.
+
+        Args:
+            columns: Names of the columns.
+            classes: Names of the classes.
+            cut: Which fold each training example validates, where there are folds.
+        """
+        sha = hashlib.sha256(json.dumps(list(classes)).encode())
+        for part in PARTS:
+            for name in columns:
+                array = self.column(part, name)
+                # Little-endian, so that the digest of a set is the same on every machine.
+                dtype = array.dtype.newbyteorder("<")
+                sha.update(f"{part}_{name} {dtype.str} {array.shape}\n".encode())
+                for piece in _pieces(array):
+                    sha.update(np.ascontiguousarray(piece, dtype=dtype).data)
+        if cut is not None:
+            sha.update(b"folds\n" + cut.astype("<i2").tobytes())
+        return sha.hexdigest()
+
+    def publish(self, spec: DataSpec, document: Mapping[str, Any], cut: np.ndarray | None = None) -> DataSpec:
+        """Writes the spec, puts the folder in its place, and returns the spec as it is read back.
+
+        A folder that holds the same preparation already is left as it is.
+
+        Args:
+            spec: What is written about the set.
+            document: The data document as plain data, kept for the record.
+            cut: Which fold each training example validates, where there are folds.
+        """
+        if cut is not None:
+            np.save(self._fresh / folds.FILE, cut, allow_pickle=False)
         content = {**asdict(spec), "sizes": dict(spec.sizes), "document": dict(document)}
         del content["folder"]  # the folder may be moved
-        (fresh / SPEC).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        _publish(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return read(folder)
+        (self._fresh / SPEC).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        _publish(self._fresh, self.folder, files(spec))
+        return read(self.folder)
 
 
-def _publish(fresh: Path, folder: Path) -> None:
-    if _same(fresh, folder):
+def files(spec: DataSpec) -> list[str]:
+    """Returns the names of the files that hold the columns of a set."""
+    columns = dict.fromkeys([*(name for each in spec.inputs for name in each.columns), *spec.task.columns])
+    return [f"{part}_{column}.npy" for part in PARTS for column in columns]
+
+
+def columns(spec: DataSpec, part: str, names: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Returns columns of a part, memory-mapped, and which of their rows (None: all of them) one fold sees."""
+    file, rows = folds.rows(spec, part)
+    return {name: mapped(Path(spec.folder) / f"{file}_{name}.npy") for name in names}, rows
+
+
+def mapped(path: Path) -> np.ndarray:
+    """Returns the array in a file, memory-mapped, as a plain one, so that what is cut from it is plain too."""
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def _pieces(array: np.ndarray) -> Iterator[np.ndarray]:
+    step = max(1, PIECE_BYTES * len(array) // max(1, array.nbytes))
+    return (array[start : start + step] for start in range(0, len(array), step))
+
+
+def _publish(fresh: Path, folder: Path, names: Sequence[str]) -> None:
+    if _same(fresh, folder, names):
         return
     aside = fresh.with_name(fresh.name + ".old")
     with contextlib.suppress(FileNotFoundError):
@@ -88,14 +147,13 @@ def _publish(fresh: Path, folder: Path) -> None:
         fresh.rename(folder)
     except OSError:
         # Another process published between the two renames; the same set is as good as ours.
-        if not _same(fresh, folder):
+        if not _same(fresh, folder, names):
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _same(fresh: Path, folder: Path) -> bool:
-    names = [f"{part}_{axis}.npy" for part in PARTS for axis in "xy"]
+def _same(fresh: Path, folder: Path, names: Sequence[str]) -> bool:
     try:
         whole = all((folder / name).stat().st_size == (fresh / name).stat().st_size for name in names)
         return whole and (folder / SPEC).read_bytes() == (fresh / SPEC).read_bytes()
@@ -119,14 +177,7 @@ def read(folder: Path) -> DataSpec:
         raise fault(folder, "holds no prepared data", expected=f"the file {SPEC}") from error
     except (OSError, ValueError, TypeError, SearchError) as error:
         raise fault(path, "cannot be read as a description of prepared data", hint=hint) from error
-    for part in PARTS:
-        for axis in "xy":
-            _there(folder, f"{part}_{axis}.npy", hint)
-    if spec.stems:
-        _there(folder, FOLDS, hint)
+    for name in (*files(spec), *((folds.FILE,) if spec.folds else ())):
+        if not (folder / name).is_file():
+            raise fault(folder, f"the file {name} is missing", hint=hint)
     return spec
-
-
-def _there(folder: Path, name: str, hint: str) -> None:
-    if not (folder / name).is_file():
-        raise fault(folder, f"the file {name} is missing", hint=hint)

@@ -65,11 +65,11 @@ def _cut(feed: Feed, held: Any) -> Any:
     import tensorflow as tf
 
     with tf.device("CPU"):
-        columns = tuple(tf.constant(column) for column in held)
+        columns = tf.nest.map_structure(tf.constant, held)
 
     def batches(order: Any) -> Any:
         # One gather an epoch: one for each batch takes a small network a quarter longer.
-        mixed = columns if order is None else tuple(tf.gather(column, order) for column in columns)
+        mixed = columns if order is None else tf.nest.map_structure(lambda column: tf.gather(column, order), columns)
         return tf.data.Dataset.from_tensor_slices(mixed).batch(feed.batch_size)
 
     return batches
@@ -80,10 +80,11 @@ def _called(feed: Feed) -> Any:
     import tensorflow as tf
 
     like = feed[0]
-    dtypes = [column.dtype for column in like]
+    flat = tf.nest.flatten(like)
+    dtypes, shapes = [column.dtype for column in flat], [(None, *column.shape[1:]) for column in flat]
 
     def read(index: Any) -> Any:
-        columns = tf.numpy_function(lambda place: feed[int(place)], [index], dtypes)
-        return tuple(tf.ensure_shape(column, (None, *its.shape[1:])) for column, its in zip(columns, like, strict=True))
+        columns = tf.numpy_function(lambda place: tf.nest.flatten(feed[int(place)]), [index], dtypes)
+        return tf.nest.pack_sequence_as(like, list(map(tf.ensure_shape, columns, shapes)))
 
     return lambda _: tf.data.Dataset.range(len(feed)).map(read).prefetch(AHEAD)

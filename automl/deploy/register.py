@@ -45,12 +45,12 @@ def register(
     if known := tracker.model_uri(trial):
         return known
     path, log = trial_folder(folder, trial) / MODEL, folder / LOG
-    model = saved.load(path, log, data.shape, parameters)
+    model = saved.load(path, log, data.shapes, parameters)
     metadata: dict[str, Any] = {
         "classes": list(data.classes),
-        "input": data.input,
-        "shape": list(data.shape),
-        "task": data.task,
+        "input": data.inputs[0].kind if len(data.inputs) == 1 else {each.name: each.kind for each in data.inputs},
+        "shape": data.profile.get("shape") or data.profile["shapes"],
+        "task": data.task.kind,
         "data": data.name,
         "data_digest": data.digest,
         "search": folder.name,

@@ -33,7 +33,7 @@ from automl.machine.cluster import Share, crew
 from automl.machine.folders import LOG, search_folder
 from automl.machine.interrupts import Interrupts
 from automl.machine.workers import Machine, features_kept, on_cluster, same_machine, this_machine
-from automl.model import pretrained
+from automl.model import build, pretrained
 from automl.oracles import PastTrial, Proposer
 from automl.records import typed
 from automl.records.data import DataSpec
@@ -81,7 +81,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
         data = prepare.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
         for note in data.notes:
             watcher.say(note)
-        origins = pretrained.require(read, data.shape, watcher.say)
+        origins = pretrained.require(read, build.entrance(data), watcher.say)
     except BaseException:
         # A search that never began leaves nothing behind.
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from automl import oracles, schedulers
+from automl import oracles, schedulers, tasks
 from automl.document import yaml_text
 from automl.document.yaml_text import Document
 from automl.driver.ranking import Ranking
@@ -127,7 +127,7 @@ class Mirroring:
                 name=data.name,
                 digest=data.digest,
                 source=yaml_text.dump(read.document.data["data"]["source"]).strip(),
-                profile={"shape": list(data.shape), "sizes": dict(data.sizes), "classes": list(data.classes)},
+                profile=data.profile,
             ),
             time_ms=header.created,
             note=_note(read, data, header),
@@ -180,9 +180,10 @@ def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:
 
 def _note(read: Experiment, data: DataSpec, header: Header) -> str:
     """Describes a search on its page in the MLflow UI."""
-    shape = " x ".join(map(str, data.shape))
+    shapes = (" x ".join(map(str, shape)) for shape in data.shapes.values())
+    learned = tasks.of(data.task).tells(data.task)
     sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
     return (
-        f"`{read.name}` on `{data.name}`: {sizes} examples of {shape}, {len(data.classes)} classes. "
+        f"`{read.name}` on `{data.name}`: {sizes} examples of {' and '.join(shapes)}, {learned}. "
         f"Objective `{read.objective}` ({read.direction}). Search `{header.search}`; every trial is a child run."
     )

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from automl import inputs, tasks
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.document import block_lists, catalog, overrides, yaml_text
 from automl.document.problems import Problems
 from automl.document.wording import in_words

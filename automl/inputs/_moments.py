@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automl.inputs import Rows
+
 CHUNK_BYTES = 32 * 2**20
 """Float64 working memory of one step of the pass."""
 
@@ -27,7 +29,7 @@ class Moments:
     high: list[float]
 
 
-def moments(x: np.ndarray) -> Moments:
+def moments(x: Rows) -> Moments:
     """Learns the moments of every channel, a chunk of examples at a time: the array may be larger than memory.
 
     Source: Chan et al. 1983, https://doi.org/10.1080/00031305.1983.10483115, equation 2.1 (merging two variances).

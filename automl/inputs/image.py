@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from automl.errors import DataError
-from automl.flow import Flow, Pixels
-from automl.inputs import Input
+from automl.flow import Flow, Pixels, Shape
+from automl.inputs import OneColumn, Rows
+from automl.records.data import EXAMPLES, InputSpec
 from automl.training.augmentation import Augmentation
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Image(Input):
+class Image(OneColumn):
     """Images in their raw pixel range: the model scales them itself, so a saved model takes what the data set holds.
 
     Input:
@@ -35,7 +35,7 @@ class Image(Input):
         description="Mean 0 and deviation 1 per channel (standardize), range 0 to 1 (unit), or as they are (none).",
     )
 
-    def check(self, x: np.ndarray) -> np.ndarray:
+    def checked(self, x: np.ndarray, first: int = 0) -> np.ndarray:
         """Returns the images with a channel axis."""
         import numpy as np
 
@@ -52,31 +52,34 @@ class Image(Input):
                 bad = [index for index, example in enumerate(x) if not np.isfinite(np.sum(example, dtype=np.float64))]
             if bad:
                 raise DataError(
-                    f"image: {len(bad)} examples hold NaN or infinite pixels, the first at index {bad[0]}. "
+                    f"image: {len(bad)} examples hold NaN or infinite pixels, the first at index {first + bad[0]}. "
                     "Expected finite numbers. Repair or drop them"
                 )
         return x[..., np.newaxis] if x.ndim == 3 else x
 
-    def fit(self, x: np.ndarray) -> dict[str, Any]:
+    def learned(self, x: Rows) -> dict[str, Any]:
         """Learns mean, deviation and range of the pixels."""
         from automl.inputs._moments import moments
 
-        learned = moments(x)
+        found = moments(x)
         return {
             "scale": self.scale,
-            "mean": learned.mean,
-            "deviation": learned.deviation,
-            "low": min(learned.low),
-            "high": max(learned.high),
+            "mean": found.mean,
+            "deviation": found.deviation,
+            "low": min(found.low),
+            "high": max(found.high),
         }
 
-    def stem(
-        self, shape: tuple[int, ...], state: Mapping[str, Any], augmentation: Augmentation | None = None
-    ) -> tuple[Any, Flow]:
+    def flow(self, spec: InputSpec) -> Shape:
+        """Returns the shape of the images."""
+        return Shape("feature_map", spec.shape)
+
+    def stem(self, spec: InputSpec, augmentation: Augmentation | None = None) -> tuple[Any, Flow]:
         """Builds the entrance: raw pixels in, scaled pixels out. They are changed while they are raw."""
         import keras
 
-        entrance = x = keras.Input(tuple(shape), dtype="float32", name="image")
+        state = spec.state
+        entrance = x = keras.Input(tuple(spec.shape), dtype="float32", name=spec.name)
         # A made-up input, which nothing was learned from, is of bytes.
         span = state.get("low", 0.0), state.get("high", 255.0)
         if augmentation is not None:
@@ -92,6 +95,15 @@ class Image(Input):
             width = (state["high"] - state["low"]) or 1.0
             x = keras.layers.Rescaling(1.0 / width, offset=-state["low"] / width, name="scale")(x)
         return entrance, Flow(x, "feature_map", pixels=pixels)
+
+    def toy(self, latent: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Makes pictures of 9 by 9 pixels in which a bright band of three rows lies from the top (0) to the bottom."""
+        import numpy as np
+
+        x = rng.integers(0, 60, size=(len(latent), 9, 9, 1))
+        for example, place in zip(x, np.round(6 * latent).astype(int), strict=True):
+            example[place : place + 3] += 150
+        return {EXAMPLES: x.astype(np.uint8)}
 
 
 def _range(low: float, high: float) -> tuple[float, float]:

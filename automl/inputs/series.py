@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from automl.errors import DataError
-from automl.flow import Flow
-from automl.inputs import Input
+from automl.flow import Flow, Shape
+from automl.inputs import OneColumn, Rows
+from automl.records.data import EXAMPLES, InputSpec
 from automl.training.augmentation import Augmentation
 
 if TYPE_CHECKING:
     import numpy as np
 
+PIECE_BYTES = 32 * 2**20
+"""Memory of the series that are looked at at a time."""
 
-class Series(Input):
+
+class Series(OneColumn):
     """Series with a fixed number of steps; a shorter one is filled up with NaN steps at its end, its padding.
 
     A value missing inside a series (NaN) is taken for its channel's mean. Padding is told to the blocks if the training
@@ -37,7 +40,7 @@ class Series(Input):
         description="Mean 0 and deviation 1 per channel (standardize), range 0 to 1 (unit), or as they are (none).",
     )
 
-    def check(self, x: np.ndarray) -> np.ndarray:
+    def checked(self, x: np.ndarray, first: int = 0) -> np.ndarray:
         """Returns the series as float32 with a channel axis."""
         import numpy as np
 
@@ -51,39 +54,40 @@ class Series(Input):
         # What overflows float32 becomes infinite, and is told below with all other infinite values.
         with np.errstate(over="ignore"):
             x = x.astype(np.float32, copy=False)
-        for index, example in enumerate(x):
+        for index, example in enumerate(x, start=first):
             if np.isinf(example).any():
                 raise DataError(f"series: example {index} holds infinite values. Expected finite numbers or NaN")
             if np.isnan(example).all():
                 raise DataError(f"series: example {index} holds no number at all. Drop it")
         return x[..., np.newaxis] if x.ndim == 2 else x
 
-    def fit(self, x: np.ndarray) -> dict[str, Any]:
+    def learned(self, x: Rows) -> dict[str, Any]:
         """Learns mean, deviation and range of every channel, and whether any series is padded."""
-        import numpy as np
-
         from automl.inputs._moments import moments
 
-        learned = moments(x)
-        offset = {"standardize": learned.mean, "unit": learned.low, "none": [0.0] * len(learned.mean)}
-        ranges = [high - low or 1.0 for low, high in zip(learned.low, learned.high, strict=True)]
-        width = {"standardize": learned.deviation, "unit": ranges, "none": [1.0] * len(learned.mean)}
+        found = moments(x)
+        offset = {"standardize": found.mean, "unit": found.low, "none": [0.0] * len(found.mean)}
+        ranges = [high - low or 1.0 for low, high in zip(found.low, found.high, strict=True)]
+        width = {"standardize": found.deviation, "unit": ranges, "none": [1.0] * len(found.mean)}
         return {
             "scale": self.scale,
-            "mean": learned.mean,
+            "mean": found.mean,
             "offset": offset[self.scale],
             "width": width[self.scale],
-            "padded": bool(np.isnan(x[:, -1]).all(axis=-1).any()),
+            "padded": _is_padded(x),
         }
 
-    def stem(
-        self, shape: tuple[int, ...], state: Mapping[str, Any], augmentation: Augmentation | None = None
-    ) -> tuple[Any, Flow]:
+    def flow(self, spec: InputSpec) -> Shape:
+        """Returns the shape of the series."""
+        return Shape("sequence", spec.shape)
+
+    def stem(self, spec: InputSpec, augmentation: Augmentation | None = None) -> tuple[Any, Flow]:
         """Builds the entrance: raw series in, scaled series without NaN out. They are changed once they are scaled."""
         import keras
         from keras import ops
 
-        entrance = keras.Input(tuple(shape), dtype="float32", name="series")
+        state = spec.state
+        entrance = keras.Input(tuple(spec.shape), dtype="float32", name=spec.name)
         # Measured from the mean first, so that 0 stands for a missing value, and then moved to where `scale` wants it.
         variance = [width**2 for width in state["width"]]
         x = keras.layers.Normalization(mean=state["mean"], variance=variance, name="scale")(entrance)
@@ -96,6 +100,26 @@ class Series(Input):
         if augmentation is not None:
             x = _changed(x, augmentation, valid)
         return entrance, Flow(x, "sequence", valid)
+
+    def toy(self, latent: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Makes waves of two channels, slow (0) to fast (1); lengths differ, the rest is padding."""
+        import numpy as np
+
+        steps = np.arange(16)[None, :, None]
+        frequency = 0.3 + 1.9 * latent[:, None, None]
+        x = np.sin(steps * frequency + rng.uniform(0, 6, size=(len(latent), 1, 2)))
+        x += rng.normal(0, 0.1, size=x.shape)
+        x[steps[..., 0].repeat(len(latent), axis=0) >= rng.integers(8, 17, size=(len(latent), 1))] = np.nan
+        return {EXAMPLES: x.astype(np.float32)}
+
+
+def _is_padded(x: Rows) -> bool:
+    """Returns whether the last step of any series holds nothing."""
+    import numpy as np
+
+    step = max(1, PIECE_BYTES // max(1, 4 * int(np.prod(x.shape[1:]))))
+    pieces = (x[start : start + step] for start in range(0, len(x), step))
+    return any(bool(np.isnan(piece[:, -1]).all(axis=-1).any()) for piece in pieces)
 
 
 def _changed(x: Any, augmentation: Augmentation, valid: Any) -> Any:

@@ -56,7 +56,7 @@ class SpaceModel(keras_tuner.HyperModel):
         self.data = data.at(read.evaluation.fold(read.evaluation.parts))
         for note in self.data.notes:
             log.warning(note)
-        pretrained.require(read, self.data.shape)
+        pretrained.require(read, build.entrance(self.data))
         self._declared = read.space.declare()
 
     def values(self, hp: Any) -> dict[str, Any]:

@@ -93,8 +93,7 @@ def dataset(space: SpaceModel | None, name: str, args: Sequence[Any], given: Map
         if space is None:
             return None
         known, source = space.data, space.read.document.data["data"]["source"]
-        profile = {"shape": list(known.shape), "sizes": dict(known.sizes), "classes": list(known.classes)}
-        return DatasetInput(known.name, known.digest, yaml_text.dump(source).strip(), profile)
+        return DatasetInput(known.name, known.digest, yaml_text.dump(source).strip(), known.profile)
     digest = hashlib.sha256()
     for piece in _pieces(data):
         if piece is None:

@@ -12,7 +12,8 @@ from automl.blocks._chain import Chain, message
 from automl.blocks._names import set_apart
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import experiment as experiments
-from automl.records.data import DataSpec
+from automl.flow import Shape
+from automl.records.data import EXAMPLES, TARGETS, DataSpec, InputSpec, TaskSpec
 from automl.tasks import Task
 from automl.training import augmentation, optimizers
 from automl.training.losses import Loss
@@ -56,10 +57,10 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
 
     Args:
         document: Literals only; its `model` list and its `training.augmentation` are read.
-        data: Shape, classes, input and task as they were declared, and what the input learned from the training part.
+        data: Inputs and task as they were declared, and what they learned from the training part.
 
     Input:
-        A batch of raw examples, `(batch, *data.shape) float32`.
+        A batch of raw examples, `(batch, *shape) float32`.
 
     Output:
         What the task's head gives.
@@ -70,16 +71,16 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     """
     import keras
 
-    task = tasks.of(data)
+    task, (spec,) = tasks.of(data.task), data.inputs
     chain = _read(document["model"])
     changes = augmentation.of(document)
     with precision(document):
-        entrance, start = inputs.of(data).stem(data.shape, data.stem, changes)
-        end = chain.connect(start, (task.takes,), before=f"the {data.input}", after="head")
-        output = task.head(end, data)
+        begin, start = inputs.of(spec).stem(spec, changes)
+        end = chain.connect(start, (task.takes,), before=f"the {spec.name}", after="head")
+        output = task.head(end, data.task)
         set_apart(start, end, output, {block.name for block in chain.blocks if block.name})
         try:
-            return keras.Model(entrance, output, name="model")
+            return keras.Model(begin, output, name="model")
         except ValueError as error:
             raise Infeasible(f"model: {message(error)}") from error
 
@@ -102,7 +103,15 @@ def data_of(shape: Sequence[int], classes: int) -> DataSpec:
     zeros, ones = [0.0] * shape[-1], [1.0] * shape[-1]
     stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False, "low": 0.0, "high": 1.0}
     kind = "image" if len(shape) == 3 else "series"
-    return DataSpec("", "input", "", kind, "classification", tuple(shape), {}, tuple(map(str, range(classes))), stem)
+    learned = {"classes": [str(number) for number in range(classes)]}
+    task = TaskSpec({"classification": {}}, (TARGETS,), learned)
+    return DataSpec("", "input", "", (InputSpec(kind, {kind: {}}, (EXAMPLES,), tuple(shape), stem),), task, {})
+
+
+def entrance(data: DataSpec) -> Shape:
+    """Returns the shape of what comes out of the stem; imports no Keras."""
+    (spec,) = data.inputs
+    return inputs.of(spec).flow(spec)
 
 
 def compile_model(model: Any, training: Training, task: Task, data: DataSpec) -> None:
@@ -122,8 +131,8 @@ def compile_model(model: Any, training: Training, task: Task, data: DataSpec) ->
     # Plain metrics, not weighted ones: class weights shape the training, and must not change what is measured.
     model.compile(
         optimizer=optimizer,
-        loss=task.loss(training.loss),
-        metrics=task.keras_metrics(data),
+        loss=task.loss(training.loss, data.task),
+        metrics=task.keras_metrics(data.task),
         jit_compile="auto" if training.jit is None else training.jit,
         steps_per_execution=training.steps_per_execution,
     )

@@ -13,7 +13,7 @@ from automl.blocks.backbone import Backbone
 from automl.document import block_lists
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment.experiment import Experiment
-from automl.flow import Kind, Unknown, of_example
+from automl.flow import Kind, Shape, Unknown
 from automl.machine import keras_backend
 from automl.space.space import Space, grid
 from automl.training import augmentation
@@ -41,7 +41,7 @@ def backbone(document: Mapping[str, Any]) -> Backbone | None:
     return block
 
 
-def require(read: Experiment, shape: Sequence[int], say: Callable[[str], None] = lambda _: None) -> list[Origin]:
+def require(read: Experiment, shape: Shape, say: Callable[[str], None] = lambda _: None) -> list[Origin]:
     """Sees to it that every backbone of a space can be built: its weights are there, and the images large enough.
 
     Weights that Keras has to download are asked for until that fails once: offline it fails for all of them, each time
@@ -49,7 +49,7 @@ def require(read: Experiment, shape: Sequence[int], say: Callable[[str], None] =
 
     Args:
         read: The experiment.
-        shape: Of an example.
+        shape: Of what comes out of the stem.
         say: Takes a line for the user.
 
     Returns:
@@ -149,9 +149,9 @@ def _backbones(space: Space) -> Iterator[Backbone]:
             yield block
 
 
-def _require_shape(block: Backbone, shape: Sequence[int]) -> None:
+def _require_shape(block: Backbone, shape: Shape) -> None:
     wanted: Kind = block.gives()[0]
     try:
-        block.shape(of_example(shape), wanted)
+        block.shape(shape, wanted)
     except Unknown:
         return  # it fits; what it gives is known when it is built

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _MOST_PACKED = 100
 """Times that what a file holds may be larger than the file: Keras packs nothing, a bomb grows a thousandfold."""
 
+Shapes = Mapping[str, Sequence[int]]
+
 _REASON = 200
 """Characters of what a library says that are told."""
 
@@ -24,14 +26,14 @@ _HINT = "Run the search again, or put the file back from a copy"
 
 
 def load(
-    path: Path, log: Path | None = None, shape: Sequence[int] | None = None, parameters: int | None = None
+    path: Path, log: Path | None = None, shapes: Shapes | None = None, parameters: int | None = None
 ) -> keras.Model:
     """Returns the model in a file, not compiled. Runs no code of the file's.
 
     Args:
         path: The file.
         log: Takes what the backend prints; None for nowhere.
-        shape: Of an example, where it is known; a side that the model leaves open may be any.
+        shapes: Of an example, by input, where they are known; a side that the model leaves open may be any.
         parameters: Number of weights that the trial reported, where it is known.
 
     Raises:
@@ -53,7 +55,7 @@ def load(
             raise SearchError(f"{path}: {told}") from error
         reason = reason if len(reason) <= _REASON else reason[:_REASON] + "..."
         raise SearchError(f"{path}: cannot be read as a model ({reason}). {_HINT}.") from error
-    _require_own(path, model, shape, parameters)
+    _require_own(path, model, shapes, parameters)
     return model
 
 
@@ -84,7 +86,7 @@ def _require_file(path: Path) -> None:
         raise SearchError(f"{path}: cannot be read as a model: {what}, and Keras packs nothing. {_HINT}.")
 
 
-def _require_own(path: Path, model: Any, shape: Sequence[int] | None, parameters: int | None) -> None:
+def _require_own(path: Path, model: Any, shapes: Shapes | None, parameters: int | None) -> None:
     """Refuses a model that is not the one that the trial trained, as far as it shows.
 
     Raises:
@@ -96,10 +98,11 @@ def _require_own(path: Path, model: Any, shape: Sequence[int] | None, parameters
         raise SearchError(f"{path}: holds no model but a {type(model).__name__}. {_HINT}.")
     expected, received = [], []
     own = getattr(model, "input_shape", None)
-    sides = tuple(own[1:]) if isinstance(own, tuple) else None
-    if shape is not None and (sides is None or not _agree(sides, tuple(shape))):
-        expected.append(f"examples of {_by(shape)}")
-        received.append(f"examples of {_by(sides)}" if sides is not None else "inputs of another kind")
+    found = own if isinstance(own, dict) else {"": own}
+    sides = {name: tuple(each[1:]) for name, each in found.items() if isinstance(each, tuple)}
+    if shapes is not None and not _agree(sides, shapes):
+        expected.append(f"examples of {_listed(shapes)}")
+        received.append(f"examples of {_listed(sides)}" if sides else "inputs of another kind")
     count = model.count_params() if model.built else 0
     if parameters is not None and count != parameters:
         expected.append(f"{parameters:,} weights")
@@ -109,8 +112,18 @@ def _require_own(path: Path, model: Any, shape: Sequence[int] | None, parameters
         raise SearchError(f"{path}: the model is not the one that was trained. {facts}. {_HINT}.")
 
 
-def _agree(sides: Sequence[int | None], shape: Sequence[int]) -> bool:
+def _agree(sides: Mapping[str, Sequence[int | None]], shapes: Shapes) -> bool:
+    if len(sides) == len(shapes) == 1:  # a single input needs no name
+        return _fit(next(iter(sides.values())), next(iter(shapes.values())))
+    return sides.keys() == shapes.keys() and all(_fit(sides[name], shape) for name, shape in shapes.items())
+
+
+def _fit(sides: Sequence[int | None], shape: Sequence[int]) -> bool:
     return len(sides) == len(shape) and all(own in (None, side) for own, side in zip(sides, shape, strict=True))
+
+
+def _listed(shapes: Mapping[str, Sequence[int | None]]) -> str:
+    return " and ".join(map(_by, shapes.values()))
 
 
 def _by(shape: Sequence[int | None]) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
 
 
+Tree = Mapping[str, "np.ndarray"]
+"""Columns by name, all of one number of examples."""
+
+EXAMPLES, TARGETS, GROUPS = "x", "y", "group"
+"""What the columns of a source are called that has one of each."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """One part of a data set as its source gives it.
+    """One part of a data set that its source holds in memory.
 
     Args:
         x: Examples, first axis the examples: `(n, height, width, channels)`, `(n, steps, channels)` right-padded with
@@ -27,67 +34,169 @@ class Part:
     groups: np.ndarray | None = None
 
 
+class Table(Protocol):
+    """A data set as rows of named columns, read in pieces: it may be larger than memory."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+
+    def __len__(self) -> int:
+        """The number of rows."""
+
+    def pieces(
+        self, columns: Sequence[str], rows: np.ndarray | None = None, *, text: bool = False
+    ) -> Iterator[tuple[np.ndarray, Tree]]:
+        """Reads columns, some rows at a time.
+
+        Args:
+            columns: Names of those to read.
+            rows: Which rows, ascending; None for all.
+            text: Give words and numbers of a text file as they are written.
+
+        Yields:
+            Numbers of rows, ascending, and their columns.
+
+        Raises:
+            DataError: Something of them cannot be read.
+        """
+
+
 @dataclass(frozen=True)
 class Splits:
-    """What a source loads. A part the set does not bring is None and is cut from `train` later.
+    """What a source opens: a table, and which of its rows are which part.
 
     Args:
-        train: The training part.
-        val: The validation part.
-        test: The test part.
-        notes: How it read the set, a line each, where that is worth a word.
+        table: The rows.
+        rows: Numbers of the rows of `train`, and of `val` and `test` where the set brings them; a part that it does
+            not bring is cut from `train`.
+        examples: The column that an input of one column reads if it names none; None where there is no such.
+        features: The columns that an input of several reads if it names none.
+        targets: The columns that a task reads if it names none.
+        groups: The column that says what each row belongs to (a speaker, a patient); an empty id is no group. No group
+            is ever split.
+        is_timeline: Whether the rows of `train` stand in the order of time: what is cut from them is the latest.
+        notes: How the set was read, a line each, where that is worth a word.
     """
 
-    train: Part
-    val: Part | None = None
-    test: Part | None = None
+    table: Table
+    rows: Mapping[str, np.ndarray]
+    examples: str | None = EXAMPLES
+    features: tuple[str, ...] = (EXAMPLES,)
+    targets: tuple[str, ...] = (TARGETS,)
+    groups: str | None = None
+    is_timeline: bool = False
     notes: tuple[str, ...] = ()
 
 
-class Timeline(Splits):
-    """Parts whose examples stand in the order of time: what is cut from `train` is the latest of it."""
+@dataclass(frozen=True)
+class InputSpec:
+    """One input of a prepared set, with all that builds its stem.
+
+    Args:
+        name: What it is called in the document; a single one bears the name of its kind.
+        declared: As it was declared: `{kind: fields}`; `inputs.of` builds it.
+        columns: The columns that it reads.
+        shape: Shape of one example as the model takes it, without the batch axis.
+        state: What its `fit` learned from the training part, as plain data (means, deviations).
+    """
+
+    name: str
+    declared: Mapping[str, Any]
+    columns: tuple[str, ...]
+    shape: tuple[int, ...]
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The registered name of the input (`image`, `series`)."""
+        return next(iter(self.declared))
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What is learned of a prepared set, with all that builds heads, losses and metrics.
+
+    Args:
+        declared: As it was declared: `{kind: fields}`; `tasks.of` builds it.
+        columns: The columns of its targets.
+        state: What its `fit` learned, as plain data (classes, means).
+    """
+
+    declared: Mapping[str, Any]
+    columns: tuple[str, ...]
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The registered name of the task (`classification`)."""
+        return next(iter(self.declared))
+
+
+@dataclass(frozen=True)
+class FoldState:
+    """What was learned from the examples that train one fold.
+
+    Args:
+        inputs: States of the inputs, in their order.
+        task: State of the task.
+    """
+
+    inputs: tuple[Mapping[str, Any], ...]
+    task: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A prepared data set on disk: `{train,val,test}_{x,y}.npy` in `folder`, shared by all workers as memory maps.
+    """A prepared data set on disk, in `folder`, shared by all workers as memory maps; see `data.store`.
 
     Args:
         folder: Absolute path of the prepared files.
         name: Name of the data set.
-        digest: SHA-256 of what was prepared (arrays, split, classes), in hex.
-        input: Registered name of the input (`image`, `series`); `inputs.of` builds it, its fields among it.
-        task: Registered name of the task (`classification`); `tasks.of` builds it, its fields among it.
-        shape: Shape of one example, without the batch axis.
+        digest: SHA-256 of what was prepared (arrays, split, what the task learned), in hex.
+        inputs: What the model is given, one or several.
+        task: What is learned.
         sizes: Number of examples by part (`train`, `val`, `test`).
-        classes: Class names in the order of the model's outputs.
-        stem: What the input's `fit` learned from the training part, as plain data (means, deviations).
-        stems: The same for each fold, learned from what trains it; empty when there are no folds.
+        folds: What was learned for each fold; empty when there are none.
         strategy: How the folds were cut; see `evaluation.Evaluation`.
         fold: Which of them validates, from 0; None for the parts as they lie on disk.
-        input_fields: The input's fields as they were declared.
-        task_fields: The task's.
-        version: Of the way it was cut; see `dataset.VERSION`.
+        version: Of the way it was cut; see `data.prepare.VERSION`.
         notes: What a user should know of how the set was read, a line each.
     """
 
     folder: str
     name: str
     digest: str
-    input: str
-    task: str
-    shape: tuple[int, ...]
+    inputs: tuple[InputSpec, ...]
+    task: TaskSpec
     sizes: Mapping[str, int]
-    classes: tuple[str, ...]
-    stem: Mapping[str, Any] = field(default_factory=dict)
-    stems: tuple[Mapping[str, Any], ...] = ()
+    folds: tuple[FoldState, ...] = ()
     strategy: str = "stratified"
     fold: int | None = None
-    input_fields: Mapping[str, Any] = field(default_factory=dict)
-    task_fields: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
     notes: tuple[str, ...] = ()
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs, of a task that has such."""
+        return tuple(self.task.state.get("classes", ()))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of an example, by the names of the inputs."""
+        return {each.name: each.shape for each in self.inputs}
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """What is told of the set beside its name and digest, as plain data."""
+        shapes = {name: list(shape) for name, shape in self.shapes.items()}
+        shown = {"shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes": shapes}
+        return {**shown, "sizes": dict(self.sizes), "classes": list(self.classes)}
+
     def at(self, fold: int | None) -> DataSpec:
         """Returns the same data as one fold sees it; None for all of it."""
-        return self if fold is None else replace(self, fold=fold, stem=self.stems[fold])
+        if fold is None:
+            return self
+        known = self.folds[fold]
+        inputs = tuple(replace(each, state=state) for each, state in zip(self.inputs, known.inputs, strict=True))
+        return replace(self, fold=fold, inputs=inputs, task=replace(self.task, state=known.task))

@@ -35,7 +35,7 @@ def built(kind: type[Record], data: Mapping[str, Any], where: str) -> Record:
     if wrong := fault(kind, data):
         raise SearchError(f"{where}: {wrong}.")
     hints, _ = _fields(kind)  # type: ignore[arg-type]  # classes are hashable
-    return kind(**{name: _tuples(data[name], hint) for name, hint in hints.items() if name in data})
+    return kind(**{name: _value(data[name], hint, f"{where}: {name}") for name, hint in hints.items() if name in data})
 
 
 def fault(kind: type[Any], data: Mapping[str, Any]) -> str | None:
@@ -105,8 +105,15 @@ def _is_fixed(hint: Any) -> bool:
     return get_origin(hint) is tuple and Ellipsis not in get_args(hint)
 
 
-def _tuples(value: Any, hint: Any) -> Any:
-    return tuple(value) if get_origin(hint) is tuple else value
+def _value(value: Any, hint: Any, where: str) -> Any:
+    """Returns plain data as a field of a record holds it: lists as tuples, mappings as the records that they are."""
+    if is_dataclass(hint) and isinstance(value, Mapping):
+        return built(hint, value, where)  # type: ignore[arg-type]  # a class, not an instance
+    if get_origin(hint) is tuple:
+        inner = get_args(hint)
+        kinds = inner if _is_fixed(hint) else inner[:1] * len(value)
+        return tuple(_value(each, kind, where) for each, kind in zip(value, kinds, strict=True))
+    return value
 
 
 def _words(hint: Any) -> str:

@@ -139,9 +139,9 @@ def load_model(home: Path, search_id: str, number: int, log: Path | None = None)
     told, folder = history(home, search_id), folders.search_folder(home, search_id)
     ended = told.trials[number].ended
     # Journals of the first version do not describe the data.
-    shape = data_of(told.header).shape if told.header.settings.get("data") else None
+    shapes = data_of(told.header).shapes if told.header.settings.get("data") else None
     path = folders.trial_folder(folder, number) / folders.MODEL
-    return saved.load(path, log, shape, ended.parameters if ended else None)
+    return saved.load(path, log, shapes, ended.parameters if ended else None)
 
 
 def details(home: Path, search_id: str, number: int) -> dict[str, Any]:

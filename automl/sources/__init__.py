@@ -13,8 +13,8 @@ class Source(Member):
     """Where a data set comes from. Fields are what a user writes under `source:` in a data document."""
 
     @abstractmethod
-    def load(self, root: Path | None) -> Splits:
-        """Reads the whole set.
+    def open(self, root: Path | None) -> Splits:
+        """Opens the set: a table of named columns, and which of its rows are which part.
 
         Args:
             root: The folder given by the user for relative paths, or None to look in the usual places.

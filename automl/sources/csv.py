@@ -11,12 +11,13 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from automl.errors import did_you_mean, shorten
-from automl.records.data import Part, Splits, Timeline
+from automl.records.data import Part, Splits
 from automl.sources import _layout
 from automl.sources._arrays import as_stored, paired, tidy
 from automl.sources._order import follows, moments
 from automl.sources._places import fault, find
 from automl.sources._table import Table
+from automl.sources._tables import splits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,23 +69,23 @@ class Csv(_layout.Arrays):
             )
         return self
 
-    def load(self, root: Path | None) -> Splits:
-        """Reads the file, and the test file where there is one; see `Source.load`."""
+    def open(self, root: Path | None) -> Splits:
+        """Reads the file, and the test file where there is one; see `Source.open`."""
         table = Table(self.separator, self.decimal, self.header)
         path = find(self.file, root, "the .csv file")
         names = table.names(path)
         features = self._features(path, names)
         train, when = self._part(table, path, names, features)
-        kind = Splits if self.order is None else Timeline
+        in_time = self.order is not None
         if self.test is None:
-            return kind(train)
+            return splits(train, timeline=in_time)
         path = find(self.test, root, "the .csv file of the test part")
         names = table.names(path)
         self._features(path, names, features)
         test, later = self._part(table, path, names, features)
         if self.order is not None:
             self._check_later(when, later, path)
-        return kind(train, test=test)
+        return splits(train, test=test, timeline=in_time)
 
     def _check_later(self, train: np.ndarray, test: np.ndarray, path: Path) -> None:
         apart, (first, last) = follows(train, test, path, str(self.order), self.decimal)

@@ -22,6 +22,7 @@ from automl.records.data import Part, Splits
 from automl.sources import Source
 from automl.sources._arrays import named, paired
 from automl.sources._places import fault, find
+from automl.sources._tables import splits
 
 FILES = {"train": "train", "test": "t10k"}
 """The part's name and the first word of its files, as LeCun named them."""
@@ -43,8 +44,8 @@ class Idx(Source):
     )
     classes: tuple[str, ...] | None = Field(None, description="Class names in the order of the integer labels")
 
-    def load(self, root: Path | None) -> Splits:
-        """Reads both parts, from the folder or else through Keras's own downloader; see `Source.load`."""
+    def open(self, root: Path | None) -> Splits:
+        """Reads both parts, from the folder or else through Keras's own downloader; see `Source.open`."""
         try:
             folder = find(
                 self.folder, root, "the files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-..."
@@ -63,7 +64,7 @@ class Idx(Source):
                 expected="train-images-idx3-ubyte or train-images-idx3-ubyte.gz",
                 received=", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder",
             )
-        return Splits(train, test=self._part(folder, "test"))
+        return splits(train, test=self._part(folder, "test"))
 
     def _part(self, folder: Path, part: str) -> Part | None:
         images = _existing(folder, f"{FILES[part]}-images", 3)
@@ -91,7 +92,7 @@ class Idx(Source):
             reason = " ".join(str(error).split())
             raise DataError(f"{missing} Keras could not download it either: {reason}") from error
         where = f"keras.datasets.{name}"
-        return Splits(self._join(x, y, where), test=self._join(x_test, y_test, where))
+        return splits(self._join(x, y, where), test=self._join(x_test, y_test, where))
 
     @classmethod
     def toy(cls, folder: Path) -> Idx:

@@ -17,6 +17,7 @@ from automl.sources._arrays import paired
 from automl.sources._folders import Files, listed
 from automl.sources._pictures import Range, read
 from automl.sources._places import fault, find
+from automl.sources._tables import splits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,8 +55,8 @@ class ImageFolder(Source):
     )
     links: bool = Field(False, description="Follow links that lead out of the folder")
 
-    def load(self, root: Path | None) -> Splits:
-        """Reads every image; see `Source.load`."""
+    def open(self, root: Path | None) -> Splits:
+        """Reads every image; see `Source.open`."""
         folder = find(self.folder, root, "a folder of images for each class")
         parts = listed(folder, links=self.links, named=self.classes)
         size = self.size or _shared_size(folder, parts)
@@ -78,7 +79,7 @@ class ImageFolder(Source):
                     f"nothing is seen on {shown} of {made.flat:,} of {count:,} images, which become one colour: what "
                     "they show has that colour, or they are empty. Another `background` may show it"
                 )
-        return Splits(loaded["train"], loaded.get("val"), loaded.get("test"), tuple(notes))
+        return splits(loaded["train"], loaded.get("val"), loaded.get("test"), notes)
 
     @classmethod
     def toy(cls, folder: Path) -> ImageFolder:

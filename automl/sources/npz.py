@@ -16,6 +16,7 @@ from automl.sources import _layout
 from automl.sources._arrays import paired, plain_targets
 from automl.sources._parts import PARTS
 from automl.sources._places import fault, find
+from automl.sources._tables import splits
 
 _PART = {word: part for part, words in PARTS.items() for word in words}
 _WORDS = "|".join(sorted(_PART, key=len, reverse=True))
@@ -52,8 +53,8 @@ class Npz(_layout.Arrays):
         "before they become float32; so it must be off what the model is given",
     )
 
-    def load(self, root: Path | None) -> Splits:
-        """Reads every part the archive holds; see `Source.load`."""
+    def open(self, root: Path | None) -> Splits:
+        """Reads every part the archive holds; see `Source.open`."""
         path = find(self.file, root, "the .npz archive")
         # The file is opened here because NumPy leaves it open when it turns out to be no archive.
         try:
@@ -75,7 +76,7 @@ class Npz(_layout.Arrays):
         named = {name: key for name in PARTS if (key := self._key(keys, self.x, name, path)) is not None}
         parts = {name: self._part(archive, path, key, name) for name, key in named.items()}
         if "train" in parts:
-            return Splits(parts["train"], parts.get("val"), parts.get("test"))
+            return splits(parts["train"], parts.get("val"), parts.get("test"))
         if parts or self.x not in keys:
             wanted = f"{self.x}_train"
             others = [key for key in keys if keyed(key)[0] != self.y]
@@ -86,7 +87,7 @@ class Npz(_layout.Arrays):
                 received=", ".join(keys) or "no keys",
                 hint=did_you_mean(wanted, others) or "Name its keys with the fields `x` and `y`",
             )
-        return Splits(self._part(archive, path, self.x, None))
+        return splits(self._part(archive, path, self.x, None))
 
     def _key(self, keys: list[str], name: str, part: str | None, path: Path) -> str | None:
         """Returns the key of an array, of a part where there are parts; None where there is none."""

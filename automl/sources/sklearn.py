@@ -11,6 +11,7 @@ from pydantic import Field
 from automl.records.data import Part, Splits
 from automl.sources import Source
 from automl.sources._arrays import named
+from automl.sources._tables import splits
 
 
 class Sklearn(Source):
@@ -24,14 +25,14 @@ class Sklearn(Source):
 
     name: Literal["breast_cancer", "digits", "iris", "wine"] = Field(description="Which bundled set")
 
-    def load(self, root: Path | None) -> Splits:  # noqa: ARG002 (bundled: nothing is looked for)
+    def open(self, root: Path | None) -> Splits:  # noqa: ARG002 (bundled: nothing is looked for)
         """Reads the set from the installed scikit-learn."""
         from sklearn import datasets
 
         bunch = getattr(datasets, f"load_{self.name}")()
         x = bunch.images[..., np.newaxis] if self.name == "digits" else bunch.data
         classes = [str(name) for name in bunch.target_names]
-        return Splits(Part(x.astype(np.float32), named(bunch.target, classes, f"sklearn {self.name}")))
+        return splits(Part(x.astype(np.float32), named(bunch.target, classes, f"sklearn {self.name}")))
 
     @classmethod
     def toy(cls, folder: Path) -> Sklearn:  # noqa: ARG003 (bundled: nothing is written)

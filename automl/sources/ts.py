@@ -11,6 +11,7 @@ from automl.machine import files
 from automl.records.data import Part, Splits
 from automl.sources import Source, _layout
 from automl.sources._places import fault, find
+from automl.sources._tables import splits
 from automl.sources._ts_file import TsFile, read_ts
 
 
@@ -27,8 +28,8 @@ class Ts(Source):
     name: str | None = Field(None, description="First word of the file names; the folder's own name when left out")
     zero_padding: _layout.End | None = Field(None, description=_layout.MARKED)
 
-    def load(self, root: Path | None) -> Splits:
-        """Reads the files the folder holds; see `Source.load`."""
+    def open(self, root: Path | None) -> Splits:
+        """Reads the files the folder holds; see `Source.open`."""
         name = self.name or Path(self.folder).name
         shown = files.shown(name)
         folder = find(self.folder, root, f"the files {shown}_TRAIN.ts and {shown}_TEST.ts")
@@ -36,7 +37,7 @@ class Ts(Source):
             raise fault(folder, "is a file", expected=f"the folder that holds {shown}_TRAIN.ts")
         alone, train, test = (folder / f"{name}{suffix}.ts" for suffix in ("", "_TRAIN", "_TEST"))
         if not files.unreadable(alone) and not files.exists(train) and not files.exists(test):
-            return Splits(self._part(read_ts(alone), alone))
+            return splits(self._part(read_ts(alone), alone))
         for path in (train, test):
             if problem := files.unreadable(path):
                 raise fault(
@@ -52,7 +53,7 @@ class Ts(Source):
                 test, f"differs from {train.name}", expected=f"{first.channels} channels", received=f"{second.channels}"
             )
         steps = max(first.steps, second.steps)
-        return Splits(self._part(first, train, steps), test=self._part(second, test, steps))
+        return splits(self._part(first, train, steps), test=self._part(second, test, steps))
 
     def _part(self, file: TsFile, path: Path, steps: int | None = None) -> Part:
         part = _padded(file, steps)

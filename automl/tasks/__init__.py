@@ -1,14 +1,16 @@
-"""Tasks: one file per task. A task owns its target encoding, head, loss, metrics and decoding."""
+"""Tasks: one file per task. A task owns all about targets: what is learned of them, head, loss, metrics, answers."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from automl.errors import Infeasible
+from pydantic import Field
+
+from automl.errors import DataError, Infeasible, Problem, did_you_mean
 from automl.flow import Flow, Kind
-from automl.records.data import DataSpec, Part
+from automl.records.data import Splits, TaskSpec, Tree
 from automl.records.objective import Direction
 from automl.registry import Member, Registry
 from automl.training.losses import LOSSES, Loss
@@ -20,44 +22,93 @@ if TYPE_CHECKING:
 class Task(Member):
     """What is learned: everything about targets, from the source's raw ones to the figures in the record.
 
-    `metrics` maps each legal metric (as it stands in the logs, without `val_`) to its direction; `losses` names those
-    that fit, the task's own first.
+    `metrics` maps each legal metric (as it stands in the logs, without `val_`) to its direction; `measures` names those
+    of them that need the whole part's answers at once, the others Keras adds up batch by batch. `losses` names those
+    that fit, the task's own first. `as_text` says that targets are read as they are written.
     """
 
     takes: ClassVar[Kind]
     metrics: ClassVar[Mapping[str, Direction]]
+    measures: ClassVar[tuple[str, ...]] = ()
     default_objective: ClassVar[str]
     losses: ClassVar[tuple[str, ...]]
+    as_text: ClassVar[bool] = True
+
+    target: str | tuple[str, ...] | None = Field(
+        None, description="Column of the targets, or several; null: the source's own"
+    )
+
+    def reads(self, splits: Splits) -> tuple[str, ...]:
+        """Returns the columns of the targets, of those that a source offers.
+
+        Raises:
+            DataError: One is not there, or none is named.
+        """
+        named = splits.targets if self.target is None else self.target
+        wanted = (named,) if isinstance(named, str) else tuple(named)
+        known = splits.table.columns
+        if not wanted:
+            raise DataError(str(Problem("task", "the target is not named", f"`target`, one of {', '.join(known)}")))
+        for column in wanted:
+            if column not in splits.table.columns:
+                hint = did_you_mean(column, known)
+                what = f"there is no target column {column!r}"
+                raise DataError(str(Problem("task", what, f"one of {', '.join(known)}", hint=hint)))
+        return wanted
 
     @abstractmethod
-    def classes(self, y: np.ndarray) -> tuple[str, ...]:
-        """Returns the names of the outputs, learned from the raw targets of every part."""
+    def scan(self, targets: Tree) -> dict[str, Any]:
+        """Learns from the raw targets of all parts what every one of them must know, as the names of classes.
+
+        Returns:
+            Plain data that JSON can carry; part of every state.
+
+        Raises:
+            DataError: They are no targets of this task.
+        """
 
     @abstractmethod
-    def index(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-        """Turns raw targets into what is stored on disk."""
+    def store(self, targets: Tree, scanned: Mapping[str, Any]) -> np.ndarray:
+        """Turns raw targets into what is stored on disk, `(examples, ...)`."""
+
+    def fit(self, stored: np.ndarray, scanned: Mapping[str, Any]) -> dict[str, Any]:
+        """Learns from the stored targets that train (their mean, the weights of classes); returns the whole state."""
+        del stored
+        return dict(scanned)
+
+    def strata(self, targets: Tree) -> np.ndarray | None:
+        """Returns a label per example to stratify splits by, from raw targets, or None."""
+        del targets
+        return None
 
     @abstractmethod
-    def strata(self, y: np.ndarray) -> np.ndarray | None:
-        """Returns a label per example to stratify splits by, or None."""
-
-    @abstractmethod
-    def encode(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    def encode(self, stored: np.ndarray, state: Mapping[str, Any]) -> np.ndarray:
         """Turns a batch of stored targets into what the loss takes."""
 
-    @abstractmethod
-    def weights(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
-        """Returns a weight per output from the stored training targets (balanced classes), or None."""
+    def weights(self, stored: np.ndarray, state: Mapping[str, Any]) -> np.ndarray | None:
+        """Returns a weight for each example of a batch, `(batch,) float32`, or None where all weigh the same."""
+        del stored, state
+        return None
 
     @abstractmethod
-    def head(self, flow: Flow, data: DataSpec) -> Any:
+    def head(self, flow: Flow, spec: TaskSpec) -> Any:
         """Builds the output tensor on a flow of kind `takes`."""
 
-    def loss(self, declared: Loss | None = None) -> Any:
+    def loss(self, declared: Loss | None, spec: TaskSpec) -> Any:
         """Returns a fresh Keras loss.
 
         Args:
             declared: The one to train with; None for the task's own, plain one, which every test is measured with.
+            spec: What the task learned.
+
+        Raises:
+            Infeasible: It does not fit the task.
+        """
+        del spec
+        return self.fitting(declared).build()
+
+    def fitting(self, declared: Loss | None) -> Loss:
+        """Returns the loss declared, or the task's own, once it is seen to fit.
 
         Raises:
             Infeasible: It does not fit the task.
@@ -66,23 +117,58 @@ class Task(Member):
         if declared is None:
             declared = LOSSES.read(self.losses[0])
         if type(declared) not in fitting:
-            received, task = LOSSES.name_of(declared), type(self).__name__.lower()
-            expected = ", ".join(fitting.values())
-            raise Infeasible(f"training.loss: {received} does not fit {task}. Expected one of {expected}")
-        return declared.build()
+            received, expected = LOSSES.name_of(declared), ", ".join(fitting.values())
+            raise Infeasible(f"training.loss: {received} does not fit {self.name()}. Expected one of {expected}")
+        return declared
 
     @abstractmethod
-    def keras_metrics(self, data: DataSpec) -> list[Any]:
+    def keras_metrics(self, spec: TaskSpec) -> list[Any]:
         """Returns fresh Keras metrics, named as in `metrics`."""
 
     @abstractmethod
-    def toy(self, rng: np.random.Generator, input: str) -> Part:  # noqa: A002 - the grammar's word
-        """Makes a small learnable data set of this task for the input named, for tests."""
+    def decode(self, outputs: np.ndarray, spec: TaskSpec) -> np.ndarray:
+        """Turns what the model gives into answers as a user knows them (names of classes, numbers)."""
+
+    def measure(self, outputs: np.ndarray, stored: np.ndarray, spec: TaskSpec) -> dict[str, float]:
+        """Returns the metrics of `measures`, of all that a model gives for a part."""
+        del outputs, stored, spec
+        return {}
+
+    def tells(self, spec: TaskSpec) -> str:
+        """Says in a few words what is learned, for people: `10 classes`."""
+        del spec
+        return self.name()
+
+    @abstractmethod
+    def toy(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Makes small learnable targets, for tests.
+
+        Returns:
+            A hidden number for each example, from 0 to 1, which an input's `toy` shows, and raw targets made of it.
+        """
+
+    @classmethod
+    def name(cls) -> str:
+        """Returns its registered name."""
+        return cls.__module__.rpartition(".")[2]
 
 
 registry: Registry[Task] = Registry("automl.tasks", Task, "task")
 
 
-def of(data: DataSpec) -> Task:
+def of(spec: TaskSpec) -> Task:
     """Returns the task of prepared data, as it was declared."""
-    return registry.get(data.task).model_validate(data.task_fields)
+    return registry.read(spec.declared)
+
+
+def one(targets: Tree, task: str) -> np.ndarray:
+    """Returns the only column of targets.
+
+    Raises:
+        DataError: There are several.
+    """
+    if len(targets) > 1:
+        received = ", ".join(targets)
+        raise DataError(str(Problem(task, "it has one target", "one column", received)))
+    (column,) = targets.values()
+    return column

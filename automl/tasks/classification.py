@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from automl.errors import DataError, shorten
 from automl.flow import Flow, Kind
-from automl.records.data import DataSpec, Part
+from automl.records.data import TaskSpec, Tree
 from automl.records.objective import Direction
-from automl.tasks import Task
+from automl.tasks import Task, one
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,9 +44,9 @@ class Classification(Task):
         "none", description="Weight of an example in the training loss: 1, or inverse to its class's frequency."
     )
 
-    def classes(self, y: np.ndarray) -> tuple[str, ...]:
-        """Returns the class names: numbers in numerical order, words in alphabetical order."""
-        found = sorted(set(_names(y)))
+    def scan(self, targets: Tree) -> dict[str, Any]:
+        """Returns the class names of all parts: numbers in numerical order, words in alphabetical order."""
+        found = sorted(set(_names(one(targets, "classification"))))
         if all(_INTEGER.fullmatch(name) for name in found):
             found.sort(key=lambda name: (int(name), name))
         if len(found) < 2:
@@ -55,54 +55,61 @@ class Classification(Task):
                 if found
                 else "classification: there are no targets"
             )
-        return tuple(found)
+        return {"classes": found}
 
-    def index(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-        """Turns labels into places in `classes`, `(examples,) int32`."""
+    def store(self, targets: Tree, scanned: Mapping[str, Any]) -> np.ndarray:
+        """Turns labels into places among the classes, `(examples,) int32`."""
         import numpy as np
 
+        classes = scanned["classes"]
         place = {name: number for number, name in enumerate(classes)}
-        names = _names(y)
+        names = _names(one(targets, "classification"))
         unknown = sorted(set(names) - set(place))
         if unknown:
-            raise DataError(
-                f"classification: unknown classes {shorten(unknown)}. Expected one of {shorten(list(classes))}"
-            )
+            raise DataError(f"classification: unknown classes {shorten(unknown)}. Expected one of {shorten(classes)}")
         return np.array([place[name] for name in names], dtype=np.int32)
 
-    def strata(self, y: np.ndarray) -> np.ndarray | None:
-        """Returns the labels: every class stands in every part."""
-        import numpy as np
-
-        return np.array(_names(y))
-
-    def encode(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-        """Turns a batch of places into `(batch, classes) float32`, one-hot: soft targets fit the same loss."""
-        import numpy as np
-
-        encoded = np.zeros((len(y), len(classes)), dtype=np.float32)
-        encoded[np.arange(len(y)), y] = 1.0
-        return encoded
-
-    def weights(self, y: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
-        """Returns `examples / (classes that occur * examples of the class)`; 1 for a class that does not occur."""
+    def fit(self, stored: np.ndarray, scanned: Mapping[str, Any]) -> dict[str, Any]:
+        """Learns `examples / (classes that occur * examples of the class)`; 1 for a class that does not occur."""
         import numpy as np
 
         if self.class_weights == "none":
-            return None
-        counts = np.bincount(y, minlength=len(classes)).astype(np.float64)
+            return dict(scanned)
+        counts = np.bincount(stored, minlength=len(scanned["classes"])).astype(np.float64)
         there = counts > 0
         balanced = counts.sum() / (there.sum() * np.maximum(counts, 1.0))
-        return np.where(there, balanced, 1.0).astype(np.float32)
+        return {**scanned, "weights": np.where(there, balanced, 1.0).astype(np.float32).tolist()}
 
-    def head(self, flow: Flow, data: DataSpec) -> Any:
+    def strata(self, targets: Tree) -> np.ndarray | None:
+        """Returns the labels: every class stands in every part."""
+        import numpy as np
+
+        return np.array(_names(one(targets, "classification")))
+
+    def encode(self, stored: np.ndarray, state: Mapping[str, Any]) -> np.ndarray:
+        """Turns a batch of places into `(batch, classes) float32`, one-hot: soft targets fit the same loss."""
+        import numpy as np
+
+        encoded = np.zeros((len(stored), len(state["classes"])), dtype=np.float32)
+        encoded[np.arange(len(stored)), stored] = 1.0
+        return encoded
+
+    def weights(self, stored: np.ndarray, state: Mapping[str, Any]) -> np.ndarray | None:
+        """Returns the weight of each example's class, where the document asks for balanced ones."""
+        import numpy as np
+
+        known = state.get("weights")
+        return None if known is None else np.asarray(known, np.float32)[stored]
+
+    def head(self, flow: Flow, spec: TaskSpec) -> Any:
         """Builds the softmax layer."""
         import keras
 
         # float32 whatever the precision of the layers before: a softmax in half precision loses small probabilities.
-        return keras.layers.Dense(len(data.classes), "softmax", dtype="float32", name="probabilities")(flow.x)
+        classes = len(spec.state["classes"])
+        return keras.layers.Dense(classes, "softmax", dtype="float32", name="probabilities")(flow.x)
 
-    def keras_metrics(self, data: DataSpec) -> list[Any]:
+    def keras_metrics(self, spec: TaskSpec) -> list[Any]:
         """Returns accuracy, F1 and AUC."""
         import keras
 
@@ -111,28 +118,25 @@ class Classification(Task):
         return [
             keras.metrics.CategoricalAccuracy(name="accuracy"),
             keras.metrics.F1Score(average="macro", name="f1"),
-            macro_auc(len(data.classes)),
+            macro_auc(len(spec.state["classes"])),
         ]
 
-    def toy(self, rng: np.random.Generator, input: str) -> Part:  # noqa: A002 - the word of the base class
+    def decode(self, outputs: np.ndarray, spec: TaskSpec) -> np.ndarray:
+        """Returns the name of the likeliest class of each example."""
+        import numpy as np
+
+        return np.asarray(spec.state["classes"])[outputs.argmax(axis=-1)]
+
+    def tells(self, spec: TaskSpec) -> str:
+        """Says how many classes there are."""
+        return f"{len(spec.state['classes'])} classes"
+
+    def toy(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Makes 120 examples of three classes, which a small model tells apart within a few epochs."""
         import numpy as np
 
-        y = rng.permutation(np.arange(120) % 3)
-        if input == "image":
-            # The class is the bright third of the picture.
-            x = rng.integers(0, 60, size=(120, 9, 9, 1))
-            for example, third in zip(x, y, strict=True):
-                example[third * 3 : third * 3 + 3] += 150
-            return Part(x.astype(np.uint8), np.array(["top", "middle", "bottom"])[y])
-        if input == "series":
-            # The class is the frequency; lengths differ, the rest is padding.
-            steps = np.arange(16)[None, :, None]
-            x = np.sin(steps * np.array([0.3, 1.0, 2.2])[y][:, None, None] + rng.uniform(0, 6, size=(120, 1, 2)))
-            x += rng.normal(0, 0.1, size=x.shape)
-            x[steps[..., 0].repeat(120, axis=0) >= rng.integers(8, 17, size=(120, 1))] = np.nan
-            return Part(x.astype(np.float32), np.array(["slow", "middle", "fast"])[y])
-        raise DataError(f"classification: no toy data for input {input!r}. Expected image or series")
+        place = rng.permutation(np.arange(120) % 3)
+        return place / 2.0, np.array(["low", "middle", "high"])[place]
 
 
 def _names(y: np.ndarray) -> list[str]:

@@ -25,7 +25,6 @@ from automl.machine import disk
 from automl.machine.workers import FEATURES_VARIABLE
 from automl.model import build, freezing, pretrained
 from automl.records.data import DataSpec
-from automl.tasks import Task
 
 LIMIT_MB = 4096
 """What is kept at most, of all data sets and backbones together."""
@@ -52,9 +51,7 @@ class Cached:
 
 
 @contextmanager
-def cached(
-    network: keras.Model, document: Mapping[str, Any], data: DataSpec, task: Task, beat: Beat
-) -> Iterator[Cached | None]:
+def cached(network: keras.Model, document: Mapping[str, Any], data: DataSpec, beat: Beat) -> Iterator[Cached | None]:
     """Yields the head of a network with a frozen backbone, and computes the features unless they are there.
 
     They stay until the caller is done with them, whoever makes room meanwhile.
@@ -63,7 +60,6 @@ def cached(
         network: The whole model, frozen for the stage that begins.
         document: The resolved document of the trial.
         data: The prepared data.
-        task: Its task.
         beat: Called between two batches.
 
     Yields:
@@ -76,7 +72,7 @@ def cached(
         return
     layer = str(first.label(FEATURES))
     extractor = keras.Model(network.input, network.get_layer(layer).output)
-    feeds = {part: Feed(data, part, task, BATCH) for part in ("train", "val")}
+    feeds = {part: Feed(data, part, BATCH) for part in ("train", "val")}
     size_mb = 4e-6 * sum(feed.size for feed in feeds.values()) * int(np.prod(extractor.output_shape[1:]))
     if size_mb > LIMIT_MB:
         yield None
@@ -97,7 +93,7 @@ def _key(backbone: Backbone, document: Mapping[str, Any], data: DataSpec) -> str
         # Random weights are the trial's own.
         "weights": weights.digest if weights else document["training"]["seed"],
         "data": [data.digest, data.fold],
-        "range": [data.stem.get("low"), data.stem.get("high")],
+        "range": [data.inputs[0].state.get("low"), data.inputs[0].state.get("high")],
         "precision": (document.get("training") or {}).get("precision"),
         "keras": [keras.__version__, keras.config.backend()],
     }

@@ -51,7 +51,7 @@ class Fitting:
     @cached_property
     def task(self) -> Task:
         """The task of its data."""
-        return tasks.of(self.data)
+        return tasks.of(self.data.task)
 
     def freeze(self, network: Any, stage: Stage) -> None:
         """Sets which layers learn in a phase."""
@@ -67,7 +67,7 @@ class Fitting:
             self._build_metrics(network)
 
     def _build_metrics(self, network: Any) -> None:
-        y = self.task.encode(targets(self.data, "val")[:1], self.data.classes)
+        y = self.task.encode(targets(self.data, "val")[:1], self.data.task.state)
         network.compute_metrics(None, y, keras.tree.map_structure(_zeros, network.output))
         network.reset_metrics()
 
@@ -80,10 +80,9 @@ class Fitting:
         """
         size = self.training.batch_size
         if part != "train":
-            return Feed(self.data, part, self.task, size, examples=examples)
+            return Feed(self.data, part, size, examples=examples)
         mix = mixing.of(self.training.augmentation)
-        weights = self.task.weights(targets(self.data, part), self.data.classes)
-        return Feed(self.data, part, self.task, size, seed=self.seed, weights=weights, mix=mix, examples=examples)
+        return Feed(self.data, part, size, seed=self.seed, weighted=True, mix=mix, examples=examples)
 
     def schedule(self, stage: Stage, began: int) -> list[Any]:
         """Returns what sets the learning rate, and what puts the weights' running mean in their place to be measured.

@@ -165,7 +165,7 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
             continue
         fitting.freeze(network, stage)
         began = time.monotonic()
-        with feature_cache.cached(network, request.document, request.data, fitting.task, recorder.computing) as cached:
+        with feature_cache.cached(network, request.document, request.data, recorder.computing) as cached:
             recorder.share(time.monotonic() - began)
             fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
             fitting.compile(fitted)
@@ -237,12 +237,12 @@ def _evaluate(request: TestRequest, report: Tell) -> dict[str, float]:
     from automl.data import tf_pipeline
     from automl.data.feed import Feed
 
-    task = tasks.of(request.data)
+    task = tasks.of(request.data.task)
     network = saved.load(Path(request.model))
     build.let_jit(network)
     build.measure_plainly(network)
-    network.compile(loss=task.loss(), metrics=task.keras_metrics(request.data))
-    feed = Feed(request.data, "test", task, experiments.training(request.document).batch_size)
+    network.compile(loss=task.loss(None, request.data.task), metrics=task.keras_metrics(request.data.task))
+    feed = Feed(request.data, "test", experiments.training(request.document).batch_size)
     pulse = Pulse(request.trial, request.attempt, report)
     beats = keras.callbacks.LambdaCallback(on_test_batch_begin=lambda batch, logs: pulse.beat("validate", 0, batch))  # noqa: ARG005
     logs = network.evaluate(tf_pipeline.of(feed), verbose=0, return_dict=True, callbacks=[beats])

@@ -20,7 +20,7 @@ from automl import blocks, oracles, sources
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.document import catalog
 from automl.document.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from automl.experiment import experiment

@@ -16,7 +16,7 @@ from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
 from automl.data import prepare
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.document import block_lists, catalog, yaml_text
 from automl.document.yaml_text import Document
 from automl.driver import launch

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from automl.data import prepare, tf_pipeline
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.model import build
 from automl.worker.fitting import Fitting
 

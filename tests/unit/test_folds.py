@@ -11,7 +11,7 @@ import pytest
 from automl import tasks
 from automl.data import prepare
 from automl.data.feed import Feed, targets
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument, Limit
 from automl.errors import ConfigError, DataError
 from automl.experiment import experiment
 from automl.records.data import DataSpec, Splits, Timeline
@@ -158,7 +158,7 @@ def test_a_set_in_the_order_of_time_is_cut_so_without_folds_and_with_them(tmp_pa
 
 def test_a_limit_of_the_validation_part_holds_for_each_fold(tmp_path: Path) -> None:
     doc = document(tmp_path, group="speaker")
-    doc = doc.model_copy(update={"limit": prepare.Limit(val=6)})
+    doc = doc.model_copy(update={"limit": Limit(val=6)})
     whole = prepared(tmp_path, {"group": "speaker"}, folds=3)
     spec = prepare.prepare(doc, tmp_path / "e", None, Evaluation(folds=3))
     assert spec.digest != whole.digest
@@ -167,7 +167,7 @@ def test_a_limit_of_the_validation_part_holds_for_each_fold(tmp_path: Path) -> N
         assert val < all_val
         # What is left out of a fold does not train on it instead: a speaker stays on one side.
         assert train == all_train
-    more = doc.model_copy(update={"limit": prepare.Limit(val=48)})
+    more = doc.model_copy(update={"limit": Limit(val=48)})
     assert prepare.prepare(more, tmp_path / "f", None, Evaluation(folds=3)).digest == whole.digest
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from automl.blocks.backbone import Backbone
 from automl.data import prepare
 from automl.data.feed import Feed
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.errors import Infeasible
 from automl.executors import Message
 from automl.machine import disk

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from automl.data import groups, prepare
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.errors import DataError
 from automl.records.data import DataSpec
 from automl.training.evaluation import Evaluation

@@ -10,6 +10,7 @@ from PIL import Image
 
 from automl.cli import plan
 from automl.data import prepare
+from automl.data.section import DataDocument
 from automl.driver import launch
 from automl.driver.finish import Summary
 from automl.driver.options import Options
@@ -106,7 +107,7 @@ def test_a_resume_reads_and_cuts_the_data_as_the_version_that_began_the_search(c
 
 def test_a_resume_of_what_was_read_as_today_says_nothing(tmp_path, resumed):
     declared = table(tmp_path, "ab", group="patient")
-    new = prepare.prepare(prepare.DataDocument.model_validate(declared), tmp_path / "d")
+    new = prepare.prepare(DataDocument.model_validate(declared), tmp_path / "d")
     assert new.digest != GROUPED
     data, said = resumed(new.digest, declared, {}, {"data": {"version": 2}})
     assert (data.digest, said) == (new.digest, [])

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from automl import inputs, tasks
 from automl.data import prepare
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument, Limit, Split
 from automl.document import catalog
 from automl.errors import DataError
 from automl.inputs import Input
@@ -456,7 +456,7 @@ def test_a_wrong_document_is_refused(fields):
 
 
 def test_every_field_of_a_document_says_what_it_is():
-    for model in (DataDocument, prepare.Split, prepare.Limit):
+    for model in (DataDocument, Split, Limit):
         for name, field in model.model_fields.items():
             assert field.description, name
 

@@ -15,7 +15,7 @@ from PIL import Image
 from automl import sources
 from automl.authoring import sniff
 from automl.data import prepare
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.document.yaml_text import parse
 from automl.errors import DataError
 from automl.experiment import experiment

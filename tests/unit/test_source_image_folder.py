@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from automl.data import prepare
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.errors import DataError
 from automl.sources.image_folder import ImageFolder
 

@@ -14,7 +14,7 @@ import pytest
 from automl import tasks
 from automl.data import prepare
 from automl.data.feed import Feed
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.executors import Message
 from automl.records.data import DataSpec
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult

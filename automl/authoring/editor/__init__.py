@@ -18,7 +18,7 @@ from automl.authoring.editor._fields import MODEL, TRAINING, Fields, add_lists
 from automl.authoring.editor._layout import laid_out, reached
 from automl.blocks import Block
 from automl.blocks._chain import Chain
-from automl.data.prepare import DataDocument
+from automl.data.section import DataDocument
 from automl.experiment.search_section import Search
 from automl.registry import Member, Names
 from automl.training.evaluation import Evaluation

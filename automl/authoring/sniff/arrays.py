@@ -14,9 +14,11 @@ from automl.authoring.sniff import pictures, places
 from automl.authoring.sniff.columns import is_owner
 from automl.authoring.sniff.found import Found
 from automl.errors import did_you_mean, shorten
+from automl.inputs import OneColumn
 from automl.records.data import Splits
 from automl.sources import _arrays, _layout, npz
 from automl.sources._places import fault
+from automl.sources._tables import held
 
 X_KEYS = (
     "x", "data", "images", "image", "imgs", "series", "signals", "features", "inputs", "input", "samples", "x_data",
@@ -56,7 +58,8 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
             fields, why = pictures.fields(path, photographs=photographs)
         source = {"folder": str(path), **fields}
     splits, notes = _loaded(kind, source, fields, why)
-    first = splits.train.x
+    parts = held(splits)
+    first = parts["train"].x
     chosen, why["input"] = (wanted, "what --input named") if wanted else _input(kind, path, first)
     if kind == "npz" and chosen == "image" and not wanted and first.ndim == 3 and _far(first.shape[1:]):
         high, wide = first.shape[1:]
@@ -65,23 +68,23 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
         )
     if kind == "npz" and chosen == "series" and first.ndim == 3 and _channels_first(first, fields, why):
         splits, _ = _loaded(kind, {**source, **fields}, fields, why)
+        parts = held(splits)
         notes.append(_both(first))
-        first = splits.train.x
+        first = parts["train"].x
     reader = inputs.registry.read(chosen)
-    shape = tuple(int(side) for side in reader.check(first[:1]).shape[1:])
+    assert isinstance(reader, OneColumn)
+    shape = tuple(int(side) for side in reader.checked(first[:1]).shape[1:])
     found = Found(kind, path, fields, chosen, shape, why, notes=[*splits.notes, *notes])
     found.photographs = photographs
     found.notes += _owners(path, fields) if kind == "npz" else []
-    for name in ("train", "val", "test"):
-        part = getattr(splits, name)
-        if part is not None:
-            x = reader.check(part.x)
-            found.count(x)
-            constant = _arrays.constant_channels(x) if name == "train" else []
-            # A step that is alike in all series is nothing to speak of, a column is.
-            if constant and (x.shape[-1] > 1 or part.x.ndim == 2 or _arrays.all_alike(x, constant)):
-                found.notes.append(_arrays.said_of(constant, x))
-            found.labels[name] = _arrays.plain_targets(part.y, path)
+    for name, part in parts.items():
+        x = reader.checked(part.x)
+        found.count(x)
+        constant = _arrays.constant_channels(x) if name == "train" else []
+        # A step that is alike in all series is nothing to speak of, a column is.
+        if constant and (x.shape[-1] > 1 or part.x.ndim == 2 or _arrays.all_alike(x, constant)):
+            found.notes.append(_arrays.said_of(constant, x))
+        found.labels[name] = _arrays.plain_targets(part.y, path)
     found.offer_padding()
     return found
 
@@ -90,13 +93,13 @@ def _loaded(kind: str, source: dict[str, Any], fields: dict[str, Any], why: dict
     """Loads a set; takes off what float32 cannot hold, where the source has a field for it, and says so."""
     reads = sources.registry.get(kind)
     try:
-        return reads.model_validate(source).load(None), []
+        return reads.model_validate(source).open(None), []
     except _layout.Blurred as error:
         if "offset" not in reads.model_fields:
             raise
         fields["offset"] = error.offsets[0] if len(error.offsets) == 1 else error.offsets
         why["offset"] = "float32 does not tell such large numbers apart; take it off what the model is given as well"
-        splits: Splits = reads.model_validate({**source, **fields}).load(None)
+        splits: Splits = reads.model_validate({**source, **fields}).open(None)
         return splits, [f"{error} Here `offset` takes them off"]
 
 

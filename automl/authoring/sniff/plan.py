@@ -11,8 +11,10 @@ from automl import tasks
 from automl.authoring.sniff.columns import FEW, numeric, whole
 from automl.authoring.sniff.found import Found
 from automl.data import folds, split
+from automl.data.examples import Examples, Rows
+from automl.data.groups import named
 from automl.errors import DataError, shorten
-from automl.records.data import Part, Splits, Timeline
+from automl.records.data import TARGETS
 from automl.sources._places import fault
 
 FRACTIONS = (0.2, 0.25, 0.3)
@@ -48,34 +50,37 @@ def _make(found: Found) -> None:
     labels = np.concatenate([*found.labels.values()])
     _check_classes(found, labels)
     try:
-        names = task.classes(labels)
+        names = task.scan({TARGETS: labels})["classes"]
     except DataError as error:
         hint = "Another target: --target" if "target" in found.fields else None
         raise fault(found.path, str(error).rstrip("."), hint=hint) from error
-    counts = dict(zip(*np.unique(np.asarray(task.strata(labels)), return_counts=True), strict=True))
+    counts = dict(zip(*np.unique(np.asarray(task.strata({TARGETS: labels})), return_counts=True), strict=True))
     found.classes = {name: int(counts[name]) for name in names}
-    rows = {
-        part: Part(np.arange(len(y)), y, groups)
-        for (part, y), groups in zip_longest(found.labels.items(), found.groups)
-    }
-    kind = Timeline if "order" in found.fields else Splits
-    splits = kind(rows["train"], rows.get("val"), rows.get("test"))
+    sizes = np.cumsum([0, *map(len, found.labels.values())])
+    rows = {part: np.arange(start, end) for part, start, end in zip(found.labels, sizes[:-1], sizes[1:], strict=True)}
+    owners = None
+    if any(groups is not None for groups in found.groups):
+        known = zip_longest(found.labels.values(), found.groups)
+        owners = np.concatenate([np.full(len(y), "") if each is None else named(each) for y, each in known])
+    examples = Examples(len(labels), task.strata({TARGETS: labels}), owners)
+    in_time = "order" in found.fields
     reasons: list[DataError] = []
     for fraction, limited in product(FRACTIONS, (True, False)):
         try:
-            parts = split.cut(splits, val=fraction, test=fraction, seed=0, strata=task.strata, name=str(found.path))
+            name = str(found.path)
+            parts = split.cut(rows, examples, val=fraction, test=fraction, seed=0, name=name, in_time=in_time)
             limit = _limit(found, parts) if limited else {}
-            parts = split.limited(parts, limit, 0, task.strata)
-            split.check_classes(parts, task.strata, str(found.path))
+            parts = split.limited(parts, limit, 0, examples)
+            split.check_classes(parts, examples, name)
         except (DataError, ValueError) as error:
             reasons += [error] if isinstance(error, DataError) else []
             continue
-        found.limit, found.sizes = limit, {part: len(content.x) for part, content in parts.items()}
+        found.limit, found.sizes = limit, {part: len(chosen) for part, chosen in parts.items()}
         missing = {part: fraction for part in ("val", "test") if part not in rows}
         found.split = {**missing, "seed": 0} if missing else {}
-        found.strategy = "walk_forward" if isinstance(splits, Timeline) else "stratified"
+        found.strategy = "walk_forward" if in_time else "stratified"
         if found.sizes["val"] < LEAST:
-            found.folds = next((many for many in FOLDS if _can(found, splits, fraction, many)), None)
+            found.folds = next((many for many in FOLDS if _can(found, rows, examples, fraction, many)), None)
         return
     if len(names) > max(FEW, len(labels) // 10) and whole(labels):
         raise _numeric(found, f"{len(names)} different numbers in {len(labels)} examples")
@@ -91,15 +96,15 @@ def _by_time(found: Found, reason: DataError) -> DataError:
     return DataError(f"{told} If {order!r} is no time but counts rows, call it id.")
 
 
-def _can(found: Found, splits: Splits, fraction: float, many: int) -> bool:
+def _can(found: Found, rows: Rows, examples: Examples, fraction: float, many: int) -> bool:
     """Tells whether the set can be cut into so many folds."""
-    strata, name = tasks.registry.read("classification").strata, str(found.path)
-    walks = found.strategy == "walk_forward"
+    name, walks = str(found.path), found.strategy == "walk_forward"
     try:
-        parts = split.cut(splits, val=None, test=fraction, seed=0, strata=strata, name=name, walks=walks)
-        train = split.limited(parts, found.limit, 0, strata)["train"]
-        rarest = np.unique(np.asarray(strata(train.y)), return_counts=True)[1].min()
-        return bool(rarest >= many and len(folds.assigned(train, many, found.strategy, 0, strata, name)))
+        parts = split.cut(rows, examples, val=None, test=fraction, seed=0, name=name, in_time=walks)
+        train = examples.at(split.limited(parts, found.limit, 0, examples)["train"])
+        assert train.labels is not None
+        rarest = np.unique(train.labels, return_counts=True)[1].min()
+        return bool(rarest >= many and len(folds.assigned(train, many, found.strategy, 0, name)))
     except DataError:
         return False
 
@@ -128,9 +133,9 @@ def _numeric(found: Found, received: str, *, few: bool = False) -> DataError:
     )
 
 
-def _limit(found: Found, parts: dict[str, Part]) -> dict[str, int]:
+def _limit(found: Found, parts: Rows) -> dict[str, int]:
     """Returns limits for a set that would take a CPU more than minutes; none for a smaller one."""
     most = min(10_000, max(1_000, BUDGET // math.prod(found.shape)))
-    if len(parts["train"].x) <= 2 * most:
+    if len(parts["train"]) <= 2 * most:
         return {}
     return {"train": most, "val": most // 4}

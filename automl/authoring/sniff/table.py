@@ -15,6 +15,7 @@ from automl.authoring.sniff import columns, form, places, when
 from automl.authoring.sniff.columns import Columns
 from automl.authoring.sniff.found import Found
 from automl.errors import DataError, shorten
+from automl.inputs import OneColumn
 from automl.sources import _layout, _order
 from automl.sources._arrays import tidy
 from automl.sources._places import fault
@@ -164,6 +165,7 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
     times: list[str] = []
     groups: list[str] = []
     reader = inputs.registry.read(found.input)
+    assert isinstance(reader, OneColumn)
     by_name = found.fields.get("offset", {})
     offsets = np.array([by_name.get(name, 0.0) for name in features])
     low, high = np.full(len(features), np.inf), np.full(len(features), -np.inf)
@@ -174,7 +176,7 @@ def _scan(found: Found, table: Table, path: Path, names: list[str], features: li
             row = int(piece.index[wrong.argmax()]) + 1
             raise fault(path, f"row {row} holds no number, or an infinite one", hint="Drop the row")
         low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
-        found.count(reader.check(x.reshape(len(x), *found.shape)))
+        found.count(reader.checked(x.reshape(len(x), *found.shape)))
         labels += tidy(piece[texts[0]])
         times += piece[order].tolist() if order else []
         groups += tidy(piece[group]) if group else []

@@ -37,6 +37,7 @@ from automl.journal.events import (
 )
 from automl.journal.history import History, TrialHistory, build
 from automl.journal.lock import Holder, Lock, holder
+from automl.journal.upgrades import FORMAT
 from automl.machine import files
 
 FILE = "journal.jsonl"
@@ -143,10 +144,10 @@ def read(folder: Path) -> Iterator[Event]:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise SearchError(f"{path}: no such journal. Check the search's id.") from error
-    empty = True
+    empty, written = True, FORMAT
     for number, (_, line) in enumerate(_lines(content), start=1):
         where = f"{path}:{number}"
-        event = decode(line, where)
+        event, written = decode(line, where, written)
         if empty and not isinstance(event, Header):
             raise SearchError(f"{where}: a journal begins with its header. Received {event.event!r}.")
         empty = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from automl.errors import SearchError
@@ -11,12 +11,13 @@ from automl.records import typed
 from automl.records.data import DataSpec
 
 # Where the data lies and what preprocessing learned from it: of no use once the search is over.
-_PASSING = ("folder", "stem", "stems", "fold")
+_PASSING = ("folder", "folds", "fold")
 
 
 def described(data: DataSpec) -> dict[str, Any]:
     """Returns what a journal's header keeps of the data, in its settings, for `data_of`."""
-    return {key: value for key, value in asdict(data).items() if key not in _PASSING}
+    spare = replace(data, inputs=tuple(replace(each, state={}) for each in data.inputs))
+    return {key: value for key, value in asdict(spare).items() if key not in _PASSING}
 
 
 def data_of(header: Header) -> DataSpec:

@@ -10,11 +10,9 @@ from typing import Annotated, Any, ClassVar
 
 from automl.errors import SearchError, did_you_mean, shorten
 from automl.journal.settings import Kept, Settings, Told
+from automl.journal.upgrades import FORMAT, STEPS, is_known, upgraded
 from automl.records import typed
 from automl.records.trials import Outcome
-
-FORMAT = 2
-"""Version of the format; a journal of another one is refused."""
 
 Plain = Mapping[str, Any]
 """Plain JSON data."""
@@ -162,12 +160,19 @@ class Retried:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A driver went on with the search; `trials` is a new total of trials, None the one it had."""
+    """A driver went on with the search.
+
+    Args:
+        time: When.
+        trials: A new total of trials; None for the one it had.
+        format: Version of the format of the lines from here on.
+    """
 
     event: ClassVar[str] = "resumed"
 
     time: int
     trials: int | None = None
+    format: int = FORMAT
 
 
 @dataclass(frozen=True)
@@ -214,26 +219,40 @@ def encode(event: Event) -> bytes:
     return line.encode() + b"\n"
 
 
-def decode(line: bytes, where: str) -> Event:
-    """Reads one line; `where` stands for it in messages. Fields that are unknown here are a later version's.
+def decode(line: bytes, where: str, written: int = FORMAT) -> tuple[Event, int]:
+    """Reads one line. Fields that are unknown here are a later version's.
+
+    Args:
+        line: The line.
+        where: Stands for it in messages.
+        written: The format of the lines before it.
+
+    Returns:
+        The event, and the format of the lines that follow.
 
     Raises:
         SearchError: The line is no event of this format.
     """
     try:
         data = json.loads(line, parse_constant=_refused, parse_float=_finite)
-        name = data.pop("event")
+        name = data["event"]
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         received = shorten(line.decode(errors="replace"))
         raise SearchError(f"{where}: the line is broken. Expected one event as JSON; received {received}.") from error
-    if data.get("format", FORMAT) != FORMAT:
-        received = shorten(data["format"])
-        raise SearchError(f"{where}: a journal of another format. Expected {FORMAT}; received {received}.")
+    written = data.get("format", written)
+    if not is_known(written):
+        known = ", ".join(map(str, (*STEPS, FORMAT)))
+        raise SearchError(f"{where}: a journal of another format. Expected {known}; received {shorten(written)}.")
     kind = EVENTS.get(str(name))
     if kind is None:
         raise SearchError(f"{where}: unknown event {name!r}. {did_you_mean(str(name), EVENTS) or ''}".rstrip())
+    try:
+        data = dict(upgraded(data, written))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SearchError(f"{where}: the {name} event lacks what format {written} has ({error}).") from error
+    del data["event"]
     event = typed.built(kind, data, f"{where}: the {name} event")
-    return replace(event, settings=Kept(event.settings, where)) if isinstance(event, Header) else event
+    return (replace(event, settings=Kept(event.settings, where)) if isinstance(event, Header) else event), written
 
 
 def _refused(constant: str) -> float:

@@ -274,7 +274,7 @@ def test_a_journal_needs_its_header(tmp_path):
     with pytest.raises(SearchError, match="begins with its header"):
         journal.replay(tmp_path)
     write(tmp_path / "next")
-    changed = (tmp_path / "next" / FILE).read_bytes().replace(b'"format":2', b'"format":1', 1)
+    changed = (tmp_path / "next" / FILE).read_bytes().replace(b'"format":3', b'"format":1', 1)
     (tmp_path / "next" / FILE).write_bytes(changed)
     with pytest.raises(SearchError, match="another format"):
         journal.replay(tmp_path / "next")

@@ -7,8 +7,8 @@ is built.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from automl.errors import ConfigError, Problem
@@ -16,9 +16,10 @@ from automl.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from keras import KerasTensor
 
-Kind = Literal["feature_map", "sequence", "vector"]
+Kind = Literal["feature_map", "sequence", "vector", "table"]
 """`feature_map`: (batch, height, width, channels) or (batch, steps, channels), read by convolutions;
-`sequence`: (batch, steps, channels), read step by step; `vector`: (batch, features)."""
+`sequence`: (batch, steps, channels), read step by step; `vector`: (batch, features); `table`: (batch, numbers and then
+categories), read by an embedding of these."""
 
 
 Padding = Literal["same", "valid"]
@@ -51,12 +52,16 @@ class Flow:
         valid: (batch, steps, 1) float32, 1.0 where a step holds data and 0.0 where it is padding; None when nothing is
             padded. Carried beside `x` because convolutions and pooling destroy Keras's own masks.
         pixels: The images that `x` was scaled from; None behind the first block.
+        categories: Of a table, how many values each of its last columns may have; they are whole numbers from 0.
+        taps: What blocks gave that have a `tap`, by its name.
     """
 
     x: KerasTensor
     kind: Kind
     valid: KerasTensor | None = None
     pixels: Pixels | None = None
+    categories: tuple[int, ...] = ()
+    taps: Mapping[str, Flow] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,14 @@ class Shape:
     Args:
         kind: How it is to be read.
         sides: All axes but the batch, channels last: `(height, width, channels)`, `(steps, channels)`, `(features,)`.
+        categories: Of a table, how many values each of its last columns may have.
+        taps: What blocks gave that have a `tap`, by its name.
     """
 
     kind: Kind
     sides: tuple[int, ...]
+    categories: tuple[int, ...] = ()
+    taps: Mapping[str, Shape] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return "x".join(map(str, self.sides))

@@ -67,6 +67,11 @@ class Block(Member):
 
     name: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Own name, used in parameter names.")
     repeat: int = Field(1, ge=0, le=1000, description="How many times the block stands in a row.")
+    tap: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+        description="Name under which a `merge` further on reads what the block gives.",
+    )
 
     @abstractmethod
     def __call__(self, flow: Flow, wanted: Kind) -> Flow:

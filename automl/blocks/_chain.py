@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from automl.blocks import KINDS, AnyBlock, Block, registry
 from automl.blocks._layer import KerasLayer, is_layer_name
 from automl.blocks._names import added
+from automl.blocks._table import one_hot, one_hot_shape
 from automl.blocks.flatten import Flatten
 from automl.blocks.global_pool import GlobalPool
 from automl.document import block_lists
@@ -140,7 +141,9 @@ class Chain:
         for index, (place, block) in enumerate(zip(self.places, self.blocks, strict=True)):
             flow = _guarded(place, lambda: joined(flow, accepted[index], before, joints))  # noqa: B023 - called at once
             wanted = self._wanted(index, accepted)
-            flow = _guarded(place, lambda: add(block, flow, wanted))  # noqa: B023 - called at once
+            given = _guarded(place, lambda: add(block, flow, wanted))  # noqa: B023 - called at once
+            taps = {**flow.taps, **given.taps}
+            flow = replace(given, taps={**taps, block.tap: given} if block.tap else taps)
             before = place
         return _guarded(after, lambda: joined(flow, ends, before, joints))
 
@@ -163,7 +166,8 @@ class Chain:
 
 def _block(kind: str, fields: dict[str, Any]) -> Block:
     if is_layer_name(kind):
-        return KerasLayer(layer=kind, arguments=fields)
+        arguments = {key: value for key, value in fields.items() if key != "tap"}
+        return KerasLayer(layer=kind, arguments=arguments, tap=fields.get("tap"))
     return registry.get(kind).model_validate(fields)
 
 
@@ -198,7 +202,7 @@ def joined(
         return flow
     for kind in kinds:
         if (flow.kind, kind) in joints:
-            return joints[flow.kind, kind](flow)
+            return replace(joints[flow.kind, kind](flow), taps=flow.taps)
     wanted = " or ".join(kinds).replace("_", " ")
     raise Infeasible(
         f"takes a {wanted}, but {before} gives a {flow.kind}. "
@@ -225,6 +229,7 @@ JOINTS: dict[tuple[Kind, Kind], Callable[[Flow], Flow]] = {
     ("feature_map", "vector"): lambda flow: _added(GlobalPool(), "pool")(flow, "vector"),
     ("sequence", "feature_map"): lambda flow: Flow(flow.x, "feature_map", flow.valid),
     ("sequence", "vector"): lambda flow: _added(Flatten(), "flatten")(flow, "vector"),
+    ("table", "vector"): one_hot,
 }
 """How a flow of one kind becomes another. What is missing is refused: a vector has no order to read."""
 
@@ -238,6 +243,7 @@ SHAPE_JOINTS: dict[tuple[Kind, Kind], Callable[[Shape], Shape]] = {
     ("feature_map", "vector"): lambda shape: GlobalPool().shape(shape, "vector"),
     ("sequence", "feature_map"): lambda shape: Shape("feature_map", shape.sides),
     ("sequence", "vector"): lambda shape: Flatten().shape(shape, "vector"),
+    ("table", "vector"): one_hot_shape,
 }
 """What each joint makes of a shape."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from automl.flow import Flow
@@ -18,18 +18,19 @@ def added(kind: str) -> str:
     return f"{kind}{MARK}{keras.backend.get_uid(kind + MARK)}"
 
 
-def set_apart(start: Flow, end: Flow, output: Any, names: Collection[str]) -> None:
+def set_apart(starts: Sequence[Flow], end: Flow, output: Any, names: Collection[str]) -> None:
     """Gives other names to what is no block's layer and has the name of one: of the stem, the head, or Keras's own.
 
     Args:
-        start: What the blocks read.
+        starts: What the blocks read.
         end: What they give.
         output: What the head makes of it.
         names: The blocks' names.
     """
     import keras
 
-    outside = set(map(id, _operations(start.x, start.valid, start.pixels and start.pixels.x)))
+    read = [each for start in starts for each in (start.x, start.valid, start.pixels and start.pixels.x)]
+    outside = set(map(id, _operations(*read)))
     own = {id(each) for each in _operations(end.x, end.valid) if isinstance(each, keras.Layer)} - outside
     for operation in _operations(output):
         if operation.name in names and id(operation) not in own:

@@ -66,7 +66,7 @@ def _shape(read: Experiment, given: str | None) -> Shape | None:
     if given is not None:
         return flow.read(given)
     told = getattr(read.data.source, "shape", None) if read.data else None
-    if read.data is None or told is None:
+    if read.data is None or told is None or read.data.input is None:
         return None
     # An input adds the axis of a single channel where it is missing.
     axes = 3 if inputs.registry.name_of(read.data.input) == "image" else 2

@@ -5,6 +5,7 @@ No heavy library is imported until data is read, so documents can be checked in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -44,6 +45,11 @@ class Limit(Member):
     test: int | None = Field(None, ge=1, description="Most examples of the test part")
 
 
+AnyInput = Annotated[Input, Family(inputs.registry)]
+"""An input as it is declared."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_BOTH = "input and inputs exclude each other"
 _REGISTRIES: Mapping[str, Registry[Any]] = {
     "source": sources.registry,
     "input": inputs.registry,
@@ -57,7 +63,10 @@ class DataDocument(Member):
     name: str = Field(description="Name of the set", min_length=1)
     description: str | None = Field(None, description="What it is, in a line")
     source: Annotated[Source, Family(sources.registry)] = Field(description="Where it comes from")
-    input: Annotated[Input, Family(inputs.registry)] = Field(description="How examples are read")
+    input: AnyInput | None = Field(None, description="How examples are read")
+    inputs: dict[str, AnyInput] | None = Field(
+        None, description="In the place of input: several by name, each of its own columns"
+    )
     task: Annotated[Task, Family(tasks.registry)] = Field(description="What is learned")
     root: str | None = Field(None, description="Folder that relative paths of the source start from")
     split: Split = Field(default_factory=Split, description="How missing parts are cut")
@@ -69,14 +78,31 @@ class DataDocument(Member):
         None, description="SHA-256 the prepared data must have", pattern="^[0-9a-f]{64}$", examples=["9f86d0..."]
     )
 
+    @model_validator(mode="after")
+    def _has_inputs(self) -> DataDocument:
+        if (self.input is None) == (self.inputs is None):
+            raise ValueError("input is missing: how examples are read" if self.input is None else _BOTH)
+        if odd := [name for name in self.inputs or () if not _NAME.fullmatch(name)]:
+            raise ValueError(f"an input cannot be named {odd[0]!r}: a word of letters, digits and _, a letter first")
+        if self.inputs is not None and len(self.inputs) < 2:
+            raise ValueError("inputs names fewer than two: a single one is declared as input")
+        return self
+
     @field_serializer("source", "input", "task")
-    def _declare(self, member: Member, info: FieldSerializationInfo) -> dict[str, Any]:
+    def _declare(self, member: Member | None, info: FieldSerializationInfo) -> dict[str, Any] | None:
         # As it was declared, {name: fields}: a dumped document is a document again.
-        return declared(_REGISTRIES[info.field_name], member)
+        return None if member is None else declared(_REGISTRIES[info.field_name], member)
+
+    @field_serializer("inputs")
+    def _declare_all(self, members: Mapping[str, Input] | None) -> dict[str, Any] | None:
+        return {name: declared(inputs.registry, member) for name, member in members.items()} if members else None
 
     @property
     def readers(self) -> Mapping[str, Input]:
         """The inputs by name; a single one bears the name of its kind."""
+        if self.inputs is not None:
+            return self.inputs
+        assert self.input is not None
         return {inputs.registry.name_of(self.input): self.input}
 
 

@@ -8,6 +8,9 @@
 - residual: [...]                           short for {blocks: [...]}, and lists of lists for {branches: [...]}
 - {name: body, one_of: {a: [...], b: []}}   a choice between lists
 ```
+
+With several inputs, `{photo: [...], facts: [...], join: concat, trunk: [...]}` is short for a list that begins with
+`inputs: {branches: {photo: [...], facts: [...]}, join: concat}`, the trunk behind it.
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ from automl.document.yaml_text import Document, Path_
 
 BLOCKS = "blocks"
 BRANCHES = "branches"
+INPUTS = "inputs"
+"""The block that holds a list for each input; it adds nothing to the names of what is in it."""
+JOIN, TRUNK = "join", "trunk"
+"""Keys beside the inputs' own in a model that is written as a mapping."""
 VARIANT_KEYS = ("one_of", "default", "when", "name")
 """Keys of a choice, between lists of blocks or between the values of a leaf."""
 
@@ -43,15 +50,31 @@ class Entry:
 
 
 def normalised(document: Document) -> Document:
-    """Returns the document with every short form `residual: [...]` written as `residual: {blocks: [...]}`."""
+    """Returns the document with short forms written out: `residual: [...]`, and a mapping of inputs for a model."""
     if not isinstance(document.data, dict) or "model" not in document.data:
         return document
     moved: dict[Path_, Path_] = {}
-    model = _long(document.data["model"], ("model",), moved)
+    model = _listed(document.data["model"], moved)
+    model = _long(model, ("model",), moved)
     if not moved:
         return document
     marks = {_moved(path, moved): mark for path, mark in document.marks.items()}
     return replace(document, data={**document.data, "model": model}, marks=marks)
+
+
+def _listed(model: Any, moved: dict[Path_, Path_]) -> Any:
+    """Returns a model that is written as a mapping of inputs as a list; notes in `moved` which paths lie deeper now."""
+    if not isinstance(model, dict) or is_fork(model):
+        return model
+    branches = {key: value for key, value in model.items() if key not in (JOIN, TRUNK)}
+    trunk = model.get(TRUNK) or []
+    if not branches or not isinstance(trunk, list):
+        return model
+    moved |= {("model", name): ("model", 0, INPUTS, BRANCHES, name) for name in branches}
+    moved |= {("model", TRUNK, index): ("model", index + 1) for index in range(len(trunk))}
+    moved["model", JOIN] = ("model", 0, INPUTS, JOIN)
+    joined = {JOIN: model[JOIN]} if JOIN in model else {}
+    return [{INPUTS: {BRANCHES: branches, **joined}}, *trunk]
 
 
 def _long(items: Any, path: Path_, moved: dict[Path_, Path_]) -> Any:
@@ -84,6 +107,9 @@ def _long_fields(fields: Any, path: Path_, moved: dict[Path_, Path_]) -> Any:
     if isinstance(fields.get(BRANCHES), list):
         inner = enumerate(fields[BRANCHES])
         long[BRANCHES] = [_long(branch, (*path, BRANCHES, index), moved) for index, branch in inner]
+    elif isinstance(fields.get(BRANCHES), dict):
+        named = fields[BRANCHES].items()
+        long[BRANCHES] = {name: _long(branch, (*path, BRANCHES, name), moved) for name, branch in named}
     return long
 
 
@@ -133,6 +159,9 @@ def inner_lists(fields: Any) -> Iterator[tuple[Path_, str | None, Any]]:
         if isinstance(fields.get(BRANCHES), list):
             for index, branch in enumerate(fields[BRANCHES]):
                 yield (BRANCHES, index), str(index + 1), branch
+        elif isinstance(fields.get(BRANCHES), dict):
+            for name, branch in fields[BRANCHES].items():
+                yield (BRANCHES, name), str(name), branch
 
 
 def locate(items: Any, parts: list[str]) -> tuple[Path_, list[str]] | None:
@@ -148,7 +177,7 @@ def locate(items: Any, parts: list[str]) -> tuple[Path_, list[str]] | None:
     """
     known = names(items)
     if not parts or parts[0] not in known:
-        return None
+        return _of_input(items, parts)
     index = known.index(parts[0])
     item, rest = items[index], parts[1:]
     if not is_fork(item) and split(item)[0] == "block":
@@ -167,6 +196,20 @@ def locate(items: Any, parts: list[str]) -> tuple[Path_, list[str]] | None:
             if deeper is not None:
                 return (index, *path, *deeper[0]), deeper[1]
     return (index,), rest
+
+
+def _of_input(items: Any, parts: list[str]) -> tuple[Path_, list[str]] | None:
+    """Finds what a parameter's name begins with among the inputs' own lists: see `locate`."""
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        kind, fields = split(item)
+        if kind == INPUTS and isinstance(fields, dict) and parts:
+            if parts[0] == JOIN:
+                return (index,), parts
+            branches = fields.get(BRANCHES)
+            if isinstance(branches, dict) and parts[0] in branches:
+                deeper = locate(branches[parts[0]], parts[1:])
+                return None if deeper is None else ((index, kind, BRANCHES, parts[0], *deeper[0]), deeper[1])
+    return None
 
 
 def count(items: Any) -> int:
@@ -206,6 +249,8 @@ def _of_repeat(fields: dict[str, Any], number: int) -> dict[str, Any]:
         own[BLOCKS] = _pass_on(own[BLOCKS], number)
     if isinstance(own.get(BRANCHES), list):
         own[BRANCHES] = [_pass_on(branch, number) for branch in own[BRANCHES]]
+    elif isinstance(own.get(BRANCHES), dict):
+        own[BRANCHES] = {name: _pass_on(branch, number) for name, branch in own[BRANCHES].items()}
     return own
 
 

@@ -50,3 +50,14 @@ def wants(annotation: Any, this: type, not_that: type) -> bool:
     """Tells whether a value may be of the one type and not of the other."""
     inside = parts(annotation)
     return this in inside and not_that not in inside
+
+
+def held_of(annotation: Any) -> Any:
+    """Returns what a mapping by name holds whose values are declared, or are lists of blocks; None for anything else.
+
+    A list of blocks is a type that pydantic builds by a rule of its own, and so is no plain one.
+    """
+    inner = next((part for part in parts(annotation) if get_origin(part) is dict), None)
+    held = None if inner is None else get_args(inner)[1]
+    declared = family_of(held) is not None or hasattr(held, "__get_pydantic_core_schema__")
+    return held if declared else None

@@ -22,7 +22,7 @@ from automl.document.problems import Problems
 from automl.document.wording import explain, last
 from automl.document.yaml_text import Path_
 from automl.errors import did_you_mean, shorten
-from automl.experiment.annotations import annotated, family_of, is_null, item_of, member_of, wants
+from automl.experiment.annotations import annotated, family_of, held_of, is_null, item_of, member_of, wants
 from automl.registry import Family, Member, UnknownName, declared
 from automl.space.domain_syntax import is_domain
 from automl.space.domains import Choice, Domain, Range
@@ -131,6 +131,9 @@ class Checker:
                 self.problems.add(path, f"{last(path)} holds too few lists", f"{least} at least", str(len(node)))
             for index, branch in enumerate(node):
                 self.blocks(branch, (*path, index))
+        elif isinstance(node, dict) and (held := held_of(annotation)) is not None and not is_domain(node):
+            for key, each in node.items():
+                self.value(held, each, (*path, key))
         elif isinstance(node, list) and (inner := member_of(item_of(annotation))) is not None:
             for index, item in enumerate(node):
                 self.member(inner, item, (*path, index))

@@ -122,6 +122,11 @@ class Input(Member):
             rng: Draws the rest.
         """
 
+    @classmethod
+    def name(cls) -> str:
+        """Returns its registered name."""
+        return cls.__module__.rpartition(".")[2]
+
 
 class OneColumn(Input):
     """An input of one column, which is stored as it is checked."""
@@ -163,11 +168,6 @@ class OneColumn(Input):
         """Returns the shape of one stored example."""
         (x,) = columns.values()
         return tuple(x.shape[1:])
-
-    @classmethod
-    def name(cls) -> str:
-        """Returns its registered name."""
-        return cls.__module__.rpartition(".")[2]
 
 
 def there(column: str, splits: Splits) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from automl.training.augmentation import Augmentation
@@ -12,7 +12,7 @@ DRAWN = 2
 """Operations that RandAugment draws for each image: the paper's N, and Keras's default."""
 
 
-def changed(x: Any, augmentation: Augmentation, span: tuple[float, float]) -> Any:
+def changed(x: Any, augmentation: Augmentation, span: tuple[float, float], label: Callable[[str], str]) -> Any:
     """Adds the layers of an augmentation behind raw pixels: where things are first, then their colours, then holes.
 
     Seeds come from `keras.utils.set_random_seed`, as those of all layers do.
@@ -21,6 +21,7 @@ def changed(x: Any, augmentation: Augmentation, span: tuple[float, float]) -> An
         x: `(batch, height, width, channels) float32`.
         augmentation: What to change.
         span: The least and the greatest value of the pixels.
+        label: Returns the name of a layer.
     """
     from keras import layers
 
@@ -39,7 +40,7 @@ def changed(x: Any, augmentation: Augmentation, span: tuple[float, float]) -> An
     }
     for name, make in steps.items():
         if name in a.active:
-            x = make({"dtype": "float32", "name": f"augment_{name}"})(x)
+            x = make({"dtype": "float32", "name": label(f"augment_{name}")})(x)
     return x
 
 

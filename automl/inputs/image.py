@@ -85,15 +85,15 @@ class Image(OneColumn):
         if augmentation is not None:
             from automl.inputs._pixels import changed
 
-            x = changed(x, augmentation, span)
+            x = changed(x, augmentation, span, spec.label)
         pixels = Pixels(x, *_range(*span))
         if state["scale"] == "standardize":
             variance = [deviation**2 for deviation in state["deviation"]]
-            x = keras.layers.Normalization(mean=state["mean"], variance=variance, name="scale")(x)
+            x = keras.layers.Normalization(mean=state["mean"], variance=variance, name=spec.label("scale"))(x)
         elif state["scale"] == "unit":
             # One range for all channels: colours keep their proportions.
             width = (state["high"] - state["low"]) or 1.0
-            x = keras.layers.Rescaling(1.0 / width, offset=-state["low"] / width, name="scale")(x)
+            x = keras.layers.Rescaling(1.0 / width, offset=-state["low"] / width, name=spec.label("scale"))(x)
         return entrance, Flow(x, "feature_map", pixels=pixels)
 
     def toy(self, latent: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:

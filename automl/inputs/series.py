@@ -90,15 +90,15 @@ class Series(OneColumn):
         entrance = keras.Input(tuple(spec.shape), dtype="float32", name=spec.name)
         # Measured from the mean first, so that 0 stands for a missing value, and then moved to where `scale` wants it.
         variance = [width**2 for width in state["width"]]
-        x = keras.layers.Normalization(mean=state["mean"], variance=variance, name="scale")(entrance)
+        x = keras.layers.Normalization(mean=state["mean"], variance=variance, name=spec.label("scale"))(entrance)
         x = ops.where(ops.isnan(x), 0.0, x)
         if state["scale"] != "standardize":
             parts = zip(state["mean"], state["offset"], state["width"], strict=True)
             back = [(offset - mean) / width for mean, offset, width in parts]
-            x = keras.layers.Normalization(mean=back, variance=[1.0] * len(back), name="shift")(x)
+            x = keras.layers.Normalization(mean=back, variance=[1.0] * len(back), name=spec.label("shift"))(x)
         valid = _valid(entrance) if state["padded"] else None
         if augmentation is not None:
-            x = _changed(x, augmentation, valid)
+            x = _changed(x, augmentation, valid, spec)
         return entrance, Flow(x, "sequence", valid)
 
     def toy(self, latent: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -122,7 +122,7 @@ def _is_padded(x: Rows) -> bool:
     return any(bool(np.isnan(piece[:, -1]).all(axis=-1).any()) for piece in pieces)
 
 
-def _changed(x: Any, augmentation: Augmentation, valid: Any) -> Any:
+def _changed(x: Any, augmentation: Augmentation, valid: Any, spec: InputSpec) -> Any:
     """Returns series that noise is added to and whose channels are multiplied, in training; padding as it was."""
     import keras
     from keras import ops
@@ -130,10 +130,12 @@ def _changed(x: Any, augmentation: Augmentation, valid: Any) -> Any:
     changed = x
     if augmentation.scaling:
         ones = ops.ones_like(ops.max(x, axis=1, keepdims=True))
-        drawn = keras.layers.GaussianNoise(augmentation.scaling, dtype="float32", name="augment_scaling")(ones)
+        drawn = keras.layers.GaussianNoise(augmentation.scaling, dtype="float32", name=spec.label("augment_scaling"))(
+            ones
+        )
         changed = ops.multiply(changed, drawn)
     if augmentation.jitter:
-        noise = keras.layers.GaussianNoise(augmentation.jitter, dtype="float32", name="augment_jitter")
+        noise = keras.layers.GaussianNoise(augmentation.jitter, dtype="float32", name=spec.label("augment_jitter"))
         changed = noise(changed)
     return changed if valid is None or changed is x else ops.where(ops.greater(valid, 0.5), changed, x)
 

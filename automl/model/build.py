@@ -10,9 +10,10 @@ from automl import inputs, tasks
 from automl.blocks import Block
 from automl.blocks._chain import Chain, message
 from automl.blocks._names import set_apart
+from automl.blocks.inputs import Inputs
 from automl.errors import ConfigError, Infeasible, Problem
 from automl.experiment import experiment as experiments
-from automl.flow import Shape
+from automl.flow import Flow, Kind, Shape
 from automl.records.data import EXAMPLES, TARGETS, DataSpec, InputSpec, TaskSpec
 from automl.tasks import Task
 from automl.training import augmentation, optimizers
@@ -71,18 +72,38 @@ def build(document: Mapping[str, Any], data: DataSpec) -> Any:
     """
     import keras
 
-    task, (spec,) = tasks.of(data.task), data.inputs
+    task = tasks.of(data.task)
     chain = _read(document["model"])
     changes = augmentation.of(document)
     with precision(document):
-        begin, start = inputs.of(spec).stem(spec, changes)
-        end = chain.connect(start, (task.takes,), before=f"the {spec.name}", after="head")
+        stems = {spec.name: inputs.of(spec).stem(spec, changes) for spec in data.inputs}
+        starts = {name: start for name, (_, start) in stems.items()}
+        end = _connected(chain, starts, task.takes)
         output = task.head(end, data.task)
-        set_apart(start, end, output, {block.name for block in chain.blocks if block.name})
+        set_apart([*starts.values()], end, output, {block.name for block in chain.blocks if block.name})
+        begins = {name: begin for name, (begin, _) in stems.items()}
         try:
-            return keras.Model(begin, output, name="model")
+            return keras.Model(begins if len(begins) > 1 else begins[data.inputs[0].name], output, name="model")
         except ValueError as error:
             raise Infeasible(f"model: {message(error)}") from error
+
+
+def _connected(chain: Chain, starts: Mapping[str, Flow], ends: Kind) -> Flow:
+    """Returns what comes of the flows of the inputs behind all blocks."""
+    first, *rest = chain.blocks or (None,)
+    if len(starts) == 1 and not isinstance(first, Inputs):
+        ((name, start),) = starts.items()
+        return chain.connect(start, (ends,), before=f"the {name}", after="head")
+    if not isinstance(first, Inputs):
+        given = ", ".join(f"{name}: [...]" for name in starts)
+        expected = f"a list of blocks for each: {{{given}, trunk: [...]}}"
+        raise Infeasible(f"model: the data has several inputs. Expected {expected}")
+    try:
+        joined = first.connect(starts)
+    except Infeasible as error:
+        raise Infeasible(f"{chain.places[0]}: {error}") from error
+    trunk = Chain(chain.places[1:], tuple(rest))
+    return trunk.connect(joined, (ends,), before="the join", after="head")
 
 
 @contextmanager
@@ -109,8 +130,8 @@ def data_of(shape: Sequence[int], classes: int) -> DataSpec:
 
 
 def entrance(data: DataSpec) -> Shape:
-    """Returns the shape of what comes out of the stem; imports no Keras."""
-    (spec,) = data.inputs
+    """Returns the shape of what comes out of the stem of the first input; imports no Keras."""
+    spec = data.inputs[0]
     return inputs.of(spec).flow(spec)
 
 

@@ -97,9 +97,7 @@ def _require_own(path: Path, model: Any, shapes: Shapes | None, parameters: int 
     if not isinstance(model, keras.Model):
         raise SearchError(f"{path}: holds no model but a {type(model).__name__}. {_HINT}.")
     expected, received = [], []
-    own = getattr(model, "input_shape", None)
-    found = own if isinstance(own, dict) else {"": own}
-    sides = {name: tuple(each[1:]) for name, each in found.items() if isinstance(each, tuple)}
+    sides = {each.name: tuple(each.shape[1:]) for each in getattr(model, "inputs", None) or ()}
     if shapes is not None and not _agree(sides, shapes):
         expected.append(f"examples of {_listed(shapes)}")
         received.append(f"examples of {_listed(sides)}" if sides else "inputs of another kind")

@@ -112,6 +112,10 @@ class InputSpec:
         """The registered name of the input (`image`, `series`)."""
         return next(iter(self.declared))
 
+    def label(self, part: str) -> str:
+        """Returns the name of a layer of the stem; of one among several, it begins with the input's own."""
+        return part if self.name == self.kind else f"{self.name}--{part}"
+
 
 @dataclass(frozen=True)
 class TaskSpec:

@@ -18,6 +18,7 @@ from automl.space.conditions import ordered
 from automl.space.domain_syntax import is_domain, only, read_choice, read_domain
 from automl.space.domains import Range
 from automl.space.points import with_points
+from automl.space.scope import Scope
 from automl.space.space import Space
 from automl.space.tree import Condition, Each, Fork, Leaf, Param, Spread, Variant
 
@@ -32,27 +33,6 @@ RESERVED = (*SEARCHED, "search", "evaluation", "data")
 """Names of sections: a block of such a name would share its parameters' names with the section."""
 
 
-@dataclass(frozen=True)
-class _Scope:
-    """What holds around a leaf: its name so far, and on what it depends.
-
-    Args:
-        name: Prefix of parameter names.
-        path: Where we are in the document.
-        conditions: What must hold for anything here to exist.
-        repeat: (parameter name or None, least, most) of the block around; None outside of blocks.
-    """
-
-    name: str
-    path: Path_
-    conditions: tuple[Condition, ...] = ()
-    repeat: tuple[str | None, int, int] | None = None
-
-    def into(self, key: str | int, name: str | None = None) -> _Scope:
-        own = str(key) if name is None else name
-        return replace(self, name=f"{self.name}.{own}" if self.name else own, path=(*self.path, key))
-
-
 def read(document: Document, problems: Problems) -> Space:
     """Finds and names every domain of the document, normalised (`structure.normalised`).
 
@@ -63,9 +43,9 @@ def read(document: Document, problems: Problems) -> Space:
     tree = dict(document.data)
     for section in SEARCHED:
         if section == "model" and section in tree:
-            tree[section] = reader.blocks(tree[section], _Scope("", (section,)))
+            tree[section] = reader.blocks(tree[section], Scope("", (section,)))
         elif section in tree:
-            tree[section] = reader.node(tree[section], _Scope(section, (section,)))
+            tree[section] = reader.node(tree[section], Scope(section, (section,)))
     space = Space(tree, ordered(reader.params, reader.failed, problems))
     # What is wrong with the domains would only echo in what is said about their points.
     return space if problems.found else with_points(space, reader.lists, reader.literals, problems)
@@ -82,7 +62,7 @@ class _Reader:
     failed: set[str] = field(default_factory=set)
     """Names whose domains are wrong, and told: a `when` that names one of them is not wrong as well."""
 
-    def blocks(self, items: Any, scope: _Scope) -> Any:
+    def blocks(self, items: Any, scope: Scope) -> Any:
         """Reads a list of blocks; a block's own name stands behind those of the blocks around it."""
         if not isinstance(items, list):
             return items
@@ -107,10 +87,22 @@ class _Reader:
             else:
                 ((kind, fields),) = item.items()
                 inner = replace(scope.into(index, name), path=(*path, kind))
+                if kind == block_lists.INPUTS:
+                    inner = replace(inner, name=scope.name)
+                    self.inputs(fields, known, path)
                 read.append({kind: self.block(fields, inner) if isinstance(fields, dict) else fields})
         return read
 
-    def fork(self, item: dict[str, Any], scope: _Scope) -> Any:
+    def inputs(self, fields: Any, known: set[str], path: Path_) -> None:
+        """Checks that no input is called what a block or a section is: their parameters would share their names."""
+        branches = fields.get(block_lists.BRANCHES) if isinstance(fields, dict) else None
+        for name in branches if isinstance(branches, dict) else ():
+            if name in known or name in (*RESERVED, block_lists.JOIN, block_lists.TRUNK):
+                what = f"an input cannot be named {name!r}, as a block or a section is"
+                self.problems.add((*path, block_lists.INPUTS, block_lists.BRANCHES, name), what, hint="Rename it")
+            known.add(name)
+
+    def fork(self, item: dict[str, Any], scope: Scope) -> Any:
         """Reads a choice between lists of blocks."""
         branches = item["one_of"]
         if not only(item, VARIANT_KEYS, scope.path, self.problems):
@@ -127,7 +119,7 @@ class _Reader:
             return self.unread(item, scope)
         return Fork(scope.name, item["name"], {name: self.blocks(branches[name], inner) for name, inner in read})
 
-    def block(self, fields: dict[str, Any], scope: _Scope) -> dict[str, Any]:
+    def block(self, fields: dict[str, Any], scope: Scope) -> dict[str, Any]:
         """Reads a block's fields inside the reach of its `repeat`."""
         repeat = fields.get("repeat", 1)
         read: dict[str, Any] = {}
@@ -156,11 +148,11 @@ class _Reader:
         elif "repeat" in fields or scope.repeat is None:
             count = repeat if isinstance(repeat, int) and repeat <= MAX_REPEAT else 1  # the schema tells of it
             inner = replace(scope, repeat=(None, count, count))
-            self.literals[f"{scope.name}.repeat"] = count
+            self.literals[scope.into("repeat").name] = count
         else:
             inner = scope  # `each` follows the nearest repeat around
         for path, part, items in block_lists.inner_lists(fields):
-            within = replace(inner, name=f"{scope.name}.{part}" if part else scope.name, path=(*scope.path, *path))
+            within = replace(inner.into(part) if part else inner, path=(*scope.path, *path))
             _put(read, path, self.blocks(items, within), fields)
         for key, value in fields.items():
             if key not in ("repeat", "name", *read):
@@ -170,13 +162,13 @@ class _Reader:
         # The document's own order, so that a resolved trial reads like its space.
         return {key: read[key] for key in fields}
 
-    def unread(self, fields: dict[str, Any], scope: _Scope) -> dict[str, Any]:
+    def unread(self, fields: dict[str, Any], scope: Scope) -> dict[str, Any]:
         """Leaves a block as it is: what is wrong with its domains would only echo what was told."""
         self.problems.unread.append(scope.path)
         self.failed.add(scope.name)
         return fields
 
-    def node(self, value: Any, scope: _Scope) -> Any:
+    def node(self, value: Any, scope: Scope) -> Any:
         """Reads any value: a domain, a `one_of`, a mapping or list that may hold some, or a literal."""
         if is_domain(value) or (isinstance(value, dict) and "one_of" in value):
             read = self.variant(value, scope) if "one_of" in value else self.leaf(value, scope)
@@ -192,7 +184,7 @@ class _Reader:
         self.literals[scope.name] = value
         return value
 
-    def each(self, value: dict[str, Any], scope: _Scope) -> Any:
+    def each(self, value: dict[str, Any], scope: Scope) -> Any:
         """Reads a literal `{each: [...]}`: a value for every repeat, the last one for the rest."""
         path, values = (*scope.path, "each"), value["each"]
         if scope.repeat is None:
@@ -210,7 +202,7 @@ class _Reader:
         self.literals[scope.name] = values
         return value if counter is None else Spread(counter, tuple(values))
 
-    def variant(self, value: dict[str, Any], scope: _Scope) -> Any:
+    def variant(self, value: dict[str, Any], scope: Scope) -> Any:
         """Reads a `one_of`: a choice named by its field, and the branches' leaves, each under its branch."""
         only(value, VARIANT_KEYS, scope.path, self.problems)
         branches = value["one_of"]
@@ -221,7 +213,7 @@ class _Reader:
             return value
         return Variant(scope.name, {name: self.node(branches[name] or {}, inner) for name, inner in read})
 
-    def choice(self, value: dict[str, Any], scope: _Scope) -> list[tuple[str, _Scope]] | None:
+    def choice(self, value: dict[str, Any], scope: Scope) -> list[tuple[str, Scope]] | None:
         """Notes the parameter of a `one_of`; returns what holds inside of each branch, None when it is wrong."""
         branches = value["one_of"]
         if not isinstance(branches, dict) or not branches:
@@ -241,7 +233,7 @@ class _Reader:
             for name, within in inner.items()
         ]
 
-    def leaf(self, value: dict[str, Any], scope: _Scope) -> Any:
+    def leaf(self, value: dict[str, Any], scope: Scope) -> Any:
         """Reads a range or a choice, once or once per repeat."""
         domain = read_domain(value, scope.path, self.problems)
         conditions = scope.conditions + self.when(value, scope)
@@ -269,7 +261,7 @@ class _Reader:
         self.lists[scope.name] = tuple(names)
         return Each(self.lists[scope.name])
 
-    def when(self, value: dict[str, Any], scope: _Scope) -> tuple[Condition, ...]:
+    def when(self, value: dict[str, Any], scope: Scope) -> tuple[Condition, ...]:
         """Reads `when`; whether its parameters exist is checked when all are known."""
         when = value.get("when", {})
         path = (*scope.path, "when")
@@ -294,6 +286,7 @@ def _put(read: dict[str, Any], path: Path_, items: Any, fields: dict[str, Any]) 
     """Writes an inner list that was read into its place among a block's fields."""
     key, *index = path
     if index:
-        read.setdefault(str(key), list(fields[str(key)]))[index[0]] = items
+        given = fields[str(key)]
+        read.setdefault(str(key), dict(given) if isinstance(given, dict) else list(given))[index[0]] = items
     else:
         read[str(key)] = items

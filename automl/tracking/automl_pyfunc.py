@@ -26,7 +26,8 @@ class Predictor:
         """Returns the predictions for a batch.
 
         Args:
-            data: An array, nested lists, or a table: with a column for each number, or one column of examples.
+            data: An array, nested lists, or a table: with a column for each number, or one column of examples. For a
+                model of several inputs a mapping, or a table, with all examples of each under its name.
 
         Raises:
             MlflowException: It is not numbers, or not of the model's shape.
@@ -34,31 +35,56 @@ class Predictor:
         import numpy as np
         from mlflow.exceptions import MlflowException
 
-        shape = self.get_raw_model().input_shape
-        if hasattr(data, "columns"):
-            data = list(data.iloc[:, 0]) if len(data.columns) == 1 else data.to_numpy()
-        try:
-            with np.errstate(over="ignore"):  # told below
-                array = np.asarray(_real(data), dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            hint = "Numbers are wanted, and examples of one length: pad shorter series on the right with NaN"
-            raise MlflowException.invalid_parameter_value(f"The input cannot be read: {error}. {hint}.") from error
-        fits = len(array.shape) == len(shape) and all(
-            size in (None, found) for size, found in zip(shape, array.shape, strict=True)
+        model = self.get_raw_model()
+        if len(model.inputs) > 1:
+            names = [each.name for each in model.inputs]
+            known = list(getattr(data, "keys", list)())
+            if set(known) != set(names):
+                expected, found = ", ".join(names), ", ".join(map(str, known)) or type(data).__name__
+                raise MlflowException.invalid_parameter_value(
+                    f"The input is not of the model's kind. Expected {expected}, by name; received {found}."
+                )
+            read = {each.name: _array(list(data[each.name]), each.shape, f"{each.name}: ") for each in model.inputs}
+            size = len(next(iter(read.values())))
+        else:
+            if hasattr(data, "columns"):
+                data = list(data.iloc[:, 0]) if len(data.columns) == 1 else data.to_numpy()
+            read = _array(data, model.input_shape)
+            size = len(read)
+        if not size:  # Keras wants a batch to begin with
+            return np.zeros((0, *model.output_shape[1:]), np.float32)
+        return model.predict(read, verbose=0) if isinstance(read, dict) else self.wrapped.predict(read)
+
+
+def _array(data: Any, shape: Any, of: str = "") -> Any:
+    """Returns data as float32 of a shape; `of` says in messages which input it is.
+
+    Raises:
+        MlflowException: It is not of the shape, or not of finite numbers.
+    """
+    import numpy as np
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with np.errstate(over="ignore"):  # told below
+            array = np.asarray(_real(data), dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        hint = "Numbers are wanted, and examples of one length: pad shorter series on the right with NaN"
+        raise MlflowException.invalid_parameter_value(f"{of}The input cannot be read: {error}. {hint}.") from error
+    fits = len(array.shape) == len(shape) and all(
+        size in (None, found) for size, found in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join("any" if size is None else str(size) for size in shape)
+        found = ", ".join(map(str, array.shape))
+        raise MlflowException.invalid_parameter_value(
+            f"{of}The input has another shape than the model's. Expected ({expected}); received ({found})."
         )
-        if not fits:
-            expected = ", ".join("any" if size is None else str(size) for size in shape)
-            found = ", ".join(map(str, array.shape))
-            raise MlflowException.invalid_parameter_value(
-                f"The input has another shape than the model's. Expected ({expected}); received ({found})."
-            )
-        if np.isinf(array).any():
-            raise MlflowException.invalid_parameter_value(
-                "The input holds a number that is infinite, or beyond float32."
-            )
-        if not len(array):  # Keras wants a batch to begin with
-            return np.zeros((0, *self.get_raw_model().output_shape[1:]), np.float32)
-        return self.wrapped.predict(array)
+    if np.isinf(array).any():
+        raise MlflowException.invalid_parameter_value(
+            f"{of}The input holds a number that is infinite, or beyond float32."
+        )
+    return array
 
 
 def _real(data: Any) -> Any:

@@ -136,16 +136,18 @@ def _read_leniently(described: Model, path: Path) -> None:
 
 
 def signature(model: Any) -> ModelSignature:
-    """Returns what a Keras model takes and yields, float32, for a batch of any size."""
+    """Returns what a Keras model takes and yields, float32, for a batch of any size; several inputs by name."""
     import numpy as np
     from mlflow.models.signature import ModelSignature
     from mlflow.types.schema import Schema, TensorSpec
 
-    def schema(shape: tuple[int | None, ...]) -> Schema:
+    def tensor(shape: tuple[int | None, ...], name: str | None = None) -> TensorSpec:
         # None is an axis of any length: the batch, and the steps of a series.
-        return Schema([TensorSpec(np.dtype("float32"), tuple(-1 if size is None else size for size in shape))])
+        return TensorSpec(np.dtype("float32"), tuple(-1 if size is None else size for size in shape), name)
 
-    return ModelSignature(schema(model.input_shape), schema(model.output_shape))
+    named = len(model.inputs) > 1
+    taken = [tensor(each.shape, each.name if named else None) for each in model.inputs]
+    return ModelSignature(Schema(taken), Schema([tensor(model.output_shape)]))
 
 
 def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, registered_name: str) -> ModelVersion:

@@ -48,7 +48,7 @@ def datasets(output: str) -> None:
         rows.append({
             "data": name,
             "description": data.get("description", ""),
-            "input": declared(data["input"])[0],
+            "input": " and ".join(declared(each)[0] for each in data.get("inputs", {"": data.get("input")}).values()),
             "task": declared(data["task"])[0],
             "source": declared(data["source"])[0],
             "licence": data.get("licence", ""),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.training.augmentation import Augmentation
+from automl.training.augmentation import MIXED, Augmentation
 
 Batch = tuple[Any, ...]
 """Examples, targets as the loss takes them (one-hot) and, with class weights, a weight for each example."""
@@ -22,7 +22,7 @@ Mix = Callable[[Batch, np.random.Generator], Batch]
 
 def of(augmentation: Augmentation) -> Mix | None:
     """Returns what an augmentation makes of a batch; None where it leaves batches as they are."""
-    touched = {"mixup", "cutmix", "window"}.intersection(augmentation.active)
+    touched = set(MIXED).intersection(augmentation.active)
     return partial(_mixed, augmentation) if touched else None
 
 

@@ -28,7 +28,7 @@ from automl.space.conditions import check_continuous
 from automl.space.points import check_start
 from automl.space.space import Space
 from automl.space.tree import Values
-from automl.training.augmentation import Augmentation, is_off
+from automl.training.augmentation import Augmentation, fitting, is_off
 from automl.training.evaluation import Evaluation
 from automl.training.section import Training
 
@@ -249,13 +249,15 @@ def _check_augmentation(read: Document, space: Space, problems: Problems) -> Non
     fields = section.get("augmentation") if isinstance(section, dict) else None
     if not isinstance(data, dict) or not isinstance(fields, dict):
         return
-    with contextlib.suppress(KeyError, ValueError, UnknownName):  # told by the check of the data section
-        name = declared(data["input"])[0]
-        fitting = inputs.registry.get(name).augmentations
+    with contextlib.suppress(KeyError, ValueError, AttributeError, UnknownName):  # told by the check of that section
+        given = data["inputs"].values() if data.get("inputs") else [data["input"]]
+        kinds = [declared(each)[0] for each in given]
+        legal = fitting([inputs.registry.get(kind).augmentations for kind in kinds])
         for field, value in fields.items():
-            if field in Augmentation.model_fields and field not in fitting and not is_off(value):
-                what = f"{field} does not fit data of input {name}"
-                problems.add(("training", "augmentation", field), what, f"one of {', '.join(fitting)}")
+            if field in Augmentation.model_fields and field not in legal and not is_off(value):
+                what = f"{field} does not fit data of input {' and '.join(kinds)}"
+                expected = f"one of {', '.join(legal)}" if legal else "none"
+                problems.add(("training", "augmentation", field), what, expected)
 
 
 def _build(model: type[Member], value: Any, problems: Problems, path: tuple[str, ...]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -69,3 +69,21 @@ def of(document: Mapping[str, Any]) -> Augmentation:
 def is_off(value: object) -> bool:
     """Tells whether a field of this value changes nothing."""
     return value in (None, 0, "none")
+
+
+MIXED = ("mixup", "cutmix", "window")
+"""What changes whole batches, targets too, or the length of examples: not the inputs, but what reads them sees to it."""
+
+
+def fitting(each: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Returns the fields that fit a set.
+
+    Args:
+        each: Those that fit each of its inputs (`Input.augmentations`). With several, one may be changed alone, but of
+            what is made of whole batches only `mixup` is made of all inputs alike.
+    """
+    if len(each) == 1:
+        return tuple(each[0])
+    alone = dict.fromkeys(field for fields in each for field in fields if field not in MIXED)
+    together = [field for field in ("mixup",) if all(field in fields for fields in each)]
+    return (*alone, *together)

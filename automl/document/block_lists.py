@@ -53,28 +53,36 @@ def normalised(document: Document) -> Document:
     """Returns the document with short forms written out: `residual: [...]`, and a mapping of inputs for a model."""
     if not isinstance(document.data, dict) or "model" not in document.data:
         return document
+    places: dict[Path_, Path_] = {}
     moved: dict[Path_, Path_] = {}
-    model = _listed(document.data["model"], moved)
-    model = _long(model, ("model",), moved)
-    if not moved:
+    model = _long(_listed(document.data["model"], places), ("model",), moved)
+    if not places and not moved:
         return document
-    marks = {_moved(path, moved): mark for path, mark in document.marks.items()}
+    marks = {_moved(_placed(path, places), moved): mark for path, mark in document.marks.items()}
     return replace(document, data={**document.data, "model": model}, marks=marks)
 
 
-def _listed(model: Any, moved: dict[Path_, Path_]) -> Any:
-    """Returns a model that is written as a mapping of inputs as a list; notes in `moved` which paths lie deeper now."""
+def _listed(model: Any, places: dict[Path_, Path_]) -> Any:
+    """Returns a model that is written as a mapping of inputs as a list; notes in `places` what lies elsewhere now."""
     if not isinstance(model, dict) or is_fork(model):
         return model
     branches = {key: value for key, value in model.items() if key not in (JOIN, TRUNK)}
     trunk = model.get(TRUNK) or []
     if not branches or not isinstance(trunk, list):
         return model
-    moved |= {("model", name): ("model", 0, INPUTS, BRANCHES, name) for name in branches}
-    moved |= {("model", TRUNK, index): ("model", index + 1) for index in range(len(trunk))}
-    moved["model", JOIN] = ("model", 0, INPUTS, JOIN)
+    places |= {("model", name): ("model", 0, INPUTS, BRANCHES, name) for name in branches}
+    places |= {("model", TRUNK, index): ("model", index + 1) for index in range(len(trunk))}
+    places["model", JOIN] = ("model", 0, INPUTS, JOIN)
     joined = {JOIN: model[JOIN]} if JOIN in model else {}
     return [{INPUTS: {BRANCHES: branches, **joined}}, *trunk]
+
+
+def _placed(path: Path_, places: dict[Path_, Path_]) -> Path_:
+    """Returns where a path of a mapping of inputs lies in the list."""
+    for size in (2, 3):
+        if path[:size] in places:
+            return (*places[path[:size]], *path[size:])
+    return path
 
 
 def _long(items: Any, path: Path_, moved: dict[Path_, Path_]) -> Any:

@@ -89,18 +89,17 @@ class _Reader:
                 inner = replace(scope.into(index, name), path=(*path, kind))
                 if kind == block_lists.INPUTS:
                     inner = replace(inner, name=scope.name)
-                    self.inputs(fields, known, path)
+                    self.inputs(fields, {*block_lists.names(items)} - {name}, path)
                 read.append({kind: self.block(fields, inner) if isinstance(fields, dict) else fields})
         return read
 
-    def inputs(self, fields: Any, known: set[str], path: Path_) -> None:
+    def inputs(self, fields: Any, blocks: set[str], path: Path_) -> None:
         """Checks that no input is called what a block or a section is: their parameters would share their names."""
         branches = fields.get(block_lists.BRANCHES) if isinstance(fields, dict) else None
         for name in branches if isinstance(branches, dict) else ():
-            if name in known or name in (*RESERVED, block_lists.JOIN, block_lists.TRUNK):
+            if name in (*blocks, *RESERVED, block_lists.JOIN, block_lists.TRUNK):
                 what = f"an input cannot be named {name!r}, as a block or a section is"
                 self.problems.add((*path, block_lists.INPUTS, block_lists.BRANCHES, name), what, hint="Rename it")
-            known.add(name)
 
     def fork(self, item: dict[str, Any], scope: Scope) -> Any:
         """Reads a choice between lists of blocks."""

@@ -72,7 +72,7 @@ def is_off(value: object) -> bool:
 
 
 MIXED = ("mixup", "cutmix", "window")
-"""What changes whole batches, targets too, or the length of examples: not the inputs, but what reads them sees to it."""
+"""What changes whole batches, or must know where a series ends: `data.mixing` sees to it, not the inputs."""
 
 
 def fitting(each: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+DISTRIBUTION = "automl-keras"
+"""What pip installs. The package is `automl`; the distribution of that name on the package index is somebody else's."""
+
 MAX_GUESSED, MOST_KNOWN = 100, 1_000
 """Characters of a word that a known one is looked for, and words that are looked at: each takes some 20 us."""
 
@@ -99,7 +102,12 @@ class MissingExtra(AutomlError):  # noqa: N818 - what is missing, as the message
     """An optional dependency is not installed; the message carries the install line."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an optional dependency. Install it with: pip install 'automl[{extra}]'")
+        super().__init__(f"{feature} needs an optional dependency. {install_hint(extra)}")
+
+
+def install_hint(extra: str) -> str:
+    """Says how the optional dependencies of an extra are installed, without the full stop."""
+    return f"Install it with: pip install '{DISTRIBUTION}[{extra}]'"
 
 
 _REFUSALS = {

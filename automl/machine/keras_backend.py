@@ -13,11 +13,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from automl.errors import ConfigError, Problem
+import automl
+from automl.errors import ConfigError, Problem, install_hint
 from automl.machine import gpus
 
 BACKENDS = ("tensorflow", "jax", "torch")
-PACKAGES = ("automl", "keras", "keras-tuner", "mlflow", "tensorflow", "jax", "torch", "numpy", "ray")
+PACKAGES = ("keras", "keras-tuner", "mlflow", "tensorflow", "jax", "torch", "numpy", "ray")
 
 
 def backend(wanted: str | None = None) -> str:
@@ -31,7 +32,7 @@ def backend(wanted: str | None = None) -> str:
     if name not in BACKENDS:
         raise ConfigError(Problem(where, "no such Keras backend", f"one of {', '.join(BACKENDS)}", repr(name)))
     if not installed(name):
-        hint = f"Install it with: pip install 'automl[{name}]'" if name != BACKENDS[0] else "Install tensorflow"
+        hint = install_hint(name) if name != BACKENDS[0] else "Install tensorflow"
         raise ConfigError(Problem(where, f"the backend {name} is not installed", hint=hint))
     return name
 
@@ -48,7 +49,8 @@ def installed(package: str) -> bool:
 def versions() -> dict[str, str]:
     """Returns the versions that a result depends on."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES if installed(name)}
-    return {"python": platform.python_version(), **found}
+    # Of the code that runs: a checkout may not be installed at all, and what pip knows as automl is not ours.
+    return {"python": platform.python_version(), "automl": automl.__version__, **found}
 
 
 def become_driver(name: str) -> None:

@@ -18,7 +18,7 @@ from searches import load, make, program, scores, trial_runs
 from spaces import QUICK
 from walks import stroll, walk
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl-keras[ray]'")
 from clusters import LocalCluster
 
 from automl.driver import launch

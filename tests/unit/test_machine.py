@@ -1,8 +1,10 @@
+import importlib.metadata
 import os
 import sys
 
 import pytest
 
+import automl
 from automl.errors import ConfigError
 from automl.machine import folders, git, gpus, keras_backend, workers
 from automl.machine.gpus import Card
@@ -86,6 +88,13 @@ def test_versions_are_those_installed():
     assert {"python", "automl", "keras", "numpy"} <= found.keys()
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert not keras_backend.installed("no-such-package")
+
+
+def test_the_version_is_that_of_the_code_that_runs(monkeypatch):
+    # A distribution of that name may be somebody else's, and a checkout may be installed under none.
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if "automl" in name else version(name))
+    assert keras_backend.versions()["automl"] == automl.__version__
 
 
 def test_cores_are_those_this_process_may_use():

@@ -234,7 +234,7 @@ def test_a_sampler_sees_the_best_quarter_and_the_newest_of_many_trials(monkeypat
 
 def test_what_is_not_installed_is_said_before_a_search_begins(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"search.algorithm: gp needs .* pip install 'automl\[torch\]'"):
+    with pytest.raises(MissingExtra, match=r"search.algorithm: gp needs .* pip install 'automl-keras\[torch\]'"):
         propose(Gp())
 
 

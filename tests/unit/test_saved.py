@@ -256,7 +256,7 @@ def test_a_backend_that_is_not_here_is_named(search, monkeypatch, line):
     done = CliRunner().invoke(main, line, prog_name="automl")
     assert done.stderr == (
         f"Error: {search.parents[2].name}, made with torch: the backend torch is not installed. "
-        "Install it with: pip install 'automl[torch]'.\n"
+        "Install it with: pip install 'automl-keras[torch]'.\n"
     )
     assert done.exit_code == 2
 

@@ -7,8 +7,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class ShelfHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Puts the shelves into the package, but not for an editable install: there a copy would go stale."""
+class CatalogHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Puts the catalog into the package, but not for an editable install: there a copy would go stale."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Adds the folders to a standard wheel."""

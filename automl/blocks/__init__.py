@@ -58,7 +58,7 @@ class OnlyWith:
 class Block(Member):
     """A declared piece of a model.
 
-    Fields are what a user writes in YAML. `takes` says what kind it must be given (the joints in `model.py` convert),
+    Fields are what a user writes in YAML. `takes` says what kind it must be given (the joints of `model.build`),
     `yields` what kinds it can give, the first one unless the next block wants another of them.
     """
 

@@ -94,7 +94,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Measured:
-    """One training of a trial ended that has several; the fields are those of `records.Measured`."""
+    """One training of a trial ended that has several; the fields are those of `records.trials.Measured`."""
 
     event: ClassVar[str] = "measured"
 
@@ -113,7 +113,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial ended for good; the fields are those of `records.TrialResult`."""
+    """A trial ended for good; the fields are those of `records.trials.TrialResult`."""
 
     event: ClassVar[str] = "end"
 

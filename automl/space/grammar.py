@@ -34,7 +34,7 @@ RESERVED = (*SEARCHED, "search", "evaluation", "data")
 
 
 def read(document: Document, problems: Problems) -> Space:
-    """Finds and names every domain of the document, normalised (`structure.normalised`).
+    """Finds and names every domain of the document, normalised (`block_lists.normalised`).
 
     Returns:
         The space; what could not be read stands in it as its literal text, and in `problems`.

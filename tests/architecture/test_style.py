@@ -56,7 +56,7 @@ def test_no_drawer_for_odds_and_ends() -> None:
     assert not [name for name in TREES if DRAWERS & {part.removesuffix(".py") for part in Path(name).parts}]
 
 
-def test_shelves_lie_beside_the_code() -> None:
+def test_the_catalog_lies_beside_the_code() -> None:
     from automl.document import catalog
 
     for name in (catalog.SPACES, catalog.DATASETS):

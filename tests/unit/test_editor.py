@@ -17,13 +17,13 @@ from automl.experiment.search_section import Search
 from automl.training.optimizers import OPTIMIZERS
 from automl.training.section import Training
 
-SHELVES = {"space": catalog.SPACES, "data": catalog.DATASETS}
-FILES = [(kind, name) for kind, place in SHELVES.items() for name in catalog.names(place)]
+KINDS = {"space": catalog.SPACES, "data": catalog.DATASETS}
+FILES = [(kind, name) for kind, place in KINDS.items() for name in catalog.names(place)]
 
 
 @pytest.fixture(scope="module")
 def schemas():
-    found = {kind: json.loads(editor.text(kind)) for kind in SHELVES}
+    found = {kind: json.loads(editor.text(kind)) for kind in KINDS}
     for schema in found.values():
         Draft7Validator.check_schema(schema)
     return found
@@ -44,17 +44,17 @@ def is_valid(text):
 # --- the files beside the documents
 
 
-@pytest.mark.parametrize("kind", SHELVES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_committed_file_is_up_to_date(kind):
-    file = catalog.folder(SHELVES[kind]) / "schema.json"
-    command = f"automl schema {kind} --to {SHELVES[kind]}/schema.json"
+    file = catalog.folder(KINDS[kind]) / "schema.json"
+    command = f"automl schema {kind} --to {KINDS[kind]}/schema.json"
     assert file.read_text(encoding="utf-8") == editor.text(kind), f"renew it with: {command}"
-    assert "schema" not in catalog.names(SHELVES[kind])
+    assert "schema" not in catalog.names(KINDS[kind])
 
 
 @pytest.mark.parametrize(("kind", "name"), FILES)
 def test_a_shipped_document_fits(schemas, kind, name):
-    found = yaml_text.read(catalog.find(SHELVES[kind], name)).data
+    found = yaml_text.read(catalog.find(KINDS[kind], name)).data
     assert [error.message for error in Draft7Validator(schemas[kind]).iter_errors(found)] == []
 
 
@@ -94,7 +94,7 @@ def test_every_member_is_known_with_its_fields(schemas, registry):
 
 @pytest.mark.parametrize("registry", [sources.registry, inputs.registry, tasks.registry])
 def test_every_member_of_a_data_document_is_known(schemas, registry):
-    for kind in SHELVES:
+    for kind in KINDS:
         assert any(set(registry) == set(each.get("properties", ())) for each in mappings(schemas[kind]))
 
 

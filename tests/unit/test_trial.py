@@ -435,7 +435,7 @@ def test_trials_of_one_worker_leave_nothing_to_each_other(ask: Ask) -> None:
 
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="of TensorFlow alone")
 def test_no_data_is_read_by_a_generator_of_tensorflow(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of them, and the process trains at less than half its speed from then on; see `pipeline.of`."""
+    """One of them, and the process trains at less than half its speed from then on; see `tf_pipeline.of`."""
     import tensorflow as tf
 
     def refused(*_: Any, **__: Any) -> None:

@@ -53,7 +53,7 @@ def losses_that_differ(case: Case) -> Iterator[Finding]:
     if case.read.objective != "val_loss":
         return
     for param in case.params:
-        # Penalties are no part of it: see `model.measure_plainly`.
+        # Penalties are no part of it: see `build.measure_plainly`.
         if param.path[:2] == ("training", "loss") and param.domain.size != 1:
             what = f"{param.name} is searched while the objective is val_loss"
             why = "It is part of that loss, so the scores of two trials do not compare"

@@ -1,4 +1,4 @@
-"""What a running trial says between two epochs: a plain record, as those of `records`."""
+"""What a running trial says between two epochs: a plain record, as those of `records.trials`."""
 
 from __future__ import annotations
 

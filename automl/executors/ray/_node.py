@@ -208,7 +208,7 @@ class Node:
                     fresh.rename(kept)
                 finally:
                     shutil.rmtree(fresh, ignore_errors=True)
-            os.utime(kept)  # by it `room` tells what was longest not used
+            os.utime(kept)  # by it `disk` tells what was longest not used
         return kept
 
     def _fetch(self, path: str, to: Path) -> None:

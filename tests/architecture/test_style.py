@@ -68,3 +68,9 @@ def test_constraints_are_names_and_versions_only() -> None:
     lines = [line for line in (REPO / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert lines
     assert not [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)]
+
+
+def test_the_map_shows_every_room() -> None:
+    table = (REPO / "CONTRIBUTING.md").read_text().partition("## The rooms of `automl/`")[2]
+    shown = [name for row in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(shown) == sorted(path.parent.name for path in (REPO / "automl").glob("*/__init__.py"))

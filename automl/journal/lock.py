@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -13,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from filelock import lock_descriptor, unlock_descriptor
+
 from automl.errors import SearchError
 from automl.records import typed
 
@@ -20,6 +23,9 @@ FILE = "lock"
 
 # `holder` takes the lock for a moment to see whether it is free; a writer that comes just then tries again.
 _TRIES, _PAUSE_S = 5, 0.05
+
+# Where the text begins: Windows lets nobody else read the byte that is locked, the first.
+_TEXT_AT = 1 if sys.platform == "win32" else 0
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Holder:
 
 
 class Lock:
-    """Holds the folder of a search for one writer, `searches/ID/lock`.
+    """Holds the folder of a search for one writer, `searches/ID/lock`, whose text says which.
 
     The operating system holds the lock, not the file's existence: a driver that was killed blocks nobody. The file
     stays where it is, because a process that waits on a removed file and one that makes it anew would both hold it.
@@ -68,27 +74,23 @@ class Lock:
         """Takes the lock.
 
         Raises:
-            SearchError: Another process holds it; the message says which.
+            SearchError: Another process holds it; the message says which. Or no file can be locked there.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = _open(self.path)
-        for left in reversed(range(_TRIES)):
-            if _try_lock(file):
-                break
-            if not left:
-                owner = _read(file)
-                file.close()
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(_open(self.path))
+            if not self._is_ours(file):
+                owner = _read(file) or "it has not said which"
                 raise SearchError(
-                    f"{self.path.parent}: another process drives this search: {owner or 'it has not said which'}. "
+                    f"{self.path.parent}: another process drives this search: {owner}. "
                     "Wait for it, or stop it with: automl stop"
                 )
-            time.sleep(_PAUSE_S)
-        own = Holder(os.getpid(), socket.gethostname(), time.time_ns() // 1_000_000)
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps(asdict(own)).encode())
-        file.flush()
-        os.fsync(file.fileno())
+            own = Holder(os.getpid(), socket.gethostname(), time.time_ns() // 1_000_000)
+            file.truncate(0)
+            file.write(b" " * _TEXT_AT + json.dumps(asdict(own)).encode())
+            file.flush()
+            os.fsync(file.fileno())
+            stack.pop_all()
         self._file = file
 
     def release(self) -> None:
@@ -96,9 +98,21 @@ class Lock:
         if self._file is not None:
             self._file.truncate(0)
             # Closing would do; explicit, because a child process may have inherited the handle.
-            _unlock(self._file)
+            unlock_descriptor(self._file.fileno())
             self._file.close()
             self._file = None
+
+    def _is_ours(self, file: BinaryIO) -> bool:
+        for left in reversed(range(_TRIES)):
+            try:
+                if lock_descriptor(file.fileno(), blocking=False):
+                    return True
+            except OSError as error:
+                what = f"{self.path}: no file can be locked there: {error.strerror}"
+                raise SearchError(f"{what}. Keep searches on another disk, named by $AUTOML_HOME.") from None
+            if left:
+                time.sleep(_PAUSE_S)
+        return False
 
 
 def holder(folder: Path) -> Holder | None:
@@ -108,8 +122,8 @@ def holder(folder: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     with file:
-        if _try_lock(file, shared=True):
-            _unlock(file)
+        if _is_free(file):
+            unlock_descriptor(file.fileno())  # closing would not do: a child process may have inherited the handle
             return None
         # Between taking the lock and saying who did, a driver is nameless for a moment.
         return _read(file) or Holder(0, "unknown", 0)
@@ -122,7 +136,7 @@ def _open(path: Path) -> BinaryIO:
 
 def _read(file: BinaryIO) -> Holder | None:
     try:
-        file.seek(0)
+        file.seek(_TEXT_AT)
         found = typed.built(Holder, json.loads(file.read()), FILE)
         str(found)  # a time can be beyond any calendar
     except (ValueError, AttributeError, OverflowError, OSError, SearchError):
@@ -131,33 +145,21 @@ def _read(file: BinaryIO) -> Holder | None:
 
 
 if sys.platform == "win32":
-    import msvcrt
 
-    # Windows keeps others from reading locked bytes, so one far behind the text is locked.
-    _BYTE = 1 << 20
-
-    def _try_lock(file: BinaryIO, *, shared: bool = False) -> bool:
-        del shared  # there is one kind of lock
-        file.seek(_BYTE)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: BinaryIO) -> None:
-        file.seek(_BYTE)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+    def _is_free(file: BinaryIO) -> bool:
+        return lock_descriptor(file.fileno(), blocking=False)
 
 else:
     import fcntl
 
-    def _try_lock(file: BinaryIO, *, shared: bool = False) -> bool:
+    def _is_free(file: BinaryIO) -> bool:
+        """Tells whether nobody holds the lock, by a shared one, which `filelock` does not have for a file of ours.
+
+        Two who look at once would each take the other's exclusive lock for a driver's, and over NFS there is none for a
+        file that is open for reading only.
+        """
         try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
-
-    def _unlock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
+
+_GATE, _HELD = "held.lock", ".held"
+"""The file that is locked while somebody comes to hold a folder, or removes one; the end of a holder's own."""
 
 
 def make(entries: Iterable[Path], limit_mb: float) -> None:
@@ -33,51 +36,68 @@ def make(entries: Iterable[Path], limit_mb: float) -> None:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keeps a folder, there or still to come, from `make` of every process of this machine. Ends with its process."""
+    """Keeps a folder, there or still to come, from `make` of every process of this machine. Ends with its process.
+
+    Any number may hold it. Each locks a file of its own, so that an exclusive lock, which is all that every operating
+    system has, will do: `filelock` makes a shared one out of a database.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    file = _hold(folder)
-    while True:
-        with file.open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH)
-            # Whoever removed the folder while this one waited has removed the file too: another would lock a new one.
-            if _is_at(file, handle):
-                yield
-                return
-
-
-def _removed(folder: Path) -> bool:
-    """Removes a folder, and all of it, unless somebody holds it: whoever comes to hold it waits for that."""
-    file = _hold(folder)
-    with file.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        if not _is_at(file, handle):
-            return False  # another process removed it just now
-        shutil.rmtree(folder, ignore_errors=True)
-        file.unlink()
-        return True
-
-
-def _is_at(file: Path, handle: IO[str]) -> bool:
+    own = folder.with_name(f"{_name(folder)}.{uuid.uuid4().hex}{_HELD}")
+    lock = exclusive(own)
+    with locked(folder.with_name(_GATE)):
+        _holders(folder)  # sweeps up
+        lock.acquire()
     try:
-        return os.path.samestat(file.stat(), os.fstat(handle.fileno()))
-    except FileNotFoundError:
-        return False
-
-
-def _hold(folder: Path) -> Path:
-    """Returns the file whose lock holds a folder, under all the names that it has while it is made."""
-    return folder.with_name(f"{folder.name.strip('.').partition('.')[0]}.held")
+        yield
+    finally:
+        lock.release()
+        own.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Keeps the processes of this machine apart: whoever comes second waits. The lock ends with its process."""
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with exclusive(file):
         yield
+
+
+def exclusive(file: Path, *, waits: bool = True) -> FileLock:
+    """Returns a lock that the operating system holds for one at a time, and takes back when its process ends.
+
+    Args:
+        file: Made where it is missing.
+        waits: For whoever has it; else taking it raises `filelock.Timeout`.
+    """
+    # Where the system has no locks, `filelock` would make do with the file's being there, which outlives a kill.
+    return FileLock(file, blocking=waits, fallback_to_soft=False)
+
+
+def _removed(folder: Path) -> bool:
+    """Removes a folder, and all of it, unless somebody holds it: whoever comes to hold it waits for that."""
+    with locked(folder.with_name(_GATE)):
+        if _holders(folder):
+            return False
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+
+
+def _holders(folder: Path) -> int:
+    """Returns how many hold a folder; removes the files of those that died. To be called within the gate."""
+    found = 0
+    for file in folder.parent.glob(f"{_name(folder)}.*{_HELD}"):
+        try:
+            with exclusive(file, waits=False):
+                pass
+        except Timeout:
+            found += 1
+        else:
+            file.unlink(missing_ok=True)  # its holder died, or gave it back just now
+    return found
+
+
+def _name(folder: Path) -> str:
+    """Returns what all the names have in common that a folder has while it is made."""
+    return folder.name.strip(".").partition(".")[0]
 
 
 def _used(path: Path) -> float:

@@ -5,7 +5,6 @@ Imports Keras: for workers only. Where they are kept is told by `$AUTOML_FEATURE
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from filelock import Timeout
 
 from automl.blocks.backbone import FEATURES, Backbone
 from automl.data.feed import Feed
@@ -123,7 +123,8 @@ def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], s
         for waits in (False, True):
             for place, (part, index) in enumerate(places):
                 beat(len(places) if waits else place, len(places))
-                with _claimed(done.fileno(), place, waits=waits) as is_ours:
+                claim = folder.with_suffix(f".{place}.lock")  # beside: whoever ends first renames the folder
+                with _claimed(claim, done.fileno(), place, waits=waits) as is_ours:
                     if is_ours:
                         _write(extractor, kept[part], feeds[part], index)
     with disk.locked(folder.with_suffix(".lock")):
@@ -132,26 +133,36 @@ def _computed(extractor: keras.Model, folder: Path, feeds: Mapping[str, Feed], s
 
 
 @contextmanager
-def _claimed(done: int, place: int, *, waits: bool) -> Iterator[bool]:
+def _claimed(claim: Path, done: int, place: int, *, waits: bool) -> Iterator[bool]:
     """Takes a batch for this process; yields whether there is something to do, and notes that it was done.
 
     Args:
-        done: File with a byte a batch, 1 where it was computed. Locks of its bytes end with their process.
+        claim: The batch's own file, there and locked while somebody is at it; the lock ends with its process.
+        done: File with a byte a batch, 1 where it was computed.
         place: Which batch.
         waits: Wait for whoever is at it.
     """
+    if _is_done(done, place):
+        yield False
+        return
+    lock = disk.exclusive(claim, waits=waits)
     try:
-        fcntl.lockf(done, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB), 1, place)
-    except OSError:
+        lock.acquire()
+    except Timeout:
         yield False
         return
     try:
-        is_ours = os.pread(done, 1, place) != b"\1"
+        is_ours = not _is_done(done, place)
         yield is_ours
         if is_ours:
             os.pwrite(done, b"\1", place)
     finally:
-        fcntl.lockf(done, fcntl.LOCK_UN, 1, place)
+        claim.unlink(missing_ok=True)  # before the lock ends: whoever waits for it sees that, and makes a new one
+        lock.release()
+
+
+def _is_done(done: int, place: int) -> bool:
+    return os.pread(done, 1, place) == b"\1"
 
 
 def _lay_out(partial: Path, feeds: Mapping[str, Feed], shape: tuple[int, ...]) -> None:

@@ -318,6 +318,7 @@ class TestFeatures:
         assert len(set(batches)) == 11
         assert len({worker for worker, _ in computed}) == 2
         assert {path.name for path in folder.parent.iterdir() if path.is_dir()} == {"key"}
+        assert {path.name for path in folder.parent.glob("*.lock")} == {"key.lock", "held.lock"}
         for part, feed in feeds.items():
             np.testing.assert_array_equal(np.load(folder / f"{part}_x.npy")[:, 0], 2.0 * np.array(feed.rows))
 
@@ -434,7 +435,7 @@ class TestFeatures:
             (folder / "train_x.npy").write_bytes(b"0" * 400_000)
             os.utime(folder, (10**9 - age, 10**9 - age))
         feature_cache._prune(tmp_path, 0.9)
-        assert {path.name for path in tmp_path.iterdir()} == {"new", "middle"}
+        assert {path.name for path in tmp_path.iterdir()} == {"new", "middle", "held.lock"}
 
     def test_are_not_kept_where_images_change(
         self, data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -5,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -365,6 +367,49 @@ def test_who_drives_a_search_is_seen_without_writing(tmp_path, monkeypatch):
         assert holder(tmp_path).pid == os.getpid()
         lock.release()
         assert holder(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
+def test_a_search_of_an_older_release_is_seen_to_run_and_waited_for(tmp_path):
+    """Those took the lock by flock, and wrote who they are at the beginning of the file."""
+    import fcntl
+
+    older = Holder(12345, "elsewhere", 1_795_675_226_175)
+    with (tmp_path / "lock").open("w") as file:
+        file.write(json.dumps(vars(older)))
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert holder(tmp_path) == older
+        with pytest.raises(SearchError, match="another process drives this search: process 12345 on elsewhere"):
+            Lock(tmp_path).acquire()
+        assert json.loads((tmp_path / "lock").read_text()) == vars(older)
+    assert holder(tmp_path) is None
+    with Lock(tmp_path):
+        assert holder(tmp_path).pid == os.getpid()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
+def test_whoever_looks_is_no_driver_and_keeps_none_out(tmp_path):
+    import fcntl
+
+    (tmp_path / "lock").write_text(json.dumps(vars(Holder(12345, "here", 1))))  # killed
+    with (tmp_path / "lock").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # as `holder` does in another process
+        assert holder(tmp_path) is None
+        done = threading.Timer(0.1, lambda: fcntl.flock(file, fcntl.LOCK_UN))
+        done.start()
+        with Lock(tmp_path):
+            assert holder(tmp_path).pid == os.getpid()
+        done.join()
+
+
+def test_where_no_file_can_be_locked_no_other_driver_is_blamed(tmp_path, monkeypatch):
+    def refuse(handle, **given):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("automl.journal.lock.lock_descriptor", refuse)
+    with pytest.raises(SearchError, match=r"lock: no file can be locked there: Function not implemented. Keep"):
+        Lock(tmp_path).acquire()
 
 
 def test_a_garbled_lock_is_only_nameless(tmp_path):

@@ -19,15 +19,16 @@ def make(entries: Iterable[Path], limit_mb: float) -> None:
 
     A folder that somebody holds, see `held`, stays, even where the rest then takes more.
     """
-    found: list[tuple[float, int, Path]] = []
+    found: list[tuple[float, int, Path, bool]] = []
     for path in entries:
+        is_folder = path.is_dir()  # asked now: later it may be gone for a moment, and then there again
         with contextlib.suppress(FileNotFoundError):  # another process makes room too
-            found.append((_used(path), _size(path), path))
-    excess = sum(size for _, size, _ in found) - limit_mb * 1e6
-    for _, size, path in sorted(found):
+            found.append((_used(path), _size(path), path, is_folder))
+    excess = sum(size for _, size, _, _ in found) - limit_mb * 1e6
+    for _, size, path, is_folder in sorted(found):
         if excess <= 0:
             break
-        if not path.is_dir():
+        if not is_folder:
             path.unlink(missing_ok=True)
         elif not _removed(path):
             continue

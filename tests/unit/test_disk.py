@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,22 @@ def test_a_file_that_was_read_was_used(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (read, written))
     disk.make(tmp_path.iterdir(), limit_mb=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["read"]
+
+
+def test_a_folder_that_others_remove_and_make_anew_meanwhile_is_not_taken_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, listed = tmp_path / "one", threading.Event()
+    folder.mkdir()
+
+    def entries() -> Iterator[Path]:
+        yield folder
+        listed.set()
+
+    is_dir = Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda path: is_dir(path) and not (path == folder and listed.is_set()))
+    disk.make(entries(), limit_mb=-1.0)
+    assert not folder.exists()
 
 
 def test_a_folder_that_is_held_stays_under_each_of_its_names(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import math
 import os
 import re
-import subprocess
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from automl.errors import ConfigError, Problem
 
@@ -17,8 +20,8 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 SHARED = 0.9
 """Part of a card's memory that its workers divide; CUDA's contexts and libraries need the rest."""
 
-_CARD = re.compile(r"GPU (\d+): .*\(UUID: (GPU-[^)]+)\)")
-_SLICE = re.compile(r"\s+MIG .*\(UUID: (MIG-[^)]+)\)")
+ANSWER_S = 60.0
+"""How long the driver is waited for: it wakes every card first, unless it is kept awake."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,22 @@ class Crew:
 def present() -> tuple[Card, ...]:
     """Returns the NVIDIA GPUs of this machine; a card that is cut up (MIG) as its slices.
 
-    Asks `nvidia-smi`, which comes with the driver: no backend is imported, and none would tell a UUID.
+    Asks the driver (NVML): no backend is imported, and none would tell a UUID. None where it fails, or does not answer.
     """
+    answer: Future[tuple[Card, ...]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(_listed())
+        except BaseException as error:  # noqa: BLE001 - raised again, by whoever waits for the answer
+            answer.set_exception(error)
+
+    # A driver that hangs cannot be called off: a thread that nobody waits for ends with the program.
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        done = subprocess.run(
-            ["nvidia-smi", "-L"],  # noqa: S607 - the driver's own, wherever it was installed
-            capture_output=True,
-            text=True,
-            timeout=60,  # the driver wakes every card first, unless it is kept awake
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return answer.result(ANSWER_S)
+    except TimeoutError:
         return ()
-    return _listed(done.stdout) if done.returncode == 0 else ()
 
 
 def crew(workers: int | None, wanted: str | None, per_gpu: int | None, mask: str | None) -> Crew:
@@ -136,18 +142,39 @@ def memory(backend: str, per_gpu: int) -> dict[str, str]:
     return {}
 
 
-def _listed(text: str) -> tuple[Card, ...]:
-    """Reads what `nvidia-smi -L` prints: a line a card, its slices indented below it."""
+def _listed() -> tuple[Card, ...]:
+    """Lists the cards in the driver's order, which is that of the bus."""
+    import pynvml
+
     cards: list[Card] = []
-    for line in text.splitlines():
-        if found := _CARD.match(line):
-            cards.append(Card(found[1], found[2], found[1]))
-        elif (found := _SLICE.match(line)) and cards:
-            number = cards[-1].number
-            if cards[-1].name == number:
-                cards.pop()  # cut up, the card itself runs nothing
-            cards.append(Card(found[1], found[1], number))
+    try:
+        pynvml.nvmlInit()
+        try:
+            for index in range(pynvml.nvmlDeviceGetCount()):
+                with contextlib.suppress(pynvml.NVMLError_NoPermission):  # this process may not use it
+                    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+                    whole = Card(str(index), pynvml.nvmlDeviceGetUUID(handle), str(index))
+                    cards += _slices(handle, whole.number) or [whole]  # cut up, the card itself runs nothing
+        finally:
+            # What it told of slices would otherwise stay as it was at first.
+            pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return ()
     return tuple(cards)
+
+
+def _slices(handle: Any, number: str) -> list[Card]:
+    """Returns the slices of a card; none where it is whole, or its driver knows of no slices."""
+    import pynvml
+
+    found: list[Card] = []
+    with contextlib.suppress(pynvml.NVMLError_NotSupported, pynvml.NVMLError_FunctionNotFound):
+        for place in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+            # A place is empty, or another's.
+            with contextlib.suppress(pynvml.NVMLError_NotFound, pynvml.NVMLError_NoPermission):
+                uuid = pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, place))
+                found.append(Card(uuid, uuid, number))
+    return found
 
 
 def _chosen(wanted: str | None, mask: str | None) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
-import subprocess
+import threading
+from dataclasses import dataclass, field
 
+import pynvml
 import pytest
 
 from automl.errors import ConfigError
@@ -7,12 +9,59 @@ from automl.machine import gpus
 from automl.machine.gpus import Card, Crew, crew
 
 TWO = (Card("0", "GPU-aaaa-1", "0"), Card("1", "GPU-bbbb-2", "1"))
-CUT_UP = """\
-GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6)
-  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736)
-  MIG 2g.10gb     Device  1: (UUID: MIG-a28ad590)
-GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-11ae5c2f)
-"""
+
+
+@dataclass
+class Gpu:
+    """A card as the driver knows it.
+
+    Args:
+        uuid: An error code where it cannot be told.
+        slices: The places that slices may have, or the error code that asking for them ends with.
+        code: The error that asking for the card ends with.
+    """
+
+    uuid: str | int
+    slices: list[str | int] | int = field(default_factory=list)
+    code: int | None = None
+
+
+CUT_UP = [
+    Gpu("GPU-5d5ba0d6", ["MIG-c7384736", pynvml.NVML_ERROR_NOT_FOUND, "MIG-a28ad590", pynvml.NVML_ERROR_NO_PERMISSION]),
+    Gpu("GPU-11ae5c2f"),
+]
+
+
+class Driver:
+    """Stands for NVIDIA's library, behind the functions of `pynvml` that are asked."""
+
+    def __init__(self, monkeypatch, gpus):
+        self.gpus, self.open = gpus, 0
+        monkeypatch.setattr(pynvml, "nvmlInit", self.init)
+        monkeypatch.setattr(pynvml, "nvmlShutdown", self.shutdown)
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: len(self.gpus))
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", self.card)
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: told(getattr(handle, "uuid", handle)))
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetMaxMigDeviceCount", lambda handle: len(told(handle.slices)))
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetMigDeviceHandleByIndex", lambda handle, at: told(handle.slices[at]))
+
+    def init(self):
+        told(self.gpus)
+        self.open += 1
+
+    def shutdown(self):
+        self.open -= 1
+
+    def card(self, index):
+        assert self.open
+        gpu = self.gpus[index]
+        return gpu if gpu.code is None else told(gpu.code)
+
+
+def told(answer):
+    if isinstance(answer, int):
+        raise pynvml.NVMLError(answer)
+    return answer
 
 
 @pytest.fixture
@@ -34,33 +83,77 @@ def refusal(*args):
 # --- what there is
 
 
-def smi(folder, monkeypatch, script):
-    program = folder / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-
-def test_cards_are_those_that_nvidia_smi_lists(tmp_path, monkeypatch):
-    smi(tmp_path, monkeypatch, f"[ $1 = -L ] && cat <<'END'\n{CUT_UP}END")
+def test_cards_are_those_that_the_driver_lists(monkeypatch):
+    driver = Driver(monkeypatch, CUT_UP)
     assert gpus.present() == (
         Card("MIG-c7384736", "MIG-c7384736", "0"),
         Card("MIG-a28ad590", "MIG-a28ad590", "0"),
         Card("1", "GPU-11ae5c2f", "1"),
     )
+    assert driver.open == 0
 
 
-def test_there_is_no_card_where_nvidia_smi_fails_hangs_or_is_missing(tmp_path, monkeypatch):
-    smi(tmp_path, monkeypatch, "echo 'GPU 0: X (UUID: GPU-a)'; exit 9")
+def test_slices_are_those_that_there_are_now(monkeypatch):
+    driver = Driver(monkeypatch, [Gpu("GPU-a", ["MIG-b"])])
+    assert gpus.present() == (Card("MIG-b", "MIG-b", "0"),)
+    driver.gpus = [Gpu("GPU-a", [pynvml.NVML_ERROR_NOT_FOUND])]
+    assert gpus.present() == (Card("0", "GPU-a", "0"),)
+
+
+@pytest.mark.parametrize("code", [pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND])
+def test_a_card_or_a_driver_older_than_slices_has_whole_cards(monkeypatch, code):
+    Driver(monkeypatch, [Gpu("GPU-a", code), Gpu("GPU-b")])
+    assert gpus.present() == (Card("0", "GPU-a", "0"), Card("1", "GPU-b", "1"))
+
+
+def test_a_card_that_this_process_may_not_use_is_not_there(monkeypatch):
+    Driver(monkeypatch, [Gpu("GPU-a", code=pynvml.NVML_ERROR_NO_PERMISSION), Gpu("GPU-b")])
+    assert gpus.present() == (Card("1", "GPU-b", "1"),)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+        pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
+        pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+        [],
+        [Gpu("GPU-a"), Gpu("GPU-b", code=pynvml.NVML_ERROR_GPU_IS_LOST)],
+        [Gpu("GPU-a"), Gpu(pynvml.NVML_ERROR_UNKNOWN)],
+        [Gpu("GPU-a"), Gpu("GPU-b", pynvml.NVML_ERROR_GPU_IS_LOST)],
+        [Gpu("GPU-a"), Gpu("GPU-b", ["MIG-c", pynvml.NVML_ERROR_UNKNOWN])],
+    ],
+    ids=repr,
+)
+def test_there_is_no_card_where_the_driver_fails_or_is_missing(monkeypatch, broken):
+    driver = Driver(monkeypatch, broken)
     assert gpus.present() == ()
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert driver.open == 0
+
+
+def test_a_library_that_is_not_there_is_no_card(monkeypatch):
+    def load(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(pynvml, "nvmlLib", None)
+    monkeypatch.setattr(pynvml, "CDLL", load)
     assert gpus.present() == ()
 
-    def hang(command, **given):
-        raise subprocess.TimeoutExpired(command, given["timeout"])
 
-    monkeypatch.setattr(subprocess, "run", hang)
+def test_there_is_no_card_where_the_driver_hangs(monkeypatch):
+    hangs = threading.Event()
+    Driver(monkeypatch, [Gpu("GPU-a")])
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: hangs.wait(10))
+    monkeypatch.setattr(gpus, "ANSWER_S", 0.05)
     assert gpus.present() == ()
+    hangs.set()
+
+
+def test_what_is_wrong_otherwise_is_not_silent(monkeypatch):
+    Driver(monkeypatch, [Gpu("GPU-a")])
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: handle.nothing)
+    with pytest.raises(AttributeError, match="nothing"):
+        gpus.present()
 
 
 @pytest.mark.parametrize(
@@ -82,12 +175,12 @@ def test_a_mask_of_the_users_is_kept(two, mask, shown):
 
 
 def test_an_empty_mask_asks_nobody(monkeypatch):
-    monkeypatch.setattr(gpus, "present", lambda: pytest.fail("nvidia-smi was asked"))
+    monkeypatch.setattr(gpus, "present", lambda: pytest.fail("the driver was asked"))
     assert crew(3, None, None, "") == Crew(3)
 
 
 def test_a_slice_answers_to_its_uuid_and_to_its_cards_number(monkeypatch):
-    monkeypatch.setattr(gpus, "present", lambda: gpus._listed(CUT_UP))
+    Driver(monkeypatch, CUT_UP)
     assert crew(None, None, None, None).gpus == ("MIG-c7384736", "MIG-a28ad590", "1")
     assert crew(None, "MIG-a28,1", None, None).gpus == ("MIG-a28ad590", "1")
     assert crew(None, None, None, "0").gpus == ("MIG-c7384736",)

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from automl.records.data import EXAMPLES, GROUPS, TARGETS, Part, Splits, Tree
+from automl.records.data import EXAMPLES, GROUPS, TARGETS, Part, Splits, Table, Tree
+from automl.sources._arrays import paired
+from automl.sources._places import fault
 
 PIECE_BYTES = 64 * 2**20
 """Size of a piece that is read at a time."""
@@ -21,7 +23,12 @@ class Arrays:
 
     def __init__(self, *blocks: Mapping[str, np.ndarray]) -> None:
         self._blocks = blocks
-        sizes = [len(next(iter(block.values()))) for block in blocks]
+        sizes = []
+        for block in blocks:
+            rows = {name: len(column) for name, column in block.items()}
+            if len(set(rows.values())) > 1:
+                raise fault("table", "columns differ in number of rows", expected="one number", received=str(rows))
+            sizes.append(next(iter(rows.values()), 0))
         self._starts = np.cumsum([0, *sizes])
 
     @property
@@ -47,7 +54,10 @@ class Arrays:
                     yield np.arange(start + first, start + last), _columns(columns, wanted, slice(first, last))
                 else:
                     some = own[first : first + step]
-                    yield some, _columns(columns, wanted, some - start)
+                    low, high = some[0] - start, some[-1] - start + 1
+                    # Rows that follow each other need no copy.
+                    place = slice(low, high) if high - low == len(some) else some - start
+                    yield some, _columns(columns, wanted, place)
 
 
 def _columns(names: Sequence[str], arrays: Sequence[np.ndarray], rows: slice | np.ndarray) -> Tree:
@@ -65,8 +75,13 @@ def splits(
         test: The test part, where the set brings one.
         notes: See `Splits`.
         timeline: Whether the examples stand in the order of time.
+
+    Raises:
+        DataError: A part holds none, or not as many examples as targets.
     """
     parts = {name: part for name, part in (("train", train), ("val", val), ("test", test)) if part is not None}
+    for name, part in parts.items():
+        paired(part.x, part.y, f"part {name}")
     grouped = any(part.groups is not None for part in parts.values())
     blocks = []
     for part in parts.values():
@@ -83,12 +98,33 @@ def splits(
 
 def held(splits: Splits) -> dict[str, Part]:
     """Returns the parts of a set that brings one column of examples and one of targets, held in memory."""
-    (targets,) = splits.targets
-    names = [splits.examples or "", targets]
+    (targets,), examples, groups = splits.targets, splits.examples or "", splits.groups
     found = {}
     for part, rows in splits.rows.items():
-        pieces = [piece for _, piece in splits.table.pieces(names, np.sort(rows), text=True)]
-        order = np.argsort(np.argsort(rows))
-        x, y = (np.concatenate([piece[name] for piece in pieces]) for name in names)
-        found[part] = Part(x[order], y[order])
+        (x,) = gathered(splits.table, [examples], rows).values()
+        told = gathered(splits.table, [targets] if groups is None else [targets, groups], rows, text=True)
+        found[part] = Part(x, told[targets], None if groups is None else told[groups])
+    return found
+
+
+def gathered(
+    table: Table, columns: Sequence[str], rows: np.ndarray | None = None, *, text: bool = False
+) -> dict[str, np.ndarray]:
+    """Returns columns, held in memory.
+
+    Args:
+        table: What to read.
+        columns: Their names.
+        rows: Numbers of the rows wanted, in their order; None for all.
+        text: See `Table.pieces`.
+    """
+    order = None if rows is None or (np.diff(rows) > 0).all() else np.argsort(rows)
+    ascending = rows if rows is None or order is None else rows[order]
+    pieces = [piece for _, piece in table.pieces(columns, ascending, text=text)]
+    found = {}
+    for column in columns:
+        read = [piece[column] for piece in pieces]
+        found[column] = read[0] if len(read) == 1 else np.concatenate(read)
+        if order is not None:
+            found[column] = found[column][np.argsort(order)]
     return found

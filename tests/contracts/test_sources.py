@@ -7,14 +7,10 @@ import pytest
 
 from automl import sources
 from automl.errors import AutomlError
-from automl.records.data import Part, Splits
 from automl.sources import Source
+from automl.sources._tables import held
 
 SOURCES = sources.registry.names()
-
-
-def parts(splits: Splits) -> list[Part]:
-    return [part for part in (splits.train, splits.val, splits.test) if part is not None]
 
 
 @pytest.fixture(params=SOURCES)
@@ -27,7 +23,7 @@ def test_every_source_is_registered():
 
 
 def test_the_toy_loads(source):
-    for part in parts(source.load(None)):
+    for part in held(source.open(None)).values():
         assert len(part.x) == len(part.y) > 0
         assert part.x.ndim >= 2
         assert part.x.dtype in (np.uint8, np.float32)
@@ -35,18 +31,18 @@ def test_the_toy_loads(source):
 
 
 def test_every_class_of_a_toy_is_in_the_training_part(source):
-    splits = source.load(None)
-    assert len(np.unique(splits.train.y)) >= 2
-    for part in parts(splits):
-        assert set(part.y) <= set(splits.train.y)
+    parts = held(source.open(None))
+    assert len(np.unique(parts["train"].y)) >= 2
+    for part in parts.values():
+        assert set(part.y) <= set(parts["train"].y)
 
 
 def test_loading_twice_gives_equal_arrays(source):
-    first, second = parts(source.load(None)), parts(source.load(None))
-    assert len(first) == len(second)
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one.x, other.x)
-        np.testing.assert_array_equal(one.y, other.y)
+    first, second = held(source.open(None)), held(source.open(None))
+    assert list(first) == list(second)
+    for name, one in first.items():
+        np.testing.assert_array_equal(one.x, second[name].x)
+        np.testing.assert_array_equal(one.y, second[name].y)
 
 
 def test_a_source_is_declared_by_its_fields(source):

@@ -104,7 +104,7 @@ def test_data(kind, source, place):
     path = place(kind, "")
     fields = {"file": path, "target": "y"} if source == "csv" else {"file" if source == "npz" else "folder": path}
     read = sources.registry.get(source).model_validate(fields)
-    message = said(lambda: read.load(Path.cwd()))
+    message = said(lambda: read.open(Path.cwd()))
     if kind != "~nosuchuser/file":  # which is looked for as a folder of that name, in vain
         assert TOLD[kind] in message
     assert TOLD[kind] in said(lambda: sniff.look(Path(path)))
@@ -114,7 +114,7 @@ def test_data(kind, source, place):
 def test_files_in_a_folder_of_series(kind, place):
     place(kind, "_TRAIN.ts")
     read = sources.registry.get("ts").model_validate({"folder": ".", "name": kind})
-    assert f"_TRAIN.ts is missing: {TOLD[kind]}" in said(lambda: read.load(Path.cwd())).replace("...", "_TRAIN.ts")
+    assert f"_TRAIN.ts is missing: {TOLD[kind]}" in said(lambda: read.open(Path.cwd())).replace("...", "_TRAIN.ts")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "circle", LONG, "~nosuchuser/file"])
@@ -193,4 +193,4 @@ def test_the_place_of_all_data(kind, place, monkeypatch):
     monkeypatch.setenv("AUTOML_DATA", place(kind, ""))
     assert doctor._data()["ok"] is False
     with pytest.raises(AutomlError):
-        sources.registry.get("idx").model_validate({"folder": "mnist"}).load(None)
+        sources.registry.get("idx").model_validate({"folder": "mnist"}).open(None)

@@ -20,6 +20,7 @@ from automl.document.yaml_text import parse
 from automl.errors import DataError
 from automl.experiment import experiment
 from automl.sources import _table
+from automl.sources._tables import held
 from automl.sources.image_folder import ImageFolder
 
 RNG = np.random.default_rng(0)
@@ -576,10 +577,8 @@ def test_channels_that_stand_first_are_seen_and_said(tmp_path, channels, shape):
     assert f"(60, {channels}, 100), are read as 100 steps of {channels} channel" in told
     assert "write `channels_first: false`" in told
     document = parse(sniff.data.write(found, tmp_path, "automl"), "t").data
-    assert (
-        DataDocument.model_validate({**document, "root": str(tmp_path)}).source.load(tmp_path).train.x.shape[1:]
-        == shape
-    )
+    read = DataDocument.model_validate({**document, "root": str(tmp_path)})
+    assert held(read.source.open(tmp_path))["train"].x.shape[1:] == shape
     # Neither axis is far the shorter: as they stand.
     assert sniff.look(npz(tmp_path / "t.npz", x=np.ones((60, 20, 30)), y=np.arange(60) % 3)).shape == (20, 30)
 
@@ -608,7 +607,7 @@ def test_zeros_at_one_end_of_most_series_are_offered_as_padding(tmp_path):
     (line,) = [line for line in text.splitlines() if "# zero_padding: end" in line]
     document = parse(text.replace(line, line.replace("# ", "", 1)), "t").data
     spec = prepare.prepare(DataDocument.model_validate({**document, "root": str(tmp_path)}), tmp_path / "prepared")
-    assert spec.stem["padded"]
+    assert spec.inputs[0].state["padded"]
     lengths = (~np.isnan(np.load(tmp_path / "prepared" / "train_x.npy"))).sum(axis=(1, 2))
     assert 20 <= lengths.min() < lengths.max() <= 60
     assert "zero_padding: start" in sniff.data.write(
@@ -639,7 +638,7 @@ def test_numbers_too_large_for_float32_get_an_offset(tmp_path):
             "root": str(tmp_path),
         }
     )
-    assert document.source.load(tmp_path).train.x[:3, 0, 0].tolist() == [39, 38, 37]
+    assert held(document.source.open(tmp_path))["train"].x[:3, 0, 0].tolist() == [39, 38, 37]
     rows = [f"{1_700_000_000.37 - 10 * i:.2f},{i % 5},{'ab'[i % 2]}" for i in range(9_000)]
     found = sniff.look(written(tmp_path / "t.csv", "seconds,b,label", rows))
     assert found.fields["offset"] == {"seconds": 1_699_910_010.0}
@@ -864,7 +863,8 @@ def test_folders_of_pictures(tmp_path):
     assert large.shape == (64, 128, 3)
     document = parse(sniff.data.write(large, tmp_path, "automl"), "t").data
     assert document["source"] == {"image_folder": {"folder": "large", "size": [64, 128]}}
-    assert DataDocument.model_validate({**document, "root": str(tmp_path)}).source.load(tmp_path).train.x.shape[0] == 12
+    read = DataDocument.model_validate({**document, "root": str(tmp_path)})
+    assert held(read.source.open(tmp_path))["train"].x.shape[0] == 12
 
 
 def photographs(folder: Path, count: int, side: int = 200, ending: str = "jpg", grey: bool = False) -> Path:
@@ -1015,7 +1015,7 @@ def test_parts_and_masks_are_no_classes(tmp_path, places, told):
     message = refusal(folders(tmp_path, *places))
     assert told in message
     with pytest.raises(DataError) as caught:  # a search says the same, whoever wrote its document
-        ImageFolder(folder=str(tmp_path)).load(None)
+        ImageFolder(folder=str(tmp_path)).open(None)
     assert told in str(caught.value)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from automl.errors import DataError
+from automl.sources._tables import held
 from automl.sources.idx import Idx
 
 SHARED = Path(os.environ.get("AUTOML_DATA") or Path(__file__).parents[3] / "shared/data")
@@ -33,7 +34,7 @@ def write(folder: Path, x: bytes, y: bytes, part: str = "train") -> None:
 
 def failure(folder: Path, **fields) -> str:
     with pytest.raises(DataError) as caught:
-        Idx(folder=str(folder), **fields).load(None)
+        Idx(folder=str(folder), **fields).open(None)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -41,23 +42,23 @@ def failure(folder: Path, **fields) -> str:
 
 def test_images_keep_their_bytes_and_get_a_channel(tmp_path):
     write(tmp_path, images(), labels())
-    splits = Idx(folder=str(tmp_path)).load(None)
-    assert splits.test is None
-    assert splits.train.x.shape == (4, 2, 3, 1)
-    assert splits.train.x.dtype == np.uint8
-    assert splits.train.x.ravel().tolist() == list(range(24))
-    assert splits.train.y.tolist() == [0, 1, 0, 1]
+    parts = held(Idx(folder=str(tmp_path)).open(None))
+    assert "test" not in parts
+    assert parts["train"].x.shape == (4, 2, 3, 1)
+    assert parts["train"].x.dtype == np.uint8
+    assert parts["train"].x.ravel().tolist() == list(range(24))
+    assert parts["train"].y.tolist() == [0, 1, 0, 1]
 
 
 def test_gzip_and_the_dotted_name_are_read(tmp_path):
     (tmp_path / "train-images.idx3-ubyte.gz").write_bytes(gzip.compress(images()))
     (tmp_path / "train-labels.idx1-ubyte.gz").write_bytes(gzip.compress(labels()))
-    assert Idx(folder=tmp_path.name).load(tmp_path.parent).train.x.ravel().tolist() == list(range(24))
+    assert held(Idx(folder=tmp_path.name).open(tmp_path.parent))["train"].x.ravel().tolist() == list(range(24))
 
 
 def test_class_names_replace_the_codes(tmp_path):
     write(tmp_path, images(), labels())
-    assert Idx(folder=str(tmp_path), classes=("no", "yes")).load(None).train.y.tolist() == ["no", "yes"] * 2
+    assert held(Idx(folder=str(tmp_path), classes=("no", "yes")).open(None))["train"].y.tolist() == ["no", "yes"] * 2
     message = failure(tmp_path, classes=("no",))
     assert "Expected 0 to 0; received 1" in message
 
@@ -122,15 +123,15 @@ def loader(monkeypatch):
 
 
 def test_keras_downloads_what_is_nowhere_and_keeps_stdout_clean(tmp_path, loader, capsys):
-    splits = Idx(folder="nowhere", keras="mnist", classes=("even", "odd")).load(tmp_path)
-    assert splits.train.x.shape == (4, 2, 3, 1)
-    assert splits.test.y.tolist() == ["even", "odd"]
+    parts = held(Idx(folder="nowhere", keras="mnist", classes=("even", "odd")).open(tmp_path))
+    assert parts["train"].x.shape == (4, 2, 3, 1)
+    assert parts["test"].y.tolist() == ["even", "odd"]
     assert capsys.readouterr().out == ""
 
 
 def test_a_folder_that_is_there_is_preferred(tmp_path, loader):
     write(tmp_path, images(2), labels(2))
-    assert len(Idx(folder=str(tmp_path), keras="mnist").load(None).train.x) == 2
+    assert len(held(Idx(folder=str(tmp_path), keras="mnist").open(None))["train"].x) == 2
 
 
 def test_a_failed_download_says_both_ways(tmp_path, loader):
@@ -140,7 +141,7 @@ def test_a_failed_download_says_both_ways(tmp_path, loader):
 
     loader.load_data = load_data
     with pytest.raises(DataError) as caught:
-        Idx(folder="nowhere", keras="mnist").load(tmp_path)
+        Idx(folder="nowhere", keras="mnist").open(tmp_path)
     message = str(caught.value)
     assert str(tmp_path / "nowhere") in message
     assert "could not download it either: URL fetch failure on" in message
@@ -149,16 +150,16 @@ def test_a_failed_download_says_both_ways(tmp_path, loader):
 
 @pytest.mark.skipif(not (SHARED / "fashion_mnist").is_dir(), reason=f"no fashion_mnist in {SHARED}")
 def test_fashion_mnist_is_what_its_source_says():
-    splits = Idx(folder="fashion_mnist", classes=tuple(FASHION)).load(SHARED)
-    assert splits.train.x.shape == (60_000, 28, 28, 1)
-    assert splits.test.x.shape == (10_000, 28, 28, 1)
-    for part, each in ((splits.train, 6_000), (splits.test, 1_000)):
+    parts = held(Idx(folder="fashion_mnist", classes=tuple(FASHION)).open(SHARED))
+    assert parts["train"].x.shape == (60_000, 28, 28, 1)
+    assert parts["test"].x.shape == (10_000, 28, 28, 1)
+    for part, each in ((parts["train"], 6_000), (parts["test"], 1_000)):
         names, counts = np.unique(part.y, return_counts=True)
         assert set(names) == set(FASHION)
         assert set(counts) == {each}
-    assert splits.train.x.mean() / 255 == pytest.approx(0.28604, abs=1e-5)
-    assert splits.train.x.std() / 255 == pytest.approx(0.35302, abs=1e-5)
-    assert splits.train.y[0] == "Ankle boot"
+    assert parts["train"].x.mean() / 255 == pytest.approx(0.28604, abs=1e-5)
+    assert parts["train"].x.std() / 255 == pytest.approx(0.35302, abs=1e-5)
+    assert parts["train"].y[0] == "Ankle boot"
 
 
 def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):

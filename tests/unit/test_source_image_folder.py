@@ -15,6 +15,8 @@ from PIL import Image
 from automl.data import prepare
 from automl.data.section import DataDocument
 from automl.errors import DataError
+from automl.records.data import Part, Splits
+from automl.sources._tables import held
 from automl.sources.image_folder import ImageFolder
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -27,8 +29,12 @@ def write(path: Path, size: tuple[int, int] = (4, 4), color: object = RED, mode:
     return path
 
 
-def load(folder: Path, **fields: object):
-    return ImageFolder(folder=str(folder), **fields).load(None)
+def opened(folder: Path, **fields: object) -> Splits:
+    return ImageFolder(folder=str(folder), **fields).open(None)
+
+
+def load(folder: Path, **fields: object) -> dict[str, Part]:
+    return held(opened(folder, **fields))
 
 
 def failure(folder: Path, **fields: object) -> str:
@@ -45,12 +51,12 @@ def failure(folder: Path, **fields: object) -> str:
 def test_the_folders_are_the_classes_in_the_order_of_their_names(tmp_path):
     for name, color in (("b/2.png", BLUE), ("b/10.png", GREEN), ("a/x.png", RED)):
         write(tmp_path / name, color=color)
-    splits = load(tmp_path)
-    assert (splits.val, splits.test) == (None, None)
-    assert splits.train.y.tolist() == ["a", "b", "b"]
-    assert splits.train.x.dtype == np.uint8
-    assert splits.train.x.shape == (3, 4, 4, 3)
-    assert splits.train.x[:, 0, 0].tolist() == [list(RED), list(GREEN), list(BLUE)]
+    parts = load(tmp_path)
+    assert list(parts) == ["train"]
+    assert parts["train"].y.tolist() == ["a", "b", "b"]
+    assert parts["train"].x.dtype == np.uint8
+    assert parts["train"].x.shape == (3, 4, 4, 3)
+    assert parts["train"].x[:, 0, 0].tolist() == [list(RED), list(GREEN), list(BLUE)]
 
 
 def test_the_folders_of_parts(tmp_path):
@@ -58,8 +64,8 @@ def test_the_folders_of_parts(tmp_path):
         for name in ("a", "b"):
             for number in range(count):
                 write(tmp_path / part / name / f"{number}.png")
-    splits = load(tmp_path)
-    assert [part.y.tolist() for part in (splits.train, splits.val, splits.test)] == [
+    parts = load(tmp_path)
+    assert [part.y.tolist() for part in (parts["train"], parts["val"], parts["test"])] == [
         ["a"] * 3 + ["b"] * 3,
         ["a"] * 2 + ["b"] * 2,
         ["a", "b"],
@@ -71,21 +77,21 @@ def test_the_folders_of_parts(tmp_path):
 def test_a_class_may_be_called_train(tmp_path):
     for name in ("train", "bus"):
         write(tmp_path / name / "0.png")
-    assert load(tmp_path).train.y.tolist() == ["bus", "train"]
+    assert load(tmp_path)["train"].y.tolist() == ["bus", "train"]
 
 
 def test_folders_are_classes_where_the_document_says_so(tmp_path):
     for name in ("test", "train", "other"):
         write(tmp_path / name / "0.png")
     assert "If they are classes, say so in the source: `classes: [other, test, train]`" in failure(tmp_path)
-    assert load(tmp_path, classes=["train", "test"]).train.y.tolist() == ["test", "train"]
+    assert load(tmp_path, classes=["train", "test"])["train"].y.tolist() == ["test", "train"]
     assert "holds no folder 'tests'. Expected one for each of `classes`. Did you mean 'test'?" in failure(
         tmp_path, classes=["train", "tests"]
     )
     for part in ("train", "val"):
         write(tmp_path / "parts" / part / "test" / "0.png")
         write(tmp_path / "parts" / part / "cat" / "0.png")
-    assert load(tmp_path / "parts", classes=["test", "cat"]).val.y.tolist() == ["cat", "test"]
+    assert load(tmp_path / "parts", classes=["test", "cat"])["val"].y.tolist() == ["cat", "test"]
 
 
 def test_what_systems_leave_behind_is_not_read(tmp_path):
@@ -93,7 +99,7 @@ def test_what_systems_leave_behind_is_not_read(tmp_path):
     for name in ("SOURCE.txt", "a/Thumbs.db", "a/.DS_Store", ".git/config", "__MACOSX/a/._0.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("no image")
-    assert load(tmp_path).train.y.tolist() == ["a"]
+    assert load(tmp_path)["train"].y.tolist() == ["a"]
 
 
 def test_a_folder_that_holds_no_classes(tmp_path):
@@ -120,7 +126,7 @@ def test_no_link_leads_out(tmp_path, link):
     assert message.startswith(f"{inside / link}: leads out of {inside}.")
     assert "Copy what it leads to, or give `links: true`" in message
     if link != "train":  # whose test part holds no classes
-        assert len(load(inside, links=True).train.y) == 2
+        assert len(load(inside, links=True)["train"].y) == 2
 
 
 @pytest.mark.parametrize("name", ["a/nowhere.png", "a/loop.png", "a/fifo.png", "a/zero.png", "a/socket.png"])
@@ -147,7 +153,7 @@ def test_what_is_no_regular_file_is_refused_without_a_wait(tmp_path, name):
 def test_a_link_inside_is_followed(tmp_path):
     write(tmp_path / "a" / "0.png")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert load(tmp_path).train.y.tolist() == ["a", "b"]
+    assert load(tmp_path)["train"].y.tolist() == ["a", "b"]
 
 
 # --- files
@@ -156,7 +162,7 @@ def test_a_link_inside_is_followed(tmp_path):
 @pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp", "gif", "tif"])
 def test_every_format(tmp_path, ending):
     write(tmp_path / "a" / f"0.{ending}", size=(16, 16), color=BLUE)
-    pixel = load(tmp_path).train.x[0, 8, 8].astype(int)
+    pixel = load(tmp_path)["train"].x[0, 8, 8].astype(int)
     assert abs(pixel - BLUE).max() <= 3
 
 
@@ -176,8 +182,8 @@ def test_every_format(tmp_path, ending):
 )
 def test_every_mode(tmp_path, mode, color, rgb, grey):
     write(tmp_path / "a" / "0.png", mode=mode, color=color)
-    assert tuple(load(tmp_path).train.x[0, 0, 0]) == rgb
-    x = load(tmp_path, color="grey").train.x
+    assert tuple(load(tmp_path)["train"].x[0, 0, 0]) == rgb
+    x = load(tmp_path, color="grey")["train"].x
     assert x.shape == (1, 4, 4, 1)
     assert x[0, 0, 0, 0] == grey
 
@@ -197,15 +203,16 @@ def transparent(folder: Path, count: int, color: int = 0) -> Path:
 def test_what_is_transparent_lies_on_a_ground_and_is_counted(tmp_path):
     transparent(tmp_path, 3)
     write(tmp_path / "a" / "solid.png", color=(1, 2, 3, 255), mode="RGBA")
-    splits = load(tmp_path)
-    assert splits.train.x[0, :, :, 0].tolist() == [[0, 0, 255, 255]] * 4
-    assert splits.train.x[-1, :, :, 0].tolist() == [[255, 255, 0, 0]] * 4
+    splits = opened(tmp_path)
+    parts = held(splits)
+    assert parts["train"].x[0, :, :, 0].tolist() == [[0, 0, 255, 255]] * 4
+    assert parts["train"].x[-1, :, :, 0].tolist() == [[255, 255, 0, 0]] * 4
     assert splits.notes == ("6 of 7 images are transparent in part, and lie on white (`background`)",)
-    splits = load(tmp_path, background=(7, 8, 9))
-    assert tuple(splits.train.x[0, 0, 3]) == (7, 8, 9)
+    splits = opened(tmp_path, background=(7, 8, 9))
+    assert tuple(held(splits)["train"].x[0, 0, 3]) == (7, 8, 9)
     assert "the colour [7, 8, 9]" in splits.notes[0]
     (tmp_path / "b" / "0.png").rename(tmp_path / "c.png")
-    assert load(tmp_path, background="black").train.x[-1].max() == 0
+    assert load(tmp_path, background="black")["train"].x[-1].max() == 0
 
 
 def test_images_that_vanish_on_the_ground_are_counted(tmp_path):
@@ -216,11 +223,11 @@ def test_images_that_vanish_on_the_ground_are_counted(tmp_path):
         white[..., :3] = 255
         Image.fromarray(white).save(path)
     write(tmp_path / "b" / "solid.png", color=(1, 2, 3, 255), mode="RGBA")
-    _, note = load(tmp_path).notes
+    _, note = opened(tmp_path).notes
     assert note.startswith("nothing is seen on white of 3 of 7 images, which become one colour")
-    _, note = load(tmp_path, background="black").notes
+    _, note = opened(tmp_path, background="black").notes
     assert note.startswith("nothing is seen on black of 3 of 7 images")
-    assert len(load(tmp_path, background=(128, 128, 128)).notes) == 1
+    assert len(opened(tmp_path, background=(128, 128, 128)).notes) == 1
 
 
 def test_a_ground_on_which_nothing_is_seen_is_refused(tmp_path):
@@ -231,7 +238,7 @@ def test_a_ground_on_which_nothing_is_seen_is_refused(tmp_path):
     assert "10 of 10 images are transparent in part, and lie on white (`background`)" in str(caught.value)
     source["image_folder"]["background"] = "black"
     spec = prepare.prepare(DataDocument.model_validate(declared), tmp_path / "prepared")
-    assert (spec.stem["low"], spec.stem["high"]) == (0, 255)
+    assert (spec.inputs[0].state["low"], spec.inputs[0].state["high"]) == (0, 255)
     assert spec.notes == prepare.load_spec(tmp_path / "prepared").notes
     assert "lie on black" in spec.notes[0]
 
@@ -242,8 +249,8 @@ def test_transparency_in_a_palette_and_of_one_colour(tmp_path):
         image.quantize(2).save(path, transparency=bytes([0, 128]))
     write(tmp_path / "a" / "1.png", transparency=RED)
     write(tmp_path / "a" / "2.png", transparency=BLUE)
-    splits = load(tmp_path)
-    assert splits.train.x[:, 0, 0].tolist() == [[255, 255, 255], [255, 255, 255], list(RED)]
+    splits = opened(tmp_path)
+    assert held(splits)["train"].x[:, 0, 0].tolist() == [[255, 255, 255], [255, 255, 255], list(RED)]
     assert splits.notes[0].startswith("2 of 3 images")
 
 
@@ -266,11 +273,12 @@ def grey(low: int, high: int, kind: str = "uint16") -> np.ndarray:
 )
 def test_numbers_have_the_bits_that_the_training_part_uses(tmp_path, high, bits):
     numbers(tmp_path, {"train/a/0.png": grey(0, high), "test/a/0.png": grey(0, high // 2)})
-    splits = load(tmp_path)
+    splits = opened(tmp_path)
+    parts = held(splits)
     step = 2 ** (bits - 8)
-    assert splits.train.x.dtype == np.float32
-    assert splits.train.x[0, -1, -1].tolist() == [high / step] * 3
-    assert splits.test.x[0, -1, -1, 0] == (high // 2) / step  # by the same rule: half as bright
+    assert parts["train"].x.dtype == np.float32
+    assert parts["train"].x[0, -1, -1].tolist() == [high / step] * 3
+    assert parts["test"].x[0, -1, -1, 0] == (high // 2) / step  # by the same rule: half as bright
     assert splits.notes == (f"2 images hold numbers of {bits} bits, divided by {step} for the range of bytes",)
 
 
@@ -282,7 +290,7 @@ def test_no_grey_level_of_twelve_bits_is_lost(tmp_path):
         for name, more in (("healthy", 0), ("ill", 60))
         for number in range(5)
     }
-    train = load(numbers(tmp_path, pictures)).train
+    train = load(numbers(tmp_path, pictures))["train"]
     healthy, ill = (train.x[train.y == name] for name in ("healthy", "ill"))
     assert healthy.max() < ill.min()
     assert len(np.unique(healthy)) == 40
@@ -299,23 +307,25 @@ def test_no_grey_level_of_twelve_bits_is_lost(tmp_path):
     ],
 )
 def test_floats_and_numbers_of_32_bits(tmp_path, pixels, least, most):
-    x = load(numbers(tmp_path, {"a/0.tif": pixels}), color="grey").train.x
+    x = load(numbers(tmp_path, {"a/0.tif": pixels}), color="grey")["train"].x
     assert (x.min(), x.max()) == (least, pytest.approx(most))
     assert len(np.unique(x)) == 16
     if least_number := float(pixels.min()):
-        (note,) = load(tmp_path).notes
+        (note,) = opened(tmp_path).notes
         assert note.endswith(f"less {least_number:g} and divided by {4000 / 255:g} for the range of bytes")
-    half = load(tmp_path, size=(2, 2)).train.x
+    half = load(tmp_path, size=(2, 2))["train"].x
     assert half.shape == (1, 2, 2, 3)
     assert len(np.unique(half)) == 4
-    assert load(tmp_path, size=(4, 8)).train.x[0, 0, 0].tolist() == [0, 0, 0]  # the edge
+    assert load(tmp_path, size=(4, 8))["train"].x[0, 0, 0].tolist() == [0, 0, 0]  # the edge
 
 
 def test_depths_that_do_not_go_together(tmp_path):
     numbers(tmp_path, {"train/a/0.png": grey(0, 255, "uint8"), "test/a/0.png": grey(0, 4095)})
     assert "has numbers of more than 8 bits, and the images of the training part have none" in failure(tmp_path)
     numbers(tmp_path, {"train/a/1.png": grey(0, 4095)})
-    assert load(tmp_path).notes == ("2 images hold numbers of 12 bits, divided by 16 for the range of bytes, 1 have 8",)
+    assert opened(tmp_path).notes == (
+        "2 images hold numbers of 12 bits, divided by 16 for the range of bytes, 1 have 8",
+    )
     numbers(tmp_path, {"train/a/1.tif": grey(0, 1, "float32")})
     assert "the others bytes: no range fits both" in failure(tmp_path)
 
@@ -346,7 +356,7 @@ def colours(path: Path, value: int) -> None:
 
 def test_colours_of_which_the_upper_bits_are_not_used_are_refused(tmp_path):
     colours(tmp_path / "a" / "0.png", 60_000)
-    assert load(tmp_path).train.x[0, 0, 0].tolist() == [234] * 3
+    assert load(tmp_path)["train"].x[0, 0, 0].tolist() == [234] * 3
     colours(tmp_path / "a" / "0.png", 4095)
     assert "Convert them to 8 bits" in failure(tmp_path)
 
@@ -355,7 +365,7 @@ def test_the_first_frame_of_a_film(tmp_path):
     (tmp_path / "a").mkdir()
     frames = [Image.new("RGB", (4, 4), color) for color in (RED, GREEN)]
     frames[0].save(tmp_path / "a" / "0.gif", save_all=True, append_images=frames[1:])
-    assert tuple(load(tmp_path).train.x[0, 0, 0]) == RED
+    assert tuple(load(tmp_path)["train"].x[0, 0, 0]) == RED
 
 
 def test_images_are_turned_as_their_camera_says(tmp_path):
@@ -365,7 +375,7 @@ def test_images_are_turned_as_their_camera_says(tmp_path):
     exif[0x0112] = 6  # to be turned to the right: what is on the left comes on top
     (tmp_path / "a").mkdir()
     image.save(tmp_path / "a" / "0.png", exif=exif)
-    x = load(tmp_path).train.x
+    x = load(tmp_path)["train"].x
     assert x.shape == (1, 8, 4, 3)
     assert tuple(x[0, 0, 0]) == RED
     assert tuple(x[0, -1, 0]) == GREEN
@@ -381,7 +391,7 @@ def test_images_that_differ_need_a_size(tmp_path):
     message = failure(tmp_path)
     assert "its images differ in size. Expected one size; received 4x4 (2), 4x8 (1), 2x4 (1)" in message
     assert "Give `size: [height, width]`" in message
-    assert load(tmp_path, size=[3, 5]).test.x.shape == (1, 3, 5, 3)
+    assert load(tmp_path, size=[3, 5])["test"].x.shape == (1, 3, 5, 3)
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
@@ -392,7 +402,7 @@ def test_how_an_image_fits(tmp_path, fit):
     image.paste(BLUE, (16, 0, 24, 8))
     (tmp_path / "a").mkdir()
     image.save(tmp_path / "a" / "0.png")
-    x = load(tmp_path, size=[12, 12], fit=fit).train.x[0]
+    x = load(tmp_path, size=[12, 12], fit=fit)["train"].x[0]
     if fit == "pad":
         assert x[:4].max() == x[8:].max() == 0
         assert [tuple(x[6, column]) for column in (0, 6, 11)] == [RED, GREEN, BLUE]
@@ -416,14 +426,14 @@ def test_damage_anywhere_is_said_in_a_line(tmp_path, ending):
     path = tmp_path / "a" / f"0.{ending}"
     path.parent.mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(path)
-    whole, pixels = path.read_bytes(), load(tmp_path).train.x
+    whole, pixels = path.read_bytes(), load(tmp_path)["train"].x
     step = max(1, len(whole) // 60)
     refused: list[str] = []
     for end in range(0, len(whole), step):
         path.write_bytes(whole[:end])
         try:
             # What is cut off may be the end mark alone, or a checksum.
-            np.testing.assert_array_equal(load(tmp_path, size=[12, 12]).train.x, pixels)
+            np.testing.assert_array_equal(load(tmp_path, size=[12, 12])["train"].x, pixels)
         except DataError as error:
             refused.append(str(error))
     assert len(refused) > 50
@@ -454,7 +464,7 @@ def test_real_flowers(automl_data):
     folder = automl_data / "flowers_small"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
-    part = load(folder, size=[8, 8]).train
+    part = load(folder, size=[8, 8])["train"]
     names, counts = np.unique(part.y, return_counts=True)
     assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
         "daisy": 764,

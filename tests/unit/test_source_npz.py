@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from automl.errors import DataError
+from automl.sources._tables import held
 from automl.sources.npz import Npz
 
 X = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
@@ -20,7 +21,7 @@ class Bomb:
 
 def failure(source: Npz, root) -> str:
     with pytest.raises(DataError) as caught:
-        source.load(root)
+        source.open(root)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -28,29 +29,29 @@ def failure(source: Npz, root) -> str:
 
 def test_every_part_is_read(tmp_path):
     np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:2], y_val=Y[:2], x_test=X[:3], y_test=Y[:3])
-    splits = Npz(file="a.npz").load(tmp_path)
-    assert [len(part.x) for part in (splits.train, splits.val, splits.test)] == [6, 2, 3]
-    np.testing.assert_array_equal(splits.train.x, X)
-    np.testing.assert_array_equal(splits.train.y, Y)
+    parts = held(Npz(file="a.npz").open(tmp_path))
+    assert [len(part.x) for part in (parts["train"], parts["val"], parts["test"])] == [6, 2, 3]
+    np.testing.assert_array_equal(parts["train"].x, X)
+    np.testing.assert_array_equal(parts["train"].y, Y)
 
 
 def test_without_parts_all_is_training(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", images=X, labels=Y.astype(str))
-    splits = Npz(file="a.npz", x="images", y="labels").load(tmp_path)
-    assert splits.test is None
-    assert splits.train.y.tolist() == list("012012")
+    parts = held(Npz(file="a.npz", x="images", y="labels").open(tmp_path))
+    assert "test" not in parts
+    assert parts["train"].y.tolist() == list("012012")
 
 
 def test_bytes_become_text_and_a_column_becomes_flat(tmp_path):
     np.savez(tmp_path / "a.npz", x=X, y=np.array(["ä", "b"] * 3).reshape(6, 1))
-    assert Npz(file="a.npz").load(tmp_path).train.y.tolist() == ["ä", "b"] * 3
+    assert held(Npz(file="a.npz").open(tmp_path))["train"].y.tolist() == ["ä", "b"] * 3
     np.savez(tmp_path / "a.npz", x=X, y=np.array([name.encode() for name in ["ä", "b"] * 3]))
-    assert Npz(file="a.npz").load(tmp_path).train.y.tolist() == ["ä", "b"] * 3
+    assert held(Npz(file="a.npz").open(tmp_path))["train"].y.tolist() == ["ä", "b"] * 3
 
 
 def test_names_are_told_apart_by_what_they_look_like(tmp_path):
     np.savez(tmp_path / "a.npz", x=X, y=np.array([" e\u0301", "\u00e9", "01", "1", "1 ", "1.0"]))
-    assert Npz(file="a.npz").load(tmp_path).train.y.tolist() == ["\u00e9", "\u00e9", "01", "1", "1", "1.0"]
+    assert held(Npz(file="a.npz").open(tmp_path))["train"].y.tolist() == ["\u00e9", "\u00e9", "01", "1", "1", "1.0"]
     np.savez(tmp_path / "a.npz", x=X, y=np.array(["a", "b", " ", "a", "b", "c"]))
     assert "the target of example 3 is empty" in failure(Npz(file="a.npz"), tmp_path)
 
@@ -80,7 +81,7 @@ def test_damage_anywhere_is_said_in_a_line(tmp_path, compressed):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         # A flipped byte may stand where nothing reads it; any error there is must be ours.
         with contextlib.suppress(DataError):
-            Npz(file="a.npz").load(tmp_path)
+            Npz(file="a.npz").open(tmp_path)
 
 
 def test_a_single_array_is_no_archive(tmp_path):
@@ -118,8 +119,8 @@ def test_parts_are_known_by_all_their_names(tmp_path):
         arrays = {key: X[:size] for key, size in sizes.items()}
         arrays |= {key.replace("x", "y").replace("X", "Y"): Y[:size] for key, size in sizes.items()}
         np.savez(tmp_path / "a.npz", **arrays)
-        splits = Npz(file="a.npz").load(tmp_path)
-        assert [len(part.x) for part in (splits.train, splits.val, splits.test)] == [6, 2, 3]
+        parts = held(Npz(file="a.npz").open(tmp_path))
+        assert [len(part.x) for part in (parts["train"], parts["val"], parts["test"])] == [6, 2, 3]
     np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:2], y_val=Y[:2], x_valid=X[:2], y_valid=Y[:2])
     message = failure(Npz(file="a.npz"), tmp_path)
     assert "which array holds 'x' of the part val cannot be told. Expected one; received x_val, x_valid" in message
@@ -127,17 +128,17 @@ def test_parts_are_known_by_all_their_names(tmp_path):
 
 def test_a_name_that_ends_like_a_part_is_a_name(tmp_path):
     np.savez(tmp_path / "a.npz", latest=X, contest=Y)
-    assert len(Npz(file="a.npz", x="latest", y="contest").load(tmp_path).train.x) == 6
+    assert len(held(Npz(file="a.npz", x="latest", y="contest").open(tmp_path))["train"].x) == 6
 
 
 def test_channels_first(tmp_path):
     x = np.arange(6 * 2 * 5).reshape(6, 2, 5)
     np.savez(tmp_path / "a.npz", x=x, y=Y)
-    found = Npz(file="a.npz", channels_first=True).load(tmp_path).train.x
+    found = held(Npz(file="a.npz", channels_first=True).open(tmp_path))["train"].x
     np.testing.assert_array_equal(found, x.transpose(0, 2, 1))
     images = np.arange(6 * 3 * 4 * 5, dtype=np.uint16).reshape(6, 3, 4, 5)
     np.savez(tmp_path / "a.npz", x=images, y=Y)
-    found = Npz(file="a.npz", channels_first=True).load(tmp_path).train.x
+    found = held(Npz(file="a.npz", channels_first=True).open(tmp_path))["train"].x
     np.testing.assert_array_equal(found, images.transpose(0, 2, 3, 1))
     np.savez(tmp_path / "a.npz", x=X[:, 0], y=Y)
     assert "examples have no axis of channels" in failure(Npz(file="a.npz", channels_first=True), tmp_path)
@@ -148,14 +149,14 @@ def test_zeros_at_an_end_are_padding_where_that_is_said(tmp_path, dtype):
     nan = np.nan
     rows = np.array([[1, 0, 2, 0, 0], [3, 4, 5, 6, 7], [0, 0, 0, 0, 0]], dtype)
     np.savez(tmp_path / "a.npz", x=rows, y=Y[:3])
-    found = Npz(file="a.npz", zero_padding="end").load(tmp_path).train.x
+    found = held(Npz(file="a.npz", zero_padding="end").open(tmp_path))["train"].x
     np.testing.assert_array_equal(found, [[1, 0, 2, nan, nan], [3, 4, 5, 6, 7], [0, nan, nan, nan, nan]])
     np.savez(tmp_path / "a.npz", x=rows[:, ::-1], y=Y[:3])
-    found = Npz(file="a.npz", zero_padding="start").load(tmp_path).train.x
+    found = held(Npz(file="a.npz", zero_padding="start").open(tmp_path))["train"].x
     np.testing.assert_array_equal(found, [[2, 0, 1, nan, nan], [7, 6, 5, 4, 3], [0, nan, nan, nan, nan]])
     # A step is padding where all channels are zero.
     np.savez(tmp_path / "a.npz", x=np.array([[[1, 1], [0, 1], [0, 0]]], dtype), y=Y[:1])
-    found = Npz(file="a.npz", zero_padding="end").load(tmp_path).train.x
+    found = held(Npz(file="a.npz", zero_padding="end").open(tmp_path))["train"].x
     np.testing.assert_array_equal(found, [[[1, 1], [0, 1], [nan, nan]]])
     np.savez(tmp_path / "a.npz", x=np.ones((3, 4, 4, 1), dtype), y=Y[:3])
     assert "examples are no series" in failure(Npz(file="a.npz", zero_padding="end"), tmp_path)
@@ -168,7 +169,7 @@ def test_numbers_that_float32_does_not_tell_apart_are_refused_or_taken_off(tmp_p
     message = failure(Npz(file="a.npz"), tmp_path)
     assert "numbers that differ are one number in float32" in message
     assert "Take 1700000000 off them with the field `offset`, and off what the model is given" in message
-    found = Npz(file="a.npz", offset=1.7e9).load(tmp_path).train.x
+    found = held(Npz(file="a.npz", offset=1.7e9).open(tmp_path))["train"].x
     np.testing.assert_array_equal(found.astype(np.float32), np.arange(60).reshape(6, 10))
     np.savez(tmp_path / "a.npz", x=np.where(np.arange(10) < 7, seconds, 0), y=Y)
     assert "Take 1700000000 off them" in failure(Npz(file="a.npz"), tmp_path)
@@ -177,7 +178,7 @@ def test_numbers_that_float32_does_not_tell_apart_are_refused_or_taken_off(tmp_p
     both = np.stack([seconds, seconds % 7], axis=-1)
     np.savez(tmp_path / "a.npz", x=both, y=Y)
     assert "numbers of channel 1 that differ" in failure(Npz(file="a.npz"), tmp_path)
-    found = Npz(file="a.npz", offset=(1.7e9, 0)).load(tmp_path).train.x
+    found = held(Npz(file="a.npz", offset=(1.7e9, 0)).open(tmp_path))["train"].x
     np.testing.assert_array_equal(found, np.stack([np.arange(60).reshape(6, 10), seconds % 7], axis=-1))
     assert "Expected one number, or 2; received 3 numbers" in failure(Npz(file="a.npz", offset=(1, 2, 3)), tmp_path)
 
@@ -189,7 +190,7 @@ def test_a_column_that_float32_does_not_tell_apart_is_refused_or_taken_off(tmp_p
     message = failure(Npz(file="a.npz"), tmp_path)
     assert "numbers of column 1 that differ are one number in float32" in message
     assert "Take 1700000000 off them with the field `offset`" in message
-    found = Npz(file="a.npz", offset=(1.7e9, 0)).load(tmp_path).train.x
+    found = held(Npz(file="a.npz", offset=(1.7e9, 0)).open(tmp_path))["train"].x
     np.testing.assert_array_equal(found, np.column_stack([np.arange(6), other]))
     assert "Expected one number, or 2; received 3 numbers" in failure(Npz(file="a.npz", offset=(1, 2, 3)), tmp_path)
 
@@ -225,7 +226,7 @@ def test_seconds_over_a_long_time_are_not_told_apart_either(tmp_path, seconds):
 )
 def test_other_numbers_are_left_as_they_are(tmp_path, x):
     np.savez(tmp_path / "a.npz", x=x, y=Y)
-    np.testing.assert_array_equal(Npz(file="a.npz").load(tmp_path).train.x, x)
+    np.testing.assert_array_equal(held(Npz(file="a.npz").open(tmp_path))["train"].x, x)
 
 
 def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from automl.sources._tables import held
 from automl.sources.sklearn import Sklearn
 
 
 def test_digits_are_images_and_their_classes_are_text():
-    part = Sklearn(name="digits").load(None).train
+    part = held(Sklearn(name="digits").open(None))["train"]
     assert part.x.shape == (1797, 8, 8, 1)
     assert part.x.dtype == np.float32
     assert (part.x.min(), part.x.max()) == (0, 16)
@@ -27,16 +28,16 @@ def test_digits_are_images_and_their_classes_are_text():
     ],
 )
 def test_the_others_are_rows_of_features(name, shape, classes):
-    splits = Sklearn(name=name).load(None)
-    assert splits.train.x.shape == shape
-    assert splits.train.x.dtype == np.float32
-    assert set(splits.train.y) == classes
-    assert splits.val is None
-    assert splits.test is None
+    parts = held(Sklearn(name=name).open(None))
+    assert parts["train"].x.shape == shape
+    assert parts["train"].x.dtype == np.float32
+    assert set(parts["train"].y) == classes
+    assert "val" not in parts
+    assert "test" not in parts
 
 
 def test_labels_stand_with_their_examples():
-    part = Sklearn(name="iris").load(None).train
+    part = held(Sklearn(name="iris").open(None))["train"]
     assert part.y[0] == "setosa"
     assert part.y[149] == "virginica"
 

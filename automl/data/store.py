@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,24 +52,24 @@ class Draft:
 
         Args:
             part: The part.
-            column: The column; its first rows say the type and shape of all.
+            column: The column; its first rows say the shape of all. Of several types it gets one that holds all.
             values: The rows, `(rows, ...)`.
             places: Where in the part they belong.
             size: How many rows the part has.
         """
         path = self._fresh / f"{part}_{column}.npy"
+        if not size:  # nothing can be mapped of a file that holds nothing
+            np.save(path, values[:0], allow_pickle=False)
+            return
         if not path.exists():
-            if not size:  # nothing can be mapped of a file that holds nothing
-                np.save(path, values[:0], allow_pickle=False)
-                return
-            shape = (size, *values.shape[1:])
-            np.lib.format.open_memmap(path, "w+", values.dtype, shape)
-        if len(places):
-            # Mapped anew for each piece: pages that were written count as this process's until they are let go.
-            kept = np.lib.format.open_memmap(path, "r+")
-            if kept.shape[1:] != values.shape[1:]:
-                raise ValueError(f"{kept.shape[1:]} and {values.shape[1:]}")
-            kept[places] = values
+            _lay_out(path, values.dtype, (size, *values.shape[1:]))
+        # Mapped anew for each piece: pages that were written count as this process's until they are let go.
+        kept: np.ndarray = np.lib.format.open_memmap(path, "r+")
+        if kept.shape[1:] != values.shape[1:]:
+            raise ValueError(f"{path.name}: rows of shape {kept.shape[1:]} and {values.shape[1:]}")
+        if not np.can_cast(values.dtype, kept.dtype):
+            kept = _widened(path, kept, np.result_type(kept.dtype, values.dtype))
+        kept[places] = values
 
     def column(self, part: str, name: str) -> np.ndarray:
         """Returns a column of a part, memory-mapped."""
@@ -131,6 +132,28 @@ def mapped(path: Path) -> np.ndarray:
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
+def _lay_out(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """Makes the file of an array, at its full size, and returns it, mapped."""
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        # A disk that is found full once pages are written to their places ends the process without a word.
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def _widened(path: Path, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Replaces the file of an array by one of another type, and returns that, mapped."""
+    wide = path.with_suffix(".wide")
+    other = _lay_out(wide, dtype, array.shape)
+    start = 0
+    for piece in _pieces(array):
+        other[start : start + len(piece)] = piece
+        start += len(piece)
+    wide.replace(path)
+    return other
+
+
 def _pieces(array: np.ndarray) -> Iterator[np.ndarray]:
     step = max(1, PIECE_BYTES * len(array) // max(1, array.nbytes))
     return (array[start : start + step] for start in range(0, len(array), step))
@@ -177,6 +200,8 @@ def read(folder: Path) -> DataSpec:
         raise fault(folder, "holds no prepared data", expected=f"the file {SPEC}") from error
     except (OSError, ValueError, TypeError, SearchError) as error:
         raise fault(path, "cannot be read as a description of prepared data", hint=hint) from error
+    if not isinstance(spec.task.state.get("classes", []), list):
+        raise fault(path, "cannot be read as a description of prepared data", hint=hint)
     for name in (*files(spec), *((folds.FILE,) if spec.folds else ())):
         if not (folder / name).is_file():
             raise fault(folder, f"the file {name} is missing", hint=hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from automl import inputs, tasks
-from automl.data import earlier, folds, groups, split, store
+from automl.data import columns, earlier, folds, groups, split, store
 from automl.data.examples import Examples, Picked
 from automl.data.section import DataDocument, declared
 from automl.data.store import Draft
 from automl.errors import DataError, Problem
-from automl.inputs import Input
 from automl.records.data import TARGETS, DataSpec, FoldState, InputSpec, Splits, TaskSpec, Tree
 from automl.sources import _arrays
+from automl.sources._tables import gathered
 from automl.training.evaluation import Evaluation
 
 VERSION = 2
@@ -95,17 +95,18 @@ def _drafted(
     scanned = task.scan(raw)
     parts, cut, notes = _cut(document, splits, raw, evaluation, version)
     stored = task.store(raw, scanned)
+    stored = stored.astype(np.float32) if stored.dtype.kind == "f" else stored
     for part, rows in parts.items():
         draft.put(part, TARGETS, stored[rows], np.arange(len(rows)), len(rows))
-    given = {each: _stored(each, reader, splits, parts, draft, name) for each, reader in document.readers.items()}
-    columns = [*dict.fromkeys(column for names, _ in given.values() for column in names), TARGETS]
+    given = {each: columns.stored(reader, splits, parts, draft, name) for each, reader in document.readers.items()}
+    kept = [*dict.fromkeys(column for names, _ in given.values() for column in names), TARGETS]
     read = _Learner(document, draft, given, scanned)
     whole = read.state(None)
     turns = range(evaluation.folds or 0) if cut is not None else ()
     return DataSpec(
         folder=str(draft.folder),
         name=name,
-        digest=draft.digest(columns, scanned.get("classes", ()), cut),
+        digest=draft.digest(kept, scanned.get("classes", ()), cut),
         inputs=tuple(
             InputSpec(each, declared(inputs.registry, reader), given[each][0], read.shape(each), state)
             for (each, reader), state in zip(document.readers.items(), whole.inputs, strict=True)
@@ -119,29 +120,27 @@ def _drafted(
     ), cut
 
 
-def _targets(splits: Splits, columns: Sequence[str], name: str, *, text: bool) -> dict[str, np.ndarray]:
+def _targets(splits: Splits, wanted: Sequence[str], name: str, *, text: bool) -> dict[str, np.ndarray]:
     """Returns the raw targets of all rows, by column, once each is seen to be a number or a word."""
-    read = gathered(splits, columns, text=text)
-    order = np.concatenate(list(splits.rows.values()))
-    found = {}
-    for column, values in read.items():
-        pieces = [_arrays.plain_targets(values[rows], f"{name}, part {part}") for part, rows in splits.rows.items()]
-        joined = np.concatenate(pieces)
-        found[column] = np.empty_like(joined)
-        found[column][order] = joined
+    for part, rows in splits.rows.items():
+        if not len(rows):
+            raise _bad(f"{name}, part {part}", "holds no examples", expected="at least one", received="none")
+    return {column: _whole(splits, column, name, _arrays.plain_targets, text=text) for column in wanted}
+
+
+def _whole(
+    splits: Splits, column: str, name: str, tidied: Callable[[np.ndarray, str], np.ndarray], *, text: bool
+) -> np.ndarray:
+    """Returns a column of all rows, what each part brings of it brought into form by itself."""
+    read = [
+        tidied(gathered(splits.table, [column], rows, text=text)[column], f"{name}, part {part}")
+        for part, rows in splits.rows.items()
+    ]
+    joined = np.concatenate(read)
+    # Rows of no part are never looked at, and tell nothing new.
+    found = np.broadcast_to(joined[:1], (len(splits.table), *joined.shape[1:])).copy()
+    found[np.concatenate(list(splits.rows.values()))] = joined
     return found
-
-
-def gathered(splits: Splits, columns: Sequence[str], *, text: bool = False) -> dict[str, np.ndarray]:
-    """Returns whole columns of a table, held in memory.
-
-    Args:
-        splits: What a source opened.
-        columns: Names of the columns.
-        text: See `Table.pieces`.
-    """
-    pieces = [piece for _, piece in splits.table.pieces(columns, text=text)]
-    return {column: np.concatenate([piece[column] for piece in pieces]) for column in columns}
 
 
 def _cut(
@@ -151,9 +150,9 @@ def _cut(
     asked, name = document.split, document.name
     many, strategy = evaluation.folds, evaluation.strategy
     limits = document.limit.model_dump() if document.limit else {}
-    owners = (
-        None if splits.groups is None else groups.named(gathered(splits, [splits.groups], text=True)[splits.groups])
-    )
+    owners = None
+    if splits.groups is not None:
+        owners = _whole(splits, splits.groups, name, lambda ids, _: groups.named(ids), text=True)
     examples = Examples(len(splits.table), document.task.strata(raw), owners)
     if version < VERSION:
         given = (asked.val, asked.test, asked.seed, name)
@@ -173,43 +172,6 @@ def _cut(
     train = examples.at(parts["train"])
     found = folds.assigned(train, many, strategy, asked.seed, name)
     return parts, folds.limited(found, limits.get("val"), asked.seed, train.labels), ()
-
-
-def _stored(
-    each: str, reader: Input, splits: Splits, parts: Mapping[str, np.ndarray], draft: Draft, name: str
-) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Checks and stores what an input reads; returns the columns stored, and what the input saw before."""
-    columns = reader.reads(splits)
-    scanned = reader.scan(piece for _, piece in splits.table.pieces(columns))
-    size = len(splits.table)
-    owner, place, own = (np.full(size, -1) for _ in range(3))
-    for number, rows in enumerate(parts.values()):
-        owner[rows], place[rows] = number, np.arange(len(rows))
-    for rows in splits.rows.values():
-        own[rows] = np.arange(len(rows))
-    used = None if (owner >= 0).all() else np.flatnonzero(owner >= 0)
-    names: dict[str, None] = {}
-    for rows, piece in splits.table.pieces(columns, used):
-        checked = reader.check(piece, scanned, int(own[rows[0]]))
-        for column, values in checked.items():
-            stored = _arrays.as_stored(values, f"{name}, {each}") if reader.stores_numbers else values
-            names[column] = None
-            for number, (part, wanted) in enumerate(parts.items()):
-                here = owner[rows] == number
-                if here.any() or not len(wanted):
-                    try:
-                        draft.put(part, column, stored[here], place[rows[here]], len(wanted))
-                    except ValueError as error:
-                        raise _bad(name, "examples differ in shape", received=str(error)) from error
-    _check_shapes(names, draft, name)
-    return tuple(names), scanned
-
-
-def _check_shapes(names: Iterable[str], draft: Draft, name: str) -> None:
-    for column in names:
-        shapes = sorted({draft.column(part, column).shape[1:] for part in ("train", "val", "test")})
-        if len(shapes) > 1:
-            raise _bad(name, "examples differ in shape between the parts", received=" and ".join(map(str, shapes)))
 
 
 @dataclass(frozen=True)

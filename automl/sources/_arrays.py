@@ -17,12 +17,13 @@ ROWS = 10_000
 """Rows that are looked at at a time."""
 
 
-def as_stored(x: np.ndarray, where: Path | str) -> np.ndarray:
+def as_stored(x: np.ndarray, where: Path | str, first: int = 0) -> np.ndarray:
     """Returns `x` as it is stored: bytes stay `uint8` (a quarter of the disk and page cache), all else is float32.
 
     Args:
         x: Numbers of any shape; NaN stands for what is missing.
         where: What messages call the array.
+        first: What they call its first row.
 
     Raises:
         DataError: `x` is not made of real numbers, holds infinity, or a number too large for float32.
@@ -37,8 +38,9 @@ def as_stored(x: np.ndarray, where: Path | str) -> np.ndarray:
     infinite = np.isinf(small)
     if infinite.any():
         at = tuple(int(i) for i in np.argwhere(infinite)[0])
+        told = (first + at[0], *at[1:])
         raise fault(
-            where, f"the value at {at} is infinite or beyond float32", expected="finite numbers", received=str(x[at])
+            where, f"the value at {told} is infinite or beyond float32", expected="finite numbers", received=str(x[at])
         )
     return small
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from automl import tasks
 from automl.data import prepare
 from automl.data.feed import Feed, targets
 from automl.data.section import DataDocument, Limit
 from automl.errors import ConfigError, DataError
 from automl.experiment import experiment
-from automl.records.data import DataSpec, Splits, Timeline
+from automl.records.data import DataSpec, Splits
 from automl.sources.csv import Csv
 from automl.training.evaluation import Evaluation
 
@@ -36,7 +36,7 @@ def prepared(folder: Path, source: Any = None, **evaluation: Any) -> DataSpec:
 
 def numbers(spec: DataSpec, part: str) -> list[int]:
     """Returns which rows of the table a part's batches hold."""
-    feed = Feed(spec, part, tasks.registry.read("classification"), 7)
+    feed = Feed(spec, part, 7)
     return [int(row) for index in range(len(feed)) for row in feed[index][0][:, 0, 0]]
 
 
@@ -64,14 +64,14 @@ def test_preprocessing_is_learned_from_what_trains_a_fold(tmp_path: Path) -> Non
     for fold in range(4):
         seen = spec.at(fold)
         rows = np.array(numbers(seen, "train"))
-        assert seen.stem["mean"][0] == pytest.approx(np.mean([rows, rows % 7]), abs=1e-4)
-    assert len({str(stem) for stem in spec.stems}) > 1
+        assert seen.inputs[0].state["mean"][0] == pytest.approx(np.mean([rows, rows % 7]), abs=1e-4)
+    assert len({str(fold.inputs[0]) for fold in spec.folds}) > 1
     assert spec.at(None) == spec
 
 
 def test_a_training_part_is_shuffled_within_its_fold(tmp_path: Path) -> None:
     spec = prepared(tmp_path, folds=3).at(1)
-    feed = Feed(spec, "train", tasks.registry.read("classification"), 5, seed=3)
+    feed = Feed(spec, "train", 5, seed=3)
     epochs = []
     for epoch in range(2):
         feed.set_epoch(epoch)
@@ -136,8 +136,8 @@ def test_the_test_part_is_the_end_of_the_time_line(tmp_path: Path) -> None:
 class Timed(Csv):
     """The rows of the table, known to stand in the order of time."""
 
-    def load(self, root: Path | None) -> Splits:
-        return Timeline(super().load(root).train)
+    def open(self, root: Path | None) -> Splits:
+        return replace(super().open(root), is_timeline=True)
 
 
 def timed(folder: Path) -> DataDocument:

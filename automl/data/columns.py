@@ -1,0 +1,96 @@
+"""What an input reads of a table, checked and stored some rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from automl.data.examples import Rows
+from automl.data.store import Draft
+from automl.errors import DataError
+from automl.inputs import Input
+from automl.records.data import Splits, Tree
+from automl.sources import _arrays
+from automl.sources._places import fault
+
+
+def stored(
+    reader: Input, splits: Splits, parts: Rows, draft: Draft, name: str
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Checks and stores what an input reads.
+
+    Args:
+        reader: The input.
+        splits: What the source opened.
+        parts: The rows of each part to store.
+        draft: Where to.
+        name: What messages call the set.
+
+    Returns:
+        Names of the columns stored, and what the input saw before: `Input.scan`.
+
+    Raises:
+        DataError: Rows cannot be read so, or differ in shape.
+    """
+    columns = reader.reads(splits)
+    scanned = reader.scan(piece for _, piece in splits.table.pieces(columns))
+    origin, number = _placed(splits.rows, len(splits.table))
+    target, place = _placed(parts, len(splits.table))
+    used = None if (target >= 0).all() else np.flatnonzero(target >= 0)
+    shapes: dict[str, set[tuple[int, ...]]] = {}
+    for rows, piece in splits.table.pieces(columns, used):
+        for part, some in _split(origin[rows], splits.rows):
+            where, own = f"{name}, part {part}", rows[some]
+            read = _checked(reader, {key: values[some] for key, values in piece.items()}, scanned, number[own], where)
+            for column, values in read.items():
+                shapes.setdefault(column, set()).add(values.shape[1:])
+                if len(shapes[column]) > 1:
+                    received = " and ".join(map(str, sorted(shapes[column])))
+                    raise fault(name, "examples differ in shape between the parts", received=received)
+                for goal, here in _split(target[own], parts):
+                    draft.put(goal, column, values[here], place[own[here]], len(parts[goal]))
+    for column in shapes:
+        for part in [part for part, rows in parts.items() if not len(rows)]:
+            draft.put(part, column, draft.column("train", column)[:0], np.arange(0), 0)
+    return tuple(shapes), scanned
+
+
+def _placed(parts: Rows, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the number of the part that each of all rows is in, -1 for none, and its place there."""
+    owner, place = np.full(size, -1, np.int8), np.zeros(size, np.intp)
+    for number, rows in enumerate(parts.values()):
+        owner[rows], place[rows] = number, np.arange(len(rows))
+    return owner, place
+
+
+def _split(owner: np.ndarray, parts: Rows) -> Iterator[tuple[str, slice | np.ndarray]]:
+    """Yields the parts that some rows are in, and which of the rows: a slice of all of them, where that is so."""
+    for number, part in enumerate(parts):
+        here = np.flatnonzero(owner == number)
+        if len(here):
+            yield part, slice(None) if len(here) == len(owner) else here
+
+
+def _checked(
+    reader: Input, piece: Tree, scanned: Mapping[str, Any], numbers: np.ndarray, where: str
+) -> dict[str, np.ndarray]:
+    """Returns what is stored of some rows, which bear these numbers in their part."""
+
+    def read(some: slice) -> dict[str, np.ndarray]:
+        first = int(numbers[some][0])
+        checked = reader.check({column: values[some] for column, values in piece.items()}, scanned, first)
+        if not reader.stores_numbers:
+            return dict(checked)
+        return {column: _arrays.as_stored(values, where, first) for column, values in checked.items()}
+
+    try:
+        return read(slice(None))
+    except DataError:
+        # What is wrong is told by the number of its row, which is only known of rows that follow each other.
+        ends = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1), len(numbers)]
+        for start, end in pairwise(ends):
+            read(slice(start, end))
+        raise

@@ -40,16 +40,18 @@ def arrays(read: Experiment, folder: Path) -> Arrays:
     """Prepares the data of an experiment as a search does, and reads it into memory."""
     import numpy as np
 
-    from automl import tasks
-    from automl.data import prepare
+    from automl import inputs, tasks
+    from automl.data import prepare, store
 
     assert read.data is not None
     spec = prepare.prepare(read.data, folder / "data", None)
-    task = tasks.registry.get(spec.task)()
+    (given,), (target,) = spec.inputs, spec.task.columns
+    reader, task = inputs.of(given), tasks.of(spec.task)
 
     def part(name: str) -> tuple[Any, Any]:
-        x, y = (np.load(Path(spec.folder) / f"{name}_{axis}.npy") for axis in "xy")
-        return x.astype(np.float32), task.encode(y, spec.classes)
+        columns, _ = store.columns(spec, name, [*given.columns, target])
+        y = np.array(columns.pop(target))
+        return reader.encode(columns, given), task.encode(y, spec.task.state)
 
     return Arrays(spec, part("train"), part("val"))
 
@@ -65,7 +67,7 @@ def compiled(document: Mapping[str, Any], spec: DataSpec) -> Any:
     from automl.model import build
 
     network = build.build(document, spec)
-    build.compile_model(network, experiment.training(document), tasks.registry.get(spec.task)(), spec)
+    build.compile_model(network, experiment.training(document), tasks.of(spec.task), spec)
     return network
 
 

@@ -97,6 +97,7 @@ def _require_own(path: Path, model: Any, shapes: Shapes | None, parameters: int 
     if not isinstance(model, keras.Model):
         raise SearchError(f"{path}: holds no model but a {type(model).__name__}. {_HINT}.")
     expected, received = [], []
+    # Not `input_shape`: of several inputs it is a list that has lost their names.
     sides = {each.name: tuple(each.shape[1:]) for each in getattr(model, "inputs", None) or ()}
     if shapes is not None and not _agree(sides, shapes):
         expected.append(f"examples of {_listed(shapes)}")

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import zipfile
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -15,16 +16,16 @@ import automl
 from automl.cli import main
 from automl.errors import SearchError
 from automl.journal import Asked, Ended, Header, Journal
+from automl.journal.data import described
 from automl.machine import folders, keras_backend
-from automl.model import saved
+from automl.model import build, saved
 from automl.results import leaderboard
 
-SPEC = {"name": "d", "digest": "a", "input": "image", "task": "classification", "shape": [4, 4, 1], "sizes": {}}
 SETTINGS = {
     "space": "mine",
     "tracking_uri": "sqlite:///elsewhere/mlflow.db",
     "name": "mine-d",
-    "data": {**SPEC, "classes": ["a", "b", "c"], "strategy": "stratified"},
+    "data": described(replace(build.data_of((4, 4, 1), 3), name="d", digest="a")),
 }
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
 DOCUMENT = {"model": [{"dense": {"units": {"min": 8, "max": 64}}}], "data": DATA}
@@ -95,7 +96,7 @@ def test_a_damaged_or_hostile_file_is_one_line(tmp_path, files, case):
     path = tmp_path / "model.keras"
     path.write_bytes(change(files["own"]))
     with pytest.raises(SearchError) as caught:
-        saved.load(path, shape=(4, 4, 1), parameters=WEIGHTS)
+        saved.load(path, shapes={"image": (4, 4, 1)}, parameters=WEIGHTS)
     told = str(caught.value)
     assert told.startswith(f"{path}: ")
     assert said in told
@@ -127,14 +128,27 @@ def test_what_is_no_file_is_said_at_once(tmp_path):
 def test_another_model_is_not_taken_for_the_trials(tmp_path, files):
     path = tmp_path / "model.keras"
     path.write_bytes(files["own"])
-    assert saved.load(path, shape=(4, 4, 1), parameters=WEIGHTS).count_params() == WEIGHTS
+    assert saved.load(path, shapes={"image": (4, 4, 1)}, parameters=WEIGHTS).count_params() == WEIGHTS
     assert saved.load(path).count_params() == WEIGHTS
     path.write_bytes(files["shape"])
     with pytest.raises(SearchError, match=r"Expected examples of 4x4x1; received examples of 2x8x1\. "):
-        saved.load(path, shape=(4, 4, 1), parameters=WEIGHTS)
+        saved.load(path, shapes={"image": (4, 4, 1)}, parameters=WEIGHTS)
     path.write_bytes(files["units"])
     with pytest.raises(SearchError, match=r"Expected 51 weights; received 34 weights\. "):
-        saved.load(path, shape=(4, 4, 1), parameters=WEIGHTS)
+        saved.load(path, shapes={"image": (4, 4, 1)}, parameters=WEIGHTS)
+
+
+def test_models_of_several_inputs_are_known_by_their_names(tmp_path):
+    import keras
+
+    path = tmp_path / "model.keras"
+    both = {name: keras.Input(shape, name=name) for name, shape in (("text", (7,)), ("image", (4, 4, 1)))}
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(each) for each in both.values()])
+    keras.Model(both, keras.layers.Dense(2)(x)).save(path)
+    saved.load(path, shapes={"image": (4, 4, 1), "text": (7,)}, parameters=2 * 23 + 2)
+    for other in ({"image": (4, 4, 1), "words": (7,)}, {"image": (4, 4, 1), "text": (8,)}, {"image": (4, 4, 1)}):
+        with pytest.raises(SearchError, match=r"is not the one .*; received examples of 4x4x1 and 7\. "):
+            saved.load(path, shapes=other)
 
 
 def test_too_little_memory_is_no_damage(tmp_path, files, monkeypatch):
@@ -160,9 +174,9 @@ def test_a_side_that_a_model_leaves_open_may_be_any(tmp_path):
     import keras
 
     keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalMaxPooling1D(), keras.layers.Dense(1)]).save(path)
-    saved.load(path, shape=(7, 2))
+    saved.load(path, shapes={"series": (7, 2)})
     with pytest.raises(SearchError, match="Expected examples of 7x3; received examples of anyx2"):
-        saved.load(path, shape=(7, 3))
+        saved.load(path, shapes={"series": (7, 3)})
 
 
 def test_too_little_memory_of_any_backend_is_no_damage(files, tmp_path, monkeypatch):

@@ -107,7 +107,9 @@ def _is_fixed(hint: Any) -> bool:
 
 def _value(value: Any, hint: Any, where: str) -> Any:
     """Returns plain data as a field of a record holds it: lists as tuples, mappings as the records that they are."""
-    if is_dataclass(hint) and isinstance(value, Mapping):
+    if get_origin(hint) in (Union, UnionType):
+        return _value(value, next(each for each in get_args(hint) if _fits(value, each)), where)
+    if is_dataclass(hint):
         return built(hint, value, where)  # type: ignore[arg-type]  # a class, not an instance
     if get_origin(hint) is tuple:
         inner = get_args(hint)

@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import specs
 
-from automl import inputs, tasks
+from automl import inputs
 from automl.errors import DataError
+from automl.flow import Shape
+from automl.records.data import EXAMPLES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -25,12 +28,15 @@ def test_declares_itself(name):
 def test_stem_gives_what_it_says(name, scale, tmp_path):
     import keras
 
-    reader = inputs.registry.read({name: {"scale": scale}})
-    x = reader.check(tasks.registry.read("classification").toy(np.random.default_rng(0), name).x)
-    state = reader.fit(x)
-    assert json.loads(json.dumps(state)) == state
+    toy = specs.toy(reader={name: {"scale": scale}})
+    (spec,), x = toy.data.inputs, toy.x
+    assert json.loads(json.dumps(spec.state)) == spec.state
+    assert (x.shape, x.dtype) == ((len(toy.targets), *spec.shape), np.float32)
+    assert not any(np.shares_memory(x, column) for column in toy.columns.values())
     # A worker knows the input by its name: the fields must have gone into the state.
-    entrance, flow = inputs.registry.read(name).stem(x.shape[1:], state)
+    entrance, flow = inputs.registry.read(name).stem(spec)
+    assert (entrance.name, entrance.shape) == (spec.name, (None, *spec.shape))
+    assert inputs.registry.read(name).flow(spec) == Shape(flow.kind, flow.x.shape[1:])
     model = keras.Model(entrance, flow.x if flow.valid is None else [flow.x, flow.valid])
     model.save(tmp_path / "stem.keras")
     model = keras.saving.load_model(tmp_path / "stem.keras", safe_mode=True)
@@ -39,18 +45,18 @@ def test_stem_gives_what_it_says(name, scale, tmp_path):
     assert np.isfinite(found).all()
     assert found.dtype == np.float32
     assert found.shape == x.shape
-    there = found[~np.isnan(x.astype("float32"))]
+    there = found[~np.isnan(x)]
     if scale == "standardize":
         assert there.mean() == pytest.approx(0.0, abs=1e-3)
         assert there.std() == pytest.approx(1.0, abs=1e-3)
     elif scale == "unit":
         assert (there.min(), there.max()) == pytest.approx((0.0, 1.0), abs=1e-5)
     else:
-        np.testing.assert_allclose(there, x[~np.isnan(x.astype("float32"))], atol=1e-4)
+        np.testing.assert_allclose(there, x[~np.isnan(x)], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", inputs.registry.names())
 @pytest.mark.parametrize("x", [np.zeros(3), np.zeros((0, 4, 4)), np.full((2, 4, 4), "a"), np.full((2, 4, 4), np.inf)])
 def test_refuses_what_it_cannot_read(name, x):
     with pytest.raises(DataError, match=f"^{name}: "):
-        inputs.registry.read(name).check(x)
+        inputs.registry.read(name).check({EXAMPLES: x}, {})

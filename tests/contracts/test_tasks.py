@@ -1,16 +1,25 @@
 """Every task: targets there and back, a head, a loss, metrics in its own table, toy data that can be learned."""
 
+import json
+
 import numpy as np
 import pytest
+import specs
 
 from automl import inputs, tasks
 from automl.errors import Infeasible
 from automl.model import build
-from automl.records.data import DataSpec
+from automl.records.data import TARGETS
 from automl.training.losses import LOSSES
 from automl.training.section import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PAIRS = [
+    *((name, "image") for name in tasks.registry.names()),
+    *(("classification", reader) for reader in inputs.registry.names() if reader != "image"),
+]
+"""Each task with one input and each input with one task: a head does not ask where its flow came from."""
 
 
 @pytest.mark.parametrize("name", tasks.registry.names())
@@ -20,42 +29,65 @@ def test_declares_itself(name):
     assert all(info.description for info in task.model_fields.values())
     assert task.default_objective.removeprefix("val_") in task.metrics
     assert set(task.metrics.values()) <= {"max", "min"}
+    assert set(task.measures) <= set(task.metrics)
     assert set(task.losses) <= set(LOSSES)
 
 
 @pytest.mark.parametrize("name", tasks.registry.names())
 def test_builds_the_losses_that_fit_and_refuses_others(name):
-    task = tasks.registry.read(name)
+    task, spec = tasks.registry.read(name), specs.toy(name).data.task
     own = LOSSES.get(task.losses[0])
-    assert type(task.loss()).__name__ == own.keras_class
+    assert type(task.loss(None, spec)).__name__ == own.keras_class
     for loss in task.losses:
-        assert type(task.loss(LOSSES.read(loss))).__name__ == LOSSES.get(loss).keras_class
-    picky = type("Picky", (type(task),), {"losses": task.losses[:1]})()
+        assert type(task.loss(LOSSES.read(loss), spec)).__name__ == LOSSES.get(loss).keras_class
+    picky = type("Picky", (type(task),), {"losses": task.losses[:1], "__module__": "picky"})()
     for loss in set(LOSSES) - set(picky.losses):
         message = f"^training.loss: {loss} does not fit picky. Expected one of {task.losses[0]}$"
         with pytest.raises(Infeasible, match=message):
-            picky.loss(LOSSES.read(loss))
+            picky.loss(LOSSES.read(loss), spec)
+
+
+@pytest.mark.parametrize("name", tasks.registry.names())
+def test_targets_go_there_and_back(name):
+    task = tasks.registry.read(name)
+    latent, raw = task.toy(np.random.default_rng(0))
+    assert 0 <= latent.min() < latent.max() <= 1
+    spec, stored = specs.aimed(name, raw)
+    assert json.loads(json.dumps(spec.state)) == spec.state
+    assert task.scan({TARGETS: raw}).items() <= spec.state.items()
+    assert len(stored) == len(raw) == len(latent)
+    encoded, weights = task.encode(stored, spec.state), task.weights(stored, spec.state)
+    assert encoded.dtype == np.float32
+    assert weights is None or (weights.shape, weights.dtype) == ((len(raw),), np.float32)
+    found = task.decode(encoded, spec)
+    if raw.dtype.kind == "f":
+        np.testing.assert_allclose(found, raw, rtol=1e-5)
+    else:
+        np.testing.assert_array_equal(found, raw)
+    assert task.tells(spec)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reader", inputs.registry.names())
-@pytest.mark.parametrize("name", tasks.registry.names())
+@pytest.mark.parametrize(("name", "reader"), PAIRS)
 def test_learns_its_toy_data(name, reader):
     import keras
 
-    task, entrance = tasks.registry.read(name), inputs.registry.read(reader)
-    part = task.toy(np.random.default_rng(0), reader)
-    x = entrance.check(part.x)
-    classes = task.classes(part.y)
-    y = task.index(part.y, classes)
-    data = DataSpec("", "toy", "", reader, name, x.shape[1:], {}, classes, entrance.fit(x))
+    task, toy = tasks.registry.read(name), specs.toy(name, reader)
+    spec = toy.data.task
     keras.utils.set_random_seed(0)
-    network = build.build({"model": [{"conv": {"filters": 8}}, {"dense": {"units": 16}}]}, data)
+    network = build.build({"model": [{"conv": {"filters": 8}}, {"dense": {"units": 16}}]}, toy.data)
     training = Training(optimizer={"adam": {"learning_rate": 0.02}}, clipnorm=1.0)
-    build.compile_model(network, training, task, data)
-    logs = network.fit(x, task.encode(y, classes), epochs=12, batch_size=24, verbose=0).history
-    assert set(logs) == set(task.metrics)
-    assert np.isfinite([values[-1] for values in logs.values()]).all()
+    build.compile_model(network, training, task, toy.data)
+
+    def measured():
+        return task.measure(network.predict(toy.x, verbose=0), toy.targets, spec)
+
+    before = measured()
+    history = network.fit(toy.x, toy.y, epochs=12, batch_size=24, verbose=0).history
+    assert set(history) == set(task.metrics) - set(task.measures)
+    assert set(before) == set(task.measures)
+    first = before | {metric: values[0] for metric, values in history.items()}
+    last = measured() | {metric: values[-1] for metric, values in history.items()}
+    assert np.isfinite(list(last.values())).all()
     metric = task.default_objective.removeprefix("val_")
-    better = logs[metric][-1] > logs[metric][0] if task.metrics[metric] == "max" else logs[metric][-1] < logs[metric][0]
-    assert better
+    assert last[metric] > first[metric] if task.metrics[metric] == "max" else last[metric] < first[metric]

@@ -29,6 +29,7 @@ from automl.executors import Event
 from automl.executors import ray as executor
 from automl.executors.ray import Cluster
 from automl.journal import FILE, replay
+from automl.model import build
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
 from automl.records.trials import Begun, Report, TestRequest, TestResult, TrialResult, WorkerLost
@@ -75,7 +76,7 @@ def data(tmp_path: Path) -> DataSpec:
     folder = tmp_path / "searches" / "data"
     folder.mkdir(parents=True)
     (folder / "train_x.npy").write_bytes(b"examples" * 1000)
-    return DataSpec(str(folder), "few", "d", "image", "classification", (1,), {}, ())
+    return replace(build.data_of((1, 1, 1), 2), folder=str(folder), name="few", digest="d")
 
 
 @pytest.fixture

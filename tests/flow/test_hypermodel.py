@@ -49,7 +49,7 @@ def test_it_is_measured_as_the_document_says(tmp_path: Path) -> None:
     network = found.build(keras_tuner.HyperParameters())
     assert {layer.compute_dtype for layer in network.layers[1:-1]} == {"bfloat16"}
     assert network.layers[-1].compute_dtype == "float32"
-    assert found.data.task_fields == {"class_weights": "balanced"}
+    assert found.data.task.declared == {"classification": {"class_weights": "balanced"}}
     walks = written | {"evaluation": {"folds": 4, "strategy": "walk_forward"}}
     ordered = automl.load_space(walks).hypermodel().data
     folds = np.load(Path(ordered.folder) / "folds.npy")

@@ -85,14 +85,14 @@ def test_the_pair_is_valid_and_the_data_is_prepared_as_told(kind, tmp_path):
     read = experiment.load(space_file, data_file)
     assert read.data is not None
     spec = prepare.prepare(read.data, tmp_path / "prepared")
-    assert (list(spec.shape), spec.input) == (facts["shape"], facts["input"])
+    assert [(list(each.shape), each.kind) for each in spec.inputs] == [(facts["shape"], facts["input"])]
     assert dict(spec.sizes) == facts["sizes"]
     assert list(spec.classes) == list(facts["classes"])
     assert sum(facts["examples"].values()) == sum(facts["classes"].values())
     # Each of these sets is small: folds are proposed, and can be cut.
     assert read.evaluation.folds == facts["folds"] == 5
     folded = prepare.prepare(read.data, tmp_path / "folded", None, read.evaluation)
-    assert len(folded.stems) == 5
+    assert len(folded.folds) == 5
 
 
 @pytest.mark.parametrize("kind", ["sensors.csv", "photographs"])

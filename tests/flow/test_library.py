@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import searches
 
-from automl import flow
 from automl.authoring import lint
 from automl.blocks._chain import Chain
 from automl.blocks.backbone import Backbone
@@ -60,15 +59,9 @@ def input_of(name: str) -> str:
     )
 
 
-def spec(name: str, size: int, channels: int = 1, classes: int = 3, folder: str = "") -> DataSpec:
-    image = input_of(name) == "image"
-    shape = (size, size, channels) if image else (size, channels)
-    values = [0.0] * channels, [1.0] * channels
-    stem = {"scale": "none", "mean": values[0], "offset": values[0], "width": values[1], "padded": False}
-    stem |= {"low": 0.0, "high": 1.0}
-    return DataSpec(
-        folder, "toy", "0" * 64, input_of(name), "classification", shape, {}, tuple(map(str, range(classes))), stem
-    )
+def spec(name: str, size: int, channels: int = 1, classes: int = 3) -> DataSpec:
+    shape = (size, size, channels) if input_of(name) == "image" else (size, channels)
+    return build.data_of(shape, classes)
 
 
 def draws(read: experiment.Experiment, count: int) -> list[dict]:
@@ -92,7 +85,7 @@ def smallest(name: str, resolved: dict) -> DataSpec:
     for size in SIZES:
         data = spec(name, size)
         try:
-            chain.shape(flow.of_example(data.shape), ("vector",), "the input", "head")
+            chain.shape(build.entrance(data), ("vector",), "the input", "head")
         except Infeasible:
             continue
         except Unknown:
@@ -223,7 +216,7 @@ def toy(name: str, size: int, folder: Path) -> DataDocument:
 def test_a_trial_trains_the_same_again(name, tmp_path):
     read = experiment.load(name, options=["training.epochs=1"])
     resolved = read.trial(light(read, 1)[0], seed=7)
-    size = smallest(name, resolved).shape[0]
+    size = smallest(name, resolved).inputs[0].shape[0]
     data = prepare.prepare(toy(name, size, tmp_path), tmp_path / "data")
     resolved["data"] = {"task": "classification"}
     losses = []
@@ -255,7 +248,7 @@ def test_two_trials_run(name, tmp_path, new_home):
     options = ["training.epochs=1", "search.trials=2", "search.algorithm=random"]
     points = light(experiment.load(name, options=options), 2)
     read = experiment.load(name, options=[*options, f"search.start={json.dumps(points)}"])
-    size = max(smallest(name, read.space.resolve(values)).shape[0] for values in points)
+    size = max(smallest(name, read.space.resolve(values)).inputs[0].shape[0] for values in points)
     data = toy(name, size, tmp_path).model_dump(mode="json", exclude_none=True)
     written = Document({**read.document.data, "data": data}, read.document.name, read.document.marks)
     summary = launch.start(experiment.check(written, name), Options(home=new_home, inline=True), Watcher())

@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import specs
 
 from automl import inputs
 from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.experiment import experiment
-from automl.inputs import Input
+from automl.inputs import OneColumn
 from automl.model import build
 from automl.training.augmentation import Augmentation
 
@@ -47,9 +48,9 @@ def series(count: int = 16) -> np.ndarray:
     return x.astype(np.float32)
 
 
-def built(reader: Input, x: np.ndarray, **fields: Any) -> keras.Model:
+def built(reader: OneColumn, x: np.ndarray, **fields: Any) -> keras.Model:
     """Returns the stem alone; a valid mask comes as its second output."""
-    entrance, flow = reader.stem(x.shape[1:], reader.fit(x), Augmentation(**fields))
+    entrance, flow = reader.stem(specs.learned(reader, x), Augmentation(**fields))
     return keras.Model(entrance, flow.x if flow.valid is None else [flow.x, flow.valid])
 
 
@@ -58,7 +59,7 @@ def values(network: Any, x: np.ndarray, training: bool = False) -> np.ndarray:
     return keras.ops.convert_to_numpy(found[0] if isinstance(found, list) else found)
 
 
-def of(kind: str, name: str) -> tuple[Input, np.ndarray, dict[str, Any]]:
+def of(kind: str, name: str) -> tuple[OneColumn, np.ndarray, dict[str, Any]]:
     return inputs.registry.read(kind), (images() if kind == "image" else series()), {name: {**IMAGE, **SERIES}[name]}
 
 

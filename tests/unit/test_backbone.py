@@ -169,7 +169,7 @@ class TestWeights:
         document = Document({"model": [{"backbone": backbone}]}, "space.yaml")
         said: list[str] = []
         with pytest.raises(ConfigError) as error:
-            pretrained.require(experiment.check(document, "space"), (64, 64, 3), said.append)
+            pretrained.require(experiment.check(document, "space"), Shape("feature_map", (64, 64, 3)), said.append)
         (problem,) = error.value.problems
         assert "backbone MobileNetV2: its ImageNet weights are not in Keras's cache and cannot be dow" in str(problem)
         assert "; not looked for after that: ResNet50, VGG16. Connect to the network once" in str(problem)

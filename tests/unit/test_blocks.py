@@ -32,7 +32,6 @@ from automl.blocks.temporal import Temporal
 from automl.errors import Infeasible
 from automl.flow import Flow
 from automl.model import build
-from automl.records.data import DataSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -317,9 +316,7 @@ def resnet(kind, repeats):
 )
 def test_resnet_has_the_weights_of_the_paper(kind, repeats, weights):
     # The counts of torchvision's resnet18 and resnet50, which follow the paper's table 1.
-    classes = tuple(map(str, range(1000)))
-    data = DataSpec("", "toy", "", "image", "classification", (224, 224, 3), {}, classes, {"scale": "none"})
-    network = build.build({"model": resnet(kind, repeats)}, data)
+    network = build.build({"model": resnet(kind, repeats)}, build.data_of((224, 224, 3), 1000))
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == weights
     sizes = [network.get_layer(f"stage{i}-{n}-activation").output.shape[1:3] for i, n in enumerate(repeats, 1)]
     assert sizes == [(56, 56), (28, 28), (14, 14), (7, 7)]
@@ -552,10 +549,8 @@ def test_pre_activated_resnet_has_the_weights_of_the_paper(kind, repeat, weights
         stage = {**unit, "name": f"stage{number}", "filters": filters, "stride": {"each": [2, 1]}}
         stages.append({"residual_unit": stage})
     stem = {"conv": {"filters": 16, "use_bias": False, "activation": "linear"}}
-    data = DataSpec(
-        "", "toy", "", "image", "classification", (32, 32, 3), {}, tuple(map(str, range(10))), {"scale": "none"}
-    )
-    network = build.build({"model": [stem, *stages, "normalize", "global_pool"]}, data)
+    document = {"model": [stem, *stages, "normalize", "global_pool"]}
+    network = build.build(document, build.data_of((32, 32, 3), 10))
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == weights
 
 

@@ -15,7 +15,7 @@ import automl.deploy.register
 from automl.cli._progress import Lines
 from automl.journal import Header
 from automl.machine.folders import LOG
-from automl.records.data import DataSpec
+from automl.model import build
 from automl.records.trials import TrialResult
 from automl.tracking import DatasetInput, Store, Tracker, store
 from automl.tracking import model as models
@@ -61,7 +61,7 @@ def register(
 
 def test_the_user_is_told_and_not_the_log_of_the_backend(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
     """Saving a model is noisy, and its noise goes to a file; what became of the champion does not."""
-    spec = DataSpec("", "d", "ab", "image", "classification", (8, 8, 1), {}, ("a", "b"))
+    spec = replace(build.data_of((8, 8, 1), 2), name="d", digest="ab")
     header = Header("s", 1, {}, "ab", (), 0, 1, "tensorflow", {}, "here", {"name": "m"})
 
     class Mirror:

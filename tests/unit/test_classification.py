@@ -1,15 +1,20 @@
 """Classification: targets, weights, metrics."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from automl.errors import DataError
-from automl.records.data import DataSpec
+from automl.records.data import Splits, TaskSpec
+from automl.sources._tables import Arrays
 from automl.tasks._auc import macro_auc
 from automl.tasks.classification import Classification
 
 TASK = Classification()
+CLASSES = {"classes": ["a", "b", "c"]}
 
 
 @pytest.mark.parametrize(
@@ -29,8 +34,9 @@ TASK = Classification()
     ],
 )
 def test_classes_are_named_and_sorted(y, classes):
-    assert TASK.classes(y) == classes
-    places = TASK.index(y, classes)
+    scanned = TASK.scan({"y": y})
+    assert scanned == {"classes": [*classes]}
+    places = TASK.store({"y": y}, scanned)
     assert places.dtype == np.int32
     assert sorted(places.tolist()) == list(range(len(classes)))
 
@@ -53,26 +59,39 @@ def test_classes_are_named_and_sorted(y, classes):
 )
 def test_classes_refuse(y, message):
     with pytest.raises(DataError, match=message):
-        TASK.classes(y)
+        TASK.scan({"y": y})
 
 
-def test_index_refuses_a_class_nobody_named():
+def test_a_class_nobody_named_is_refused():
     with pytest.raises(DataError, match=r"unknown classes \['c'\]"):
-        TASK.index(np.array(["a", "c"]), ("a", "b"))
+        TASK.store({"y": np.array(["a", "c"])}, {"classes": ["a", "b"]})
+
+
+def test_there_is_one_target():
+    y = np.array(["a", "b"])
+    for refuses in (TASK.scan, TASK.strata, lambda targets: TASK.store(targets, {"classes": ["a", "b"]})):
+        with pytest.raises(DataError, match=r"classification: it has one target\. Expected one column; received y, z"):
+            refuses({"y": y, "z": y})
 
 
 def test_encode_is_one_hot():
-    found = TASK.encode(np.array([1, 0], dtype=np.int32), ("a", "b", "c"))
+    found = TASK.encode(np.array([1, 0], dtype=np.int32), CLASSES)
     assert found.dtype == np.float32
     assert found.tolist() == [[0, 1, 0], [1, 0, 0]]
 
 
 def test_weights():
     y = np.array([0, 0, 0, 1], dtype=np.int32)
-    assert TASK.weights(y, ("a", "b", "c")) is None
+    assert TASK.fit(y, CLASSES) == CLASSES
+    assert TASK.weights(y, CLASSES) is None
     # 4 / (2 * 3) and 4 / (2 * 1); a class that does not occur weighs nothing wherever it stands.
-    found = Classification(class_weights="balanced").weights(y, ("a", "b", "c"))
-    assert found == pytest.approx([2 / 3, 2.0, 1.0])
+    balanced = Classification(class_weights="balanced")
+    state = balanced.fit(y, CLASSES)
+    assert state == {**CLASSES, "weights": pytest.approx([2 / 3, 2.0, 1.0])}
+    found = balanced.weights(np.array([1, 0, 2], dtype=np.int32), json.loads(json.dumps(state)))
+    assert found.dtype == np.float32
+    # As a worker reads them they are, to the last bit, what was learned.
+    assert found.tolist() == [2.0, float(np.float32(2 / 3)), 1.0]
 
 
 def probabilities(rng, y, classes, sharpness):
@@ -88,11 +107,11 @@ def test_metrics_are_those_of_scikit_learn(classes, sharpness):
     rng = np.random.default_rng(0)
     y = rng.integers(0, classes, 400)
     given = probabilities(rng, y, classes, sharpness)
-    data = DataSpec("", "", "", "image", "classification", (1,), {}, tuple(map(str, range(classes))))
+    spec = TaskSpec({"classification": {}}, ("y",), {"classes": [*map(str, range(classes))]})
     found = {}
-    for metric in TASK.keras_metrics(data):
+    for metric in TASK.keras_metrics(spec):
         for part in (slice(0, 150), slice(150, 400)):
-            metric.update_state(TASK.encode(y[part], data.classes), given[part])
+            metric.update_state(TASK.encode(y[part], spec.state), given[part])
         found[metric.name] = float(metric.result())
     assert set(found) | {"loss"} == set(TASK.metrics)
     auc = roc_auc_score(y, given if classes > 2 else given[:, 1], multi_class="ovr")
@@ -113,6 +132,18 @@ def test_auc_leaves_out_a_class_that_does_not_occur_and_survives_nan():
     assert float(metric.result()) == 0.5
 
 
-def test_toy_needs_an_input_it_knows():
-    with pytest.raises(DataError, match="Expected image or series"):
-        TASK.toy(np.random.default_rng(0), "smell")
+def test_an_answer_is_the_likeliest_class():
+    spec = TaskSpec({"classification": {}}, ("y",), CLASSES)
+    assert TASK.decode(np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]]), spec).tolist() == ["b", "a"]
+    assert TASK.tells(spec) == "3 classes"
+
+
+def test_the_targets_are_those_of_the_source_unless_named():
+    columns = {"x": np.zeros((2, 1)), "y": np.arange(2), "kind": np.arange(2)}
+    splits = Splits(Arrays(columns), {"train": np.arange(2)})
+    assert TASK.reads(splits) == ("y",)
+    assert Classification(target="kind").reads(splits) == ("kind",)
+    with pytest.raises(DataError, match=r"there is no target column 'kin'\. Expected one of x, y, kind\. .*'kind'"):
+        Classification(target="kin").reads(splits)
+    with pytest.raises(DataError, match=r"the target is not named\. Expected `target`, one of x, y, kind"):
+        TASK.reads(replace(splits, targets=()))

@@ -14,17 +14,17 @@ import pytest
 
 from automl.data import tf_pipeline
 from automl.data.feed import Feed, order
-from automl.records.data import DataSpec
+from automl.records.data import DataSpec, InputSpec, TaskSpec
+from automl.tasks.classification import Classification
 
 ROOT = Path(__file__).parents[2]
 SIZE, BATCH, SEED = 50, 8, 3
 
 
-class Index:
-    """A task that hands the stored targets on."""
-
-    def encode(self, y, classes):
-        return y.astype("int32")
+@pytest.fixture(autouse=True)
+def plain_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task hands the stored targets on."""
+    monkeypatch.setattr(Classification, "encode", lambda self, stored, state: stored.astype("int32"))
 
 
 def spec(folder: Path, size: int = SIZE, dtype: Any = np.uint8) -> DataSpec:
@@ -32,11 +32,12 @@ def spec(folder: Path, size: int = SIZE, dtype: Any = np.uint8) -> DataSpec:
         np.save(folder / f"{part}_x.npy", np.arange(size, dtype=dtype).reshape(size, 1))
         np.save(folder / f"{part}_y.npy", (np.arange(size) % 3).astype(np.int32))
     sizes = {"train": size, "val": size, "test": 0}
-    return DataSpec(str(folder), "toy", "0" * 64, "rows", "index", (1,), sizes, ("a", "b", "c"))
+    task = TaskSpec({"classification": {}}, ("y",), {"classes": ["a", "b", "c"], "weights": [1.0, 2.0, 4.0]})
+    return DataSpec(str(folder), "toy", "0" * 64, (InputSpec("rows", {"image": {}}, ("x",), (1,)),), task, sizes)
 
 
 def feed(folder: Path, part: str = "train", **fields: Any) -> Feed:
-    return Feed(spec(folder), part, Index(), BATCH, **fields)
+    return Feed(spec(folder), part, BATCH, **fields)
 
 
 def rows(source: Feed) -> list[int]:
@@ -79,10 +80,26 @@ def test_a_batch_is_a_copy_of_its_own(tmp_path):
 
 
 def test_class_weights_follow_the_stored_targets(tmp_path):
-    x, y, w = feed(tmp_path, seed=SEED, weights=np.array([1.0, 2.0, 4.0]))[1]
+    x, y, w = feed(tmp_path, seed=SEED, weighted=True)[1]
     assert w.dtype == np.float32
     assert w.tolist() == [[1, 2, 4][i] for i in y]
     assert len(x) == len(w)
+
+
+def test_several_inputs_come_by_name_each_encoded_from_its_own_columns(tmp_path):
+    given = spec(tmp_path)
+    np.save(tmp_path / "train_wide.npy", np.arange(3 * SIZE, dtype=np.int16).reshape(SIZE, 3))
+    other = InputSpec("wide", {"image": {}}, ("wide",), (3,))
+    both = dataclasses.replace(given, inputs=(*given.inputs, other))
+    source = Feed(both, "train", BATCH, seed=SEED)
+    x, y = source[1]
+    chosen = order(SIZE, SEED, 0)[BATCH : 2 * BATCH]
+    assert {name: each.dtype for name, each in x.items()} == {"rows": np.float32, "wide": np.float32}
+    assert x["rows"].ravel().tolist() == chosen.tolist()
+    assert x["wide"].tolist() == [[3 * row, 3 * row + 1, 3 * row + 2] for row in chosen]
+    assert y.tolist() == (chosen % 3).tolist()
+    assert source.held(4e-6 * SIZE * 4) is not None
+    assert source.held(3.9e-6 * SIZE * 4) is None
 
 
 # --- order --------------------------------------------------------------------------------------------------------
@@ -115,10 +132,10 @@ def test_what_is_mixed_is_a_function_of_seed_epoch_and_place(tmp_path):
     for seed in (0, 1):
         for epoch in (0, 2, 0):
             found: list[float] = []
-            source = feed(tmp_path, seed=seed, weights=np.ones(3), mix=mix)
+            source = feed(tmp_path, seed=seed, weighted=True, mix=mix)
             source.set_epoch(epoch)
             seen = [source[index] for index in (3, 0)]  # in any order, as a resume or a look ahead reads them
-            plain = feed(tmp_path, seed=seed, weights=np.ones(3))
+            plain = feed(tmp_path, seed=seed, weighted=True)
             plain.set_epoch(epoch)
             for mixed, index in zip(seen, (3, 0), strict=True):
                 for one, other in zip(mixed, plain[index], strict=True):
@@ -200,7 +217,7 @@ def test_one_feed_serves_several_fits(tmp_path):
 
 @needs_tensorflow
 def test_a_set_smaller_than_a_batch(tmp_path):
-    source = Feed(spec(tmp_path, 5), "train", Index(), BATCH, seed=SEED)
+    source = Feed(spec(tmp_path, 5), "train", BATCH, seed=SEED)
     assert trained(source, 0, 3) == [order(5, SEED, epoch).tolist() for epoch in range(3)]
 
 
@@ -237,11 +254,10 @@ from pathlib import Path
 import keras
 import numpy as np
 from automl.data.feed import Feed
-from automl.records import DataSpec
+from automl.records.data import DataSpec, InputSpec, TaskSpec
+from automl.tasks.classification import Classification
 
-class Index:
-    def encode(self, y, classes):
-        return y
+Classification.encode = lambda self, stored, state: stored
 
 def own_mib():
     status = Path("/proc/self/status").read_text()
@@ -249,7 +265,8 @@ def own_mib():
 
 def spec(folder, size):
     sizes = {"train": size, "val": size, "test": size}
-    return DataSpec(str(folder), "big", "0" * 64, "rows", "index", (64, 64), sizes, ("a", "b"))
+    task = TaskSpec({"classification": {}}, ("y",), {"classes": ["a", "b"]})
+    return DataSpec(str(folder), "big", "0" * 64, (InputSpec("rows", {"image": {}}, ("x",), (64, 64)),), task, sizes)
 
 def write(folder, size):
     folder.mkdir()
@@ -273,7 +290,7 @@ network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=Tr
 
 def fit(name, size, epochs):
     peak = Peak()
-    feed = Feed(spec(root / name, size), "train", Index(), 64, seed=0)
+    feed = Feed(spec(root / name, size), "train", 64, seed=0)
     network.fit(feed, shuffle=False, epochs=epochs, callbacks=[feed.clock(), peak], verbose=0)
     return peak.mib
 
@@ -326,7 +343,7 @@ def doubled(batch: Any, generator: np.random.Generator) -> Any:
 )
 def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, monkeypatch, limit_mb, fields):
     monkeypatch.setattr(tf_pipeline, "LIMIT_MB", limit_mb)
-    source = feed(tmp_path, weights=np.array([1.0, 2.0, 4.0]), **fields)
+    source = feed(tmp_path, weighted=True, **fields)
     read = tf_pipeline.of(source)
     assert len(read) == len(source)
     for epoch in (0, 1, 7):
@@ -336,6 +353,22 @@ def test_a_pipeline_gives_the_batches_of_the_feed_in_each_epoch(tmp_path, monkey
             for column, wanted in zip(ours, its, strict=True):
                 assert column.dtype == wanted.dtype
                 np.testing.assert_array_equal(column, wanted)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("limit_mb", [64, 0])
+def test_a_pipeline_gives_several_inputs_by_name(tmp_path, monkeypatch, limit_mb):
+    monkeypatch.setattr(tf_pipeline, "LIMIT_MB", limit_mb)
+    given = spec(tmp_path)
+    both = dataclasses.replace(given, inputs=(dataclasses.replace(given.inputs[0], name="again"), *given.inputs))
+    source = Feed(both, "train", BATCH, seed=SEED, weighted=True)
+    for (x, y, w), index in zip(tf_pipeline.of(source), range(len(source)), strict=True):
+        expected, targets, weights = source[index]
+        assert x.keys() == expected.keys() == {"again", "rows"}
+        for name, values in expected.items():
+            np.testing.assert_array_equal(x[name], values)
+        np.testing.assert_array_equal(y, targets)
+        np.testing.assert_array_equal(w, weights)
 
 
 @tensorflow_only
@@ -372,5 +405,5 @@ def test_of_a_fold_its_own_rows_are_held(tmp_path):
     np.save(tmp_path / "folds.npy", (np.arange(SIZE) % 5).astype(np.int16))
     of_fold = dataclasses.replace(spec(tmp_path), fold=2)
     for part in ("train", "val"):
-        source = Feed(of_fold, part, Index(), BATCH)
+        source = Feed(of_fold, part, BATCH)
         assert source.held(1)[0].ravel().tolist() == rows(source)

@@ -12,7 +12,6 @@ from automl.errors import ConfigError, Infeasible
 from automl.experiment import experiment
 from automl.flow import Flow, Shape, Unknown
 from automl.model import build
-from automl.records.data import DataSpec
 
 SIDES = {"feature_map": [(6, 4), (6, 5, 4), (1, 3), (1, 2, 3)], "sequence": [(6, 4), (1, 3)], "vector": [(5,)]}
 TRIALS, TRIALS_IF_DEEP = 24, 8
@@ -155,13 +154,6 @@ def test_reads_a_written_shape():
             flow.read(text)
 
 
-def spec(sides):
-    zeros, ones = [0.0] * sides[-1], [1.0] * sides[-1]
-    stem = {"scale": "none", "mean": zeros, "offset": zeros, "width": ones, "padded": False}
-    name = "image" if len(sides) == 3 else "series"
-    return DataSpec("", "toy", "", name, "classification", sides, {}, ("a", "b", "c"), stem)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in catalog.names(catalog.SPACES) if name not in PRETRAINED])
 def test_trials_of_a_shipped_space_end_where_their_models_do(name):
@@ -169,7 +161,7 @@ def test_trials_of_a_shipped_space_end_where_their_models_do(name):
 
     def built():
         # The joints stand before the head, the model's last layer.
-        return build.build(resolved, spec(sides)).layers[-1].input.shape[1:]
+        return build.build(resolved, build.data_of(sides, 3)).layers[-1].input.shape[1:]
 
     def told():
         shape = flow.of_example(sides)

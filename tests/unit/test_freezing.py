@@ -196,8 +196,9 @@ def test_a_model_without_a_backbone_has_nothing_to_freeze() -> None:
         freezing.freeze(model, Stage(1, 0.1, 0.3), document)
 
 
-def test_a_kill_changes_nothing(data: DataSpec, tmp_path: Path, weights: str) -> None:
+def test_a_kill_changes_nothing(data: DataSpec, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the first phase, in the first epoch of the second, which a checkpoint begins, and in its last."""
+    monkeypatch.setattr("automl.worker.checkpoint.MOST_SHARE", 10**6)  # every epoch
     alone, whole = run(request(data, tmp_path / "alone", weights))
     for killed in (2, 3, 4):
         folder = tmp_path / f"killed in {killed}"
@@ -290,7 +291,7 @@ class TestFeatures:
         fitting = Fitting(document, data, 5, "val_accuracy", "max")
         network = build.build(document, data)
         fitting.freeze(network, fitting.training.stages()[0])
-        with feature_cache.cached(network, document, data, fitting.task, beat) as found:
+        with feature_cache.cached(network, document, data, beat) as found:
             assert found is not None
             assert found.head.dtype_policy.name == network.dtype_policy.name == "mixed_bfloat16"
 
@@ -444,7 +445,7 @@ class TestFeatures:
         asked = request(data, tmp_path / "t", weights)
         changed = {**asked.document, "training": {**asked.document["training"], "augmentation": {"flip": "horizontal"}}}
         network = object()
-        with feature_cache.cached(network, changed, data, None, beat) as cached:  # type: ignore[arg-type]
+        with feature_cache.cached(network, changed, data, beat) as cached:  # type: ignore[arg-type]
             assert cached is None
 
 

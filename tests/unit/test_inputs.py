@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import specs
 
 from automl.errors import DataError
 from automl.inputs import _moments
@@ -18,7 +19,7 @@ def through(reader, train, x):
     """Returns what the stem learned from `train` makes of `x`: values, and which steps are valid."""
     import keras
 
-    entrance, flow = reader.stem(train.shape[1:], reader.fit(train))
+    entrance, flow = reader.stem(specs.learned(reader, train))
     outputs = [flow.x] if flow.valid is None else [flow.x, flow.valid]
     found = keras.Model(entrance, outputs).predict_on_batch(x)
     return (np.asarray(found), None) if flow.valid is None else (np.asarray(found[0]), np.asarray(found[1])[..., 0])
@@ -48,19 +49,19 @@ def test_moments_of_constant_and_empty_channels_are_safe():
 
 def test_image_gets_a_channel_without_a_copy():
     x = np.zeros((5, 4, 3), dtype=np.uint8)
-    found = Image().check(x)
+    found = Image().checked(x)
     assert found.shape == (5, 4, 3, 1)
     assert found.dtype == np.uint8
     assert np.shares_memory(found, x)
     colour = np.zeros((5, 4, 3, 3), dtype=np.uint8)
-    assert Image().check(colour) is colour
+    assert Image().checked(colour) is colour
 
 
 def test_image_tells_which_example_is_broken():
     x = np.zeros((5, 4, 3), dtype=np.float32)
     x[3, 1, 1] = NAN
     with pytest.raises(DataError, match="the first at index 3"):
-        Image().check(x)
+        Image().checked(x)
 
 
 def test_image_stem_takes_raw_bytes():
@@ -79,14 +80,14 @@ def test_image_of_one_colour_stays_finite():
 
 
 def test_series_layout_and_refusals():
-    assert Series().check(np.zeros((3, 5))).shape == (3, 5, 1)
-    assert Series().check(np.zeros((3, 5, 2), dtype=np.int64)).dtype == np.float32
+    assert Series().checked(np.zeros((3, 5))).shape == (3, 5, 1)
+    assert Series().checked(np.zeros((3, 5, 2), dtype=np.int64)).dtype == np.float32
     x = np.zeros((3, 5, 2))
     x[1] = NAN
     with pytest.raises(DataError, match="example 1 holds no number"):
-        Series().check(x)
+        Series().checked(x)
     with pytest.raises(DataError, match="example 0 holds infinite"):
-        Series().check(np.full((3, 5), 1e300))
+        Series().checked(np.full((3, 5), 1e300))
 
 
 def test_series_padding_is_what_follows_the_last_number():
@@ -119,7 +120,7 @@ def test_series_missing_channel_is_its_mean():
 
 def test_series_unseen_padding_gives_finite_numbers():
     train = np.random.default_rng(0).normal(size=(6, 5, 2)).astype("float32")
-    assert Series().fit(train)["padded"] is False
+    assert Series().learned(train)["padded"] is False
     given = train.copy()
     given[0, 2:] = NAN
     found, _ = through(Series(), train, given)

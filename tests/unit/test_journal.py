@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ from automl.journal import (
     holder,
     now_ms,
 )
+from automl.journal.data import data_of
 from automl.journal.events import encode
+from automl.records.data import DataSpec, InputSpec, TaskSpec
 
 HEADER = Header(
     search="20261101-101500-abcd",
@@ -282,6 +285,18 @@ def test_a_journal_needs_its_header(tmp_path):
         journal.replay(tmp_path / "next")
 
 
+def test_a_search_of_the_second_format_knows_its_data(tmp_path):
+    old = {"name": "d", "digest": "ab", "input": "image", "shape": [8, 8, 1], "input_fields": {"scale": "unit"}}
+    old |= {"task": "classification", "classes": ["a", "b"], "task_fields": {"class_weights": "balanced"}}
+    old |= {"sizes": {"train": 9}, "strategy": "group", "version": 1, "notes": ["read so"]}
+    path = write(tmp_path, [replace(HEADER, settings={"data": old}), Resumed(1)])
+    path.write_bytes(path.read_bytes().replace(b'"format":3', b'"format":2', 1))
+    reader = InputSpec("image", {"image": {"scale": "unit"}}, ("x",), (8, 8, 1))
+    task = TaskSpec({"classification": {"class_weights": "balanced"}}, ("y",), {"classes": ["a", "b"]})
+    expected = DataSpec("", "d", "ab", (reader,), task, {"train": 9}, strategy="group", version=1, notes=("read so",))
+    assert data_of(next(journal.read(tmp_path))) == expected
+
+
 def test_a_journal_begins_once(tmp_path):
     write(tmp_path)
     with pytest.raises(SearchError, match="has begun already"):
@@ -304,6 +319,7 @@ def test_non_finite_numbers_are_never_written(tmp_path, bad):
 def test_a_killed_writer_leaves_every_event_it_was_told_was_written(tmp_path):
     code = f"""
 import sys
+from dataclasses import replace
 from pathlib import Path
 from automl.journal import Header, Journal, Resumed
 log = Journal.create(Path({str(tmp_path)!r}) / "s", Header("s", 0, {{}}, None, (), 0, 1, "jax", {{}}, "h"))
@@ -425,6 +441,7 @@ def test_a_garbled_lock_is_only_nameless(tmp_path):
 def test_a_dead_owner_never_blocks(tmp_path):
     code = f"""
 import time
+from dataclasses import replace
 from pathlib import Path
 from automl.journal import Lock
 lock = Lock(Path({str(tmp_path)!r}))

@@ -17,9 +17,9 @@ from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Finished, Header, Journal, Retried, Started, replay
 from automl.machine.folders import MODEL, trial_folder
+from automl.model import build
 from automl.oracles import WAIT, Ask, Done
 from automl.records.alive import Alive
-from automl.records.data import DataSpec
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.worker.trial import CHECKPOINT, run_trial
 
@@ -29,7 +29,7 @@ model:
 training: {epochs: 3}
 search: {objective: val_accuracy, trials: 4, seed: 7}
 """
-DATA = DataSpec("", "toy", "d" * 64, "image", "classification", (8, 8, 1), {"train": 1}, ("a", "b"))
+DATA = replace(build.data_of((8, 8, 1), 2), name="toy", digest="d" * 64, sizes={"train": 1})
 
 
 @dataclass

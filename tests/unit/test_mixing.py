@@ -42,6 +42,17 @@ def test_targets_and_weights_are_mixed_as_the_images_are(kind):
     np.testing.assert_array_equal(x, images()[0])  # the batch given is left as it was
 
 
+def test_several_inputs_are_mixed_with_the_same_partner_by_the_same_share():
+    x, y, w = images()
+    mix = mixing.of(Augmentation(mixup=1.0))
+    mixed, targets, weights = mix(({"one": x, "other": 3 * x[:, 0, 0]}, y, w), rng())
+    alone, same, alike = mix((x, y, w), rng())
+    np.testing.assert_array_equal(mixed["one"], alone)
+    np.testing.assert_allclose(mixed["other"], 3 * alone[:, 0, 0], rtol=1e-6)
+    np.testing.assert_array_equal(targets, same)
+    np.testing.assert_array_equal(weights, alike)
+
+
 def test_cutmix_pastes_one_rectangle():
     x, y, _ = images()
     mixed, targets = mixing.of(Augmentation(cutmix=1.0))((x, y), rng())

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import specs
 
 from automl import inputs, tasks
 from automl.blocks import registry
 from automl.errors import ConfigError, Infeasible
 from automl.model import build
-from automl.records.data import DataSpec
 from automl.training.section import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -22,8 +22,7 @@ def spec(shape, kind=None, padded=False):
     x = np.random.default_rng(0).normal(size=(4, *shape)).astype("float32")
     if padded:
         x[0, -1] = np.nan
-    state = inputs.registry.read(kind).fit(x)
-    return DataSpec("", "toy", "", kind, "classification", shape, {}, CLASSES, state)
+    return specs.classified(specs.learned(inputs.registry.read(kind), x), CLASSES)
 
 
 def built(blocks, shape=(8, 2), padded=False):
@@ -78,9 +77,11 @@ def test_input_and_task_are_built_as_they_were_declared(monkeypatch):
 
     spy(inputs.registry.get("image"), "stem")
     spy(tasks.registry.get("classification"), "head")
-    fields = {"input_fields": {"scale": "unit"}, "task_fields": {"class_weights": "balanced"}}
-    build.build({"model": ["flatten"]}, replace(spec((2, 2, 1)), **fields))
-    assert [member.model_dump(exclude_unset=True) for member in seen] == list(fields.values())
+    data = spec((2, 2, 1))
+    declared = {"image": {"scale": "unit"}}, {"classification": {"class_weights": "balanced"}}
+    reader, task = replace(data.inputs[0], declared=declared[0]), replace(data.task, declared=declared[1])
+    build.build({"model": ["flatten"]}, replace(data, inputs=(reader,), task=task))
+    assert [member.model_dump(exclude_unset=True) for member in seen] == [{"scale": "unit"}, *declared[1].values()]
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
@@ -175,10 +176,10 @@ STACKS = [
 def test_padding_that_follows_an_example_changes_nothing(stack):
     import keras
 
-    short = built(stack, (6, 2), padded=True)
+    data = spec((6, 2), padded=True)
     # Both stems know the statistics of the same training part; the weights carry everything else.
-    stem = spec((6, 2), padded=True).stem
-    long = build.build({"model": stack}, replace(spec((11, 2), padded=True), stem=stem))
+    longer = replace(data, inputs=(replace(data.inputs[0], shape=(11, 2)),))
+    short, long = (build.build({"model": stack}, each) for each in (data, longer))
     long.set_weights(short.get_weights())
     x = np.random.default_rng(1).normal(size=(3, 6, 2)).astype("float32")
     x[1, 4:], x[2, 1:] = np.nan, np.nan

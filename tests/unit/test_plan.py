@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -6,9 +7,9 @@ from automl.authoring import plan
 from automl.authoring.plan import Sample, Timing
 from automl.document.yaml_text import parse
 from automl.experiment import experiment
+from automl.model import build
 from automl.model.summary import Layer, Summary
 from automl.oracles import Ask, Brief, Proposer
-from automl.records.data import DataSpec
 from automl.results import prediction
 from automl.results.prediction import Prediction
 
@@ -19,7 +20,7 @@ model:
 training: {epochs: 9, batch_size: {values: [8, 16]}}
 search: {algorithm: ALGORITHM, seed: 3, constraints: [conv.filters * conv.kernel_size < 50]}
 """
-DATA = DataSpec("", "d", "", "image", "classification", (6, 6, 1), {"train": 100}, ("a", "b"), {"scale": "none"})
+DATA = replace(build.data_of((6, 6, 1), 2), sizes={"train": 100})
 
 
 def read(algorithm="random"):

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -20,7 +21,7 @@ from automl.driver.mirroring import Mirroring
 from automl.errors import SearchError, refused
 from automl.journal import FILE, Asked, Ended, Header, Journal, Lock, Resumed
 from automl.machine import keras_backend
-from automl.records.data import DataSpec
+from automl.model import build
 from automl.results import leaderboard
 
 DATA = {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"}
@@ -208,7 +209,7 @@ def test_a_search_whose_document_lost_its_data_is_a_line(home, data):
     document = {**DOCUMENT, "data": data} if data is None else {"model": DOCUMENT["model"]}
     settings = {"space": "mine", "name": "mine", "experiment": "d", "tracking_uri": "x", "workers": 1, "source": None}
     header = Header("a", 1, document, "a" * 64, (), 0, 2, "tensorflow", {}, "here", settings)
-    spec = DataSpec("", "d", "a", "image", "classification", (8, 8, 1), {}, ("0", "1"))
+    spec = replace(build.data_of((8, 8, 1), 2), name="d", digest="a")
     with pytest.raises(SearchError, match="a: the document of the search has no data"):
         Mirroring(MagicMock(), spec).tell([header])
     with Journal.create(home / "searches" / "a", header):

@@ -80,8 +80,8 @@ def losses(told: list[Report]) -> list[float]:
 def evaluated(result: TrialResult, data: DataSpec) -> float:
     task = tasks.registry.read("classification")
     model = keras.saving.load_model(result.model, compile=False)
-    model.compile(loss=task.loss())
-    return float(model.evaluate(Feed(data, "val", task, 16), verbose=0))
+    model.compile(loss=task.loss(None, data.task))
+    return float(model.evaluate(Feed(data, "val", 16), verbose=0))
 
 
 def test_a_score_is_the_mean_over_the_folds(data: DataSpec, tmp_path: Path) -> None:
@@ -187,11 +187,11 @@ def test_the_winner_is_trained_on_all_folds_together(data: DataSpec, tmp_path: P
     # Preprocessing is that of all examples.
     seen = np.load(Path(data.folder) / "train_x.npy")
     assert data.sizes["train"] == len(seen) == 72
-    assert data.stem["mean"][0] == pytest.approx(float(seen.mean()), abs=1e-4)
+    assert data.inputs[0].state["mean"][0] == pytest.approx(float(seen.mean()), abs=1e-4)
     # Far better than a guess among three, on what it was trained on.
     task = tasks.registry.read("classification")
-    model.compile(loss=task.loss(), metrics=task.keras_metrics(data))
-    found = model.evaluate(Feed(data, "train", task, 16), verbose=0, return_dict=True)
+    model.compile(loss=task.loss(None, data.task), metrics=task.keras_metrics(data.task))
+    found = model.evaluate(Feed(data, "train", 16), verbose=0, return_dict=True)
     assert found["accuracy"] > 0.6
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from automl import tasks
 from automl.data import prepare
-from automl.data.feed import Feed
+from automl.data.feed import Feed, targets
 from automl.data.section import DataDocument
 from automl.executors import Message
 from automl.records.alive import Alive
@@ -103,8 +103,15 @@ def rates(told: list[Report]) -> list[float]:
 def evaluate(result: TrialResult, data: DataSpec, part: str = "val") -> dict[str, float]:
     task = tasks.registry.read("classification")
     model = keras.saving.load_model(result.model, compile=False)
-    model.compile(loss=task.loss(), metrics=task.keras_metrics(data))
-    return dict(model.evaluate(Feed(data, part, task, 16), verbose=0, return_dict=True))
+    model.compile(loss=task.loss(None, data.task), metrics=task.keras_metrics(data.task))
+    return dict(model.evaluate(Feed(data, part, 16), verbose=0, return_dict=True))
+
+
+def balanced(data: DataSpec) -> DataSpec:
+    """The same data, as if its document asked for balanced classes."""
+    declared = {"classification": {"class_weights": "balanced"}}
+    state = tasks.registry.read(declared).fit(targets(data, "train"), data.task.state)
+    return replace(data, task=replace(data.task, declared=declared, state=state))
 
 
 def test_a_trial_reports_every_epoch_and_ends_with_its_best(ask: Ask) -> None:
@@ -156,10 +163,9 @@ def test_the_same_seed_is_the_same_trial(ask: Ask) -> None:
 
 def test_augmentation_acts_in_training_alone_and_by_the_seed(ask: Ask, data: DataSpec) -> None:
     changes = {"brightness": 0.3, "mixup": 0.4}
-    balanced = replace(data, task_fields={"class_weights": "balanced"})
     given = [document(augmentation=each) for each in (changes, changes, {})]
     first, second, plain = (
-        run(ask(number, document=each, data=balanced)) for number, each in enumerate(given, start=1)
+        run(ask(number, document=each, data=balanced(data))) for number, each in enumerate(given, start=1)
     )
     assert metrics_of(first[1]) == metrics_of(second[1])
     assert first[1][0].metrics["loss"] != pytest.approx(plain[1][0].metrics["loss"], rel=1e-2)
@@ -220,7 +226,7 @@ def test_a_trial_ends_with_the_batch_in_which_its_own_time_is_over(ask: Ask, mon
     gone_by, said = [0.0], list[Message]()
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + gone_by[0])
     for module in ("recorder", "pulse"):
-        monkeypatch.setattr(f"automl.{module}.time", clock)
+        monkeypatch.setattr(f"automl.worker.{module}.time", clock)
 
     def tell(message: Message) -> bool:
         said.append(message)
@@ -251,9 +257,9 @@ def test_a_loss_of_its_own_is_trained_and_validated_and_not_tested_with(ask: Ask
     smoothed = document(loss={"crossentropy": {"label_smoothing": 0.5}})
     result, told = run(ask(document=smoothed, epochs=1))
     assert result.model is not None
-    task, model = tasks.registry.read("classification"), keras.saving.load_model(result.model, compile=False)
+    model = keras.saving.load_model(result.model, compile=False)
     model.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.5))
-    found = model.evaluate(Feed(data, "val", task, 16), verbose=0)
+    found = model.evaluate(Feed(data, "val", 16), verbose=0)
     assert told[0].metrics["val_loss"] == pytest.approx(found, abs=1e-6)
     assert evaluate(result, data)["loss"] != pytest.approx(found, abs=1e-2)
     tested = run_test(TestRequest(1, 1, smoothed, data, result.model), ignore)
@@ -270,7 +276,7 @@ def test_penalties_are_trained_with_and_not_measured(ask: Ask, data: DataSpec) -
     losses = {}
     for part in ("val", "test"):
         x, y = (np.load(Path(data.folder) / f"{part}_{axis}.npy") for axis in "xy")
-        losses[part] = float(task.loss()(task.encode(y, data.classes), loaded(x)))
+        losses[part] = float(task.loss(None, data.task)(task.encode(y, data.task.state), loaded(x)))
     assert float(sum(loaded.losses)) > 0.05
     assert result.score == told[0].metrics["val_loss"] == pytest.approx(losses["val"], abs=1e-6)
     tested = run_test(TestRequest(1, 1, written, data, result.model), ignore)
@@ -338,14 +344,13 @@ def test_a_loss_that_is_no_number_is_a_diverged_trial(ask: Ask) -> None:
 
 def test_class_weights_change_the_training_and_not_what_is_measured(ask: Ask, data: DataSpec) -> None:
     plain, told = run(ask(1, epochs=5))
-    declared = replace(data, task_fields={"class_weights": "balanced"})
-    balanced, told_balanced = run(ask(2, epochs=5, data=declared))
-    assert metrics_of(told) != metrics_of(told_balanced)
-    for result in (plain, balanced):
+    weighted, told_weighted = run(ask(2, epochs=5, data=balanced(data)))
+    assert metrics_of(told) != metrics_of(told_weighted)
+    for result in (plain, weighted):
         assert evaluate(result, data)["accuracy"] == pytest.approx(result.score, abs=1e-6)
     x = np.load(Path(data.folder) / "val_x.npy").astype(np.float32)
     rare = [
-        keras.saving.load_model(r.model, compile=False).predict(x, verbose=0)[:, 1].mean() for r in (plain, balanced)
+        keras.saving.load_model(r.model, compile=False).predict(x, verbose=0)[:, 1].mean() for r in (plain, weighted)
     ]
     assert rare[1] > rare[0] + 0.05
 

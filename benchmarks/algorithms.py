@@ -19,6 +19,7 @@ from automl.document.problems import Problems
 from automl.document.yaml_text import parse
 from automl.errors import MissingExtra
 from automl.oracles import Ask, Brief, Proposer, registry
+from automl.records.objective import Goals
 from automl.space import grammar
 from automl.space.space import Space
 
@@ -94,7 +95,7 @@ def regrets(algorithm: str, space: Space, function: Callable[[Values], float], l
     """Runs a search for each seed; returns how far its best stayed above the least value, and the time of an ask."""
     found: dict[str, list[float]] = {"half": [], "end": [], "ask_s": []}
     for seed in range(SEEDS):
-        proposer = Proposer(registry.get(algorithm)(), Brief(space, "min", seed))
+        proposer = Proposer(registry.get(algorithm)(), Brief(space, Goals.single("score", "min"), seed))
         best, began = math.inf, time.process_time()
         for number in range(1, ASKS + 1):
             ask = proposer.ask()

@@ -56,16 +56,17 @@ def tested(choice: dict[str, Any]) -> list[float]:
     from automl.data import prepare
     from automl.data.section import DataDocument
     from automl.experiment import experiment
+    from automl.records.objective import Goals
     from automl.records.trials import TestRequest, TrialRequest
     from automl.worker.trial import run_refit, run_test
 
-    document, found = choice["document"], []
+    document, goals, found = choice["document"], Goals.single("val_loss", "min"), []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         read = DataDocument.model_validate(document["data"])
         data = prepare.prepare(read, folder / "data", None, experiment.evaluation(document))
         for seed in range(SEEDS):
-            request = TrialRequest(1, 1, document, seed, data, name, "val_loss", "min", choice["best_epoch"])
+            request = TrialRequest(1, 1, document, seed, data, name, goals, choice["best_epoch"])
             trained = run_refit(request, lambda _: True)
             result = run_test(TestRequest(1, 1, document, data, str(trained.model)), lambda _: True)
             if message := trained.message or result.message:

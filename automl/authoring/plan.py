@@ -78,7 +78,7 @@ def asks(read: Experiment, count: int) -> list[tuple[Ask, int]]:
             break
         score = generator.random()
         proposer.tell(ask.number, score)
-        cost = -score if read.direction == "max" else score
+        cost = read.goals.primary.cost(score)
         courses.append(judge.judged(cost, experiments.epochs(read.trial(ask.values)), courses))
         found.append((ask, len(courses[-1].costs)))
     return found
@@ -125,7 +125,7 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
     from automl.data import tf_pipeline
     from automl.worker.fitting import Fitting
 
-    fitting = Fitting(read.trial(sample.values), data, 0, read.objective, read.direction)
+    fitting = Fitting(read.trial(sample.values), data, 0, read.goals.primary)
     keras.utils.clear_session(free_memory=False)
     began = time.monotonic()
     network = build.build(fitting.document, data)

@@ -42,7 +42,7 @@ def validate(
         "file": str(Path(read.document.name)),
         "parameters": len(read.space.params),
         "configurations": told(read.space.size()),
-        "objective": f"{read.objective} ({read.direction})",
+        "objective": str(read.goals),
         "data": read.data.name if read.data else None,
     }
     if output == "table":

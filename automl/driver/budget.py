@@ -38,7 +38,7 @@ def _reached(search: Search, ranking: Ranking) -> str | None:
     best = ranking.best
     if search.target is None or best is None or best.score is None:
         return None
-    there = best.score >= search.target if ranking.direction == "max" else best.score <= search.target
+    there = ranking.goals.primary.reached(best.score, search.target)
     return f"trial {best.trial} reached the target of {search.target}" if there else None
 
 

@@ -81,7 +81,7 @@ class Loop:
     _running: int = 0
 
     def __post_init__(self) -> None:
-        self.ranking = Ranking(self.experiment.objective, self.experiment.direction)
+        self.ranking = Ranking(self.experiment.goals)
         self.retries = Retries(self.experiment)
         self.limit = Limit(self.experiment.search.timeout_s, self.history.seconds, self.began)
         self._tidy = Tidy(self.folder)
@@ -200,8 +200,7 @@ class Loop:
             seed=resolved["training"]["seed"],
             data=self.data,
             folder=str(trial_folder(self.folder, asked.number)),
-            objective=self.experiment.objective,
-            direction=self.experiment.direction,
+            goals=self.experiment.goals,
             epochs=experiment.epochs(resolved),
         )
 

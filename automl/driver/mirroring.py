@@ -102,7 +102,7 @@ class Mirroring:
         header, content = self._header, with_trials(self._document, self._total)
         checked = Document(content, header.search)
         read = with_data(experiment.check(checked, header.settings["space"], layers=False))
-        self._read, self._ranking = read, Ranking(read.objective, read.direction)
+        self._read, self._ranking = read, Ranking(read.goals)
         if known is not None:
             for asked in known.asked.values():
                 self._ranking.ask(asked)
@@ -160,14 +160,14 @@ def tell_finish(tracker: Tracker, ranking: Ranking, finished: Finished) -> None:
 
 
 def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:
-    search = read.search
+    search, objective = read.search, read.goals.primary
     return {
         "space": read.name,
         "data": data.name,
         "algorithm": oracles.registry.name_of(search.algorithm),
         "scheduler": schedulers.registry.name_of(search.judge),
-        "objective": read.objective,
-        "direction": read.direction,
+        "objective": objective.metric,
+        "direction": objective.direction,
         "trials": search.most_trials,
         "time": search.time,
         "seed": search.seed,
@@ -180,10 +180,11 @@ def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:
 
 def _note(read: Experiment, data: DataSpec, header: Header) -> str:
     """Describes a search on its page in the MLflow UI."""
+    objective = read.goals.primary
     shapes = (" x ".join(map(str, shape)) for shape in data.shapes.values())
     learned = tasks.of(data.task).tells(data.task)
     sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
     return (
         f"`{read.name}` on `{data.name}`: {sizes} examples of {' and '.join(shapes)}, {learned}. "
-        f"Objective `{read.objective}` ({read.direction}). Search `{header.search}`; every trial is a child run."
+        f"Objective `{objective.metric}` ({objective.direction}). Search `{header.search}`; every trial is a child run."
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl.journal import Asked
-from automl.records.objective import LOSS, Direction, merit, standing
+from automl.records.objective import LOSS, Goals
 from automl.records.trials import Measured, TrialResult
 from automl.schedulers import LearningCurve
 
@@ -19,8 +19,7 @@ class Ranking:
     """The trials of a search.
 
     Args:
-        objective: Metric that scores them.
-        direction: Whether more of it is better.
+        goals: What scores them.
         asked: Proposals by number.
         curves: How far each trial came, in its first training.
         epochs: Epochs of each trial, in all of its trainings.
@@ -29,8 +28,7 @@ class Ranking:
         best: The best result so far.
     """
 
-    objective: str
-    direction: Direction
+    goals: Goals
     asked: dict[int, Asked] = field(default_factory=dict)
     curves: dict[int, LearningCurve] = field(default_factory=dict)
     epochs: Counter[int] = field(default_factory=Counter)
@@ -53,8 +51,8 @@ class Ranking:
             return False
         self.epochs[number] = epoch
         if part == 1:
-            cost = self._cost(metrics[self.objective]) if self.objective in metrics else math.inf
-            self.curves[number].costs.append(cost)
+            costs = self.goals.costs(metrics)
+            self.curves[number].costs.append(math.inf if costs is None else costs[0])
             self.curves[number].losses.append(metrics.get(LOSS, math.inf))
         return True
 
@@ -72,8 +70,8 @@ class Ranking:
             return False
         losses = {each.part: each.loss for each in self.measured.get(self.best.trial, ())}
         own, best = self.measured[number][0], enumerate(self.best.scores, start=1)
-        worst = max(merit(score, losses.get(part), self.direction) for part, score in best)
-        return merit(own.score, own.loss, self.direction) > worst
+        merit = self.goals.primary.merit
+        return merit(own.score, own.loss) > max(merit(score, losses.get(part)) for part, score in best)
 
     def again(self, number: int) -> None:
         """Forgets what a trial did, which begins anew."""
@@ -87,8 +85,7 @@ class Ranking:
         self.results[result.trial] = result
         curve = self.curves[result.trial]
         curve.ended, curve.failed = True, not result.is_scored
-        if result.is_scored and (self.best is None or self._order(result) < self._order(self.best)):
-            self.best = result
+        self.best = self.goals.best([result] if self.best is None else [self.best, result])
 
     @property
     def running(self) -> list[int]:
@@ -105,18 +102,11 @@ class Ranking:
         return [curve for trial, curve in self.curves.items() if trial != number]
 
     def ranks(self) -> dict[int, int]:
-        """Returns the rank of every scored trial, the best first; see `objective.standing` for equals."""
-        ordered = sorted((result for result in self.results.values() if result.is_scored), key=self._order)
-        return {result.trial: rank for rank, result in enumerate(ordered, start=1)}
+        """Returns the rank of every scored trial, the best first; see `Goals.order` for equals."""
+        return self.goals.ranks(self.results.values())
 
     def counts(self) -> dict[str, int]:
         """Counts trials by how they ended: `infeasible` could not be built, `failed` are all that broke otherwise."""
         counted = Counter[str](result.outcome for result in self.results.values())
         told = {outcome: counted[outcome] for outcome in ("completed", "stopped", "timeout", "infeasible")}
         return {**told, "failed": counted.total() - sum(told.values())}
-
-    def _order(self, result: TrialResult) -> tuple[Any, ...]:
-        return standing(result.score, result.trial, self.direction, max(1, len(result.scores)), result.loss)
-
-    def _cost(self, score: float) -> float:
-        return -score if self.direction == "max" else score

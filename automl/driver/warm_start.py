@@ -10,7 +10,7 @@ from typing import Any
 
 from automl.errors import shorten
 from automl.experiment.experiment import Experiment
-from automl.records.objective import LOSS, standing
+from automl.records.objective import LOSS
 from automl.space.domains import Choice, Domain, same
 from automl.space.tree import Param
 from automl.tracking import EarlierRun, key_text, value_text
@@ -74,7 +74,7 @@ def warm_start(read: Experiment, runs: Iterable[EarlierRun], most: int | None = 
         except _Unfit as reason:
             refused.append(f"{run}: {reason}")
     count = len(fits) + len(refused)
-    fits.sort(key=lambda fit: standing(fit.score, 0, read.direction, loss=fit.loss))
+    fits.sort(key=lambda fit: read.goals.primary.merit(fit.score, fit.loss))
     seen = {read.space.key(point) for point in read.space.start}
     chosen: list[_Fit] = []
     for fit in fits:
@@ -95,9 +95,9 @@ def _summary(read: Experiment, chosen: Sequence[_Fit], fits: Sequence[_Fit], cou
         return f"none of {count} runs fits this search, which begins without"
     if not chosen:
         return "the document's own starting points are all that the earlier runs give"
-    best = chosen[0]
+    best, metric = chosen[0], read.goals.primary.metric
     points = "1 point" if len(chosen) == 1 else f"{len(chosen)} points"
-    return f"{points} from {len(fits)} of {count} runs that fit; best {read.objective} {best.score:.6g}, {best.run}"
+    return f"{points} from {len(fits)} of {count} runs that fit; best {metric} {best.score:.6g}, {best.run}"
 
 
 def _unused(chosen: Sequence[_Fit]) -> list[str]:
@@ -114,7 +114,7 @@ def _fit(read: Experiment, run: EarlierRun) -> _Fit:
     """
     if run.failure:
         raise _Unfit(run.failure)
-    score = _score(run, read.objective)
+    score = _score(run, read.goals.primary.metric)
     used: set[str] = set()
 
     def pick(param: Param) -> Any:
@@ -137,13 +137,13 @@ def _fit(read: Experiment, run: EarlierRun) -> _Fit:
     return _Fit(run, score, _loss(run), point, tuple(name for name in run.params if name not in used))
 
 
-def _score(run: EarlierRun, objective: str) -> float:
+def _score(run: EarlierRun, metric: str) -> float:
     """Returns what a run reached."""
-    score = _reached(run, objective)
+    score = _reached(run, metric)
     if score is None:
-        raise _Unfit(f"it has no {objective}")
+        raise _Unfit(f"it has no {metric}")
     if not abs(score) < _LARGEST:  # also when it is no number
-        raise _Unfit(f"its {objective} is not finite")
+        raise _Unfit(f"its {metric} is not finite")
     return score
 
 

@@ -21,7 +21,7 @@ from automl.errors import Infeasible, did_you_mean
 from automl.experiment.checks import Checker
 from automl.experiment.search_section import Search, seconds
 from automl.oracles import Brief
-from automl.records.objective import Direction
+from automl.records.objective import Goals
 from automl.registry import Member, UnknownName, declared
 from automl.space import grammar
 from automl.space.conditions import check_continuous
@@ -53,8 +53,7 @@ class Experiment:
         search: Its search section.
         evaluation: Its evaluation section.
         data: Its data section; None for a space that was read without data.
-        objective: The metric that scores trials.
-        direction: Whether more of it is better.
+        goals: What scores trials.
     """
 
     name: str
@@ -63,12 +62,11 @@ class Experiment:
     search: Search
     evaluation: Evaluation
     data: DataDocument | None
-    objective: str
-    direction: Direction
+    goals: Goals
 
     def brief(self) -> Brief:
         """Returns what the search algorithm is told."""
-        return Brief(self.space, self.direction, self.search.seed)
+        return Brief(self.space, self.goals, self.search.seed)
 
     def trial(
         self,
@@ -168,7 +166,7 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
         checker.value(str | None, read.data.get(key), (key,))
     _check_times(read, problems)
     _check_augmentation(read, space, problems)
-    objective, direction = _objective(read, problems)
+    goals = _goals(read, problems)
     problems.stop()
     search = _build(Search, read.data.get("search"), problems, ("search",))
     measured = _build(Evaluation, read.data.get("evaluation"), problems, ("evaluation",))
@@ -181,7 +179,7 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     space = space.as_floats(checker.floats)
     check_start(space, problems)
     problems.stop()
-    return Experiment(read.data.get("name") or name, read, space, search, measured, data, objective, direction)
+    return Experiment(read.data.get("name") or name, read, space, search, measured, data, goals)
 
 
 def training(resolved: Mapping[str, Any]) -> Training:
@@ -276,8 +274,8 @@ def _search(read: Document) -> dict[str, Any]:
     return search if isinstance(search, dict) else {}
 
 
-def _objective(read: Document, problems: Problems) -> tuple[str, Direction]:
-    """Returns the objective and its direction, from the task's table; before anything is known to be right."""
+def _goals(read: Document, problems: Problems) -> Goals:
+    """Returns the objective with its direction, from the task's table; before anything is known to be right."""
     # Without data any task may come: every metric of every task is legal until then.
     known = [tasks.registry.get(name) for name in tasks.registry]
     data = read.data.get("data")
@@ -293,4 +291,4 @@ def _objective(read: Document, problems: Problems) -> tuple[str, Direction]:
         problems.add(
             ("search", "objective"), f"unknown metric {objective!r}", f"one of {', '.join(metrics)}", hint=hint
         )
-    return objective, metrics.get(objective, "max")
+    return Goals.single(objective, metrics.get(objective, "max"))

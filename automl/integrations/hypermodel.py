@@ -119,8 +119,7 @@ class SpaceModel(keras_tuner.HyperModel):
         return _joined(histories)
 
     def _fitting(self, hp: Any) -> Fitting:
-        objective, direction = self.read.objective, self.read.direction
-        return Fitting(self.document(hp), self.data, self.read.search.seed, objective, direction)
+        return Fitting(self.document(hp), self.data, self.read.search.seed, self.read.goals.primary)
 
     def _own(self, fitting: Fitting) -> dict[str, Any]:
         train = fitting.feed("train")

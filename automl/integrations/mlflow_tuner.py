@@ -17,6 +17,7 @@ from automl.document import yaml_text
 from automl.integrations import tuner_trials as trials
 from automl.journal import now_ms
 from automl.machine import folders, keras_backend
+from automl.records.objective import Goals
 from automl.records.trials import Outcome, TrialResult
 from automl.tracking import Tracker, names, store
 
@@ -172,13 +173,13 @@ class MlflowTuner:
             file.write_text(json.dumps({"search": f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"}))
         search_id = json.loads(file.read_text())["search"]
         tracker = Tracker(self._store, self._experiment, search_id)
-        objective, space = self.oracle.objective, trials.space_of(self)
+        objective, space = self._goals.primary, trials.space_of(self)
         declared = {"space": self.oracle.get_space().get_config()["space"]}
         tracker.start(
             name=self.project_name,
             params={
                 "algorithm": type(self.oracle).__name__,
-                "objective": objective.name,
+                "objective": objective.metric,
                 "direction": objective.direction,
                 "trials": self.oracle.max_trials,
                 "seed": self.oracle.seed,
@@ -218,17 +219,14 @@ class MlflowTuner:
         self._began.pop(number, None)
         if score is not None and math.isfinite(score):
             self._scores[number] = score
-        scores = self._all_scores().values()
-        best = (max if self.oracle.objective.direction == "max" else min)(scores, default=None)
-        self._told().progress(best, self._done(), now_ms())
+        best = self._goals.best(self._scored())
+        self._told().progress(best.score if best else None, self._done(), now_ms())
         if not self._searches:
             self._finish()
 
     def _finish(self) -> dict[int, int]:
         """Ends the search's run; returns the ranks of the scored trials."""
-        scores, sign = self._all_scores(), -1 if self.oracle.objective.direction == "max" else 1
-        ranked = sorted(scores, key=lambda number: (sign * scores[number], number))
-        ranks = {number: rank for rank, number in enumerate(ranked, start=1)}
+        ranks = self._goals.ranks(self._scored())
         self._told().finish(ranks, "FINISHED" if ranks else "FAILED", {}, self._done(), now_ms())
         return ranks
 
@@ -256,7 +254,7 @@ class MlflowTuner:
             max(1, self._attempts[number]),
             outcome,
             score=score if is_scored else None,
-            best_epoch=trials.best_epoch(epochs, self.oracle.objective) if is_scored else None,
+            best_epoch=trials.best_epoch(epochs, self._goals) if is_scored else None,
             epochs=len(epochs),
             seconds=time.monotonic() - self._began.get(number, time.monotonic()),
             parameters=self._weights.get(number),
@@ -269,10 +267,15 @@ class MlflowTuner:
         known = trial.trial_id in self.oracle.trials and trial.trial_id.isdigit()
         return int(trial.trial_id) + 1 if known else None
 
-    def _all_scores(self) -> dict[int, float]:
-        """Returns the scores of the trials, as the oracle has them or a trial outside of a search returned them."""
+    def _scored(self) -> list[TrialResult]:
+        """Returns the trials that have a score, as the oracle has it or a trial outside of a search returned it."""
         scored = {self._number(trial): trial.score for trial in self.oracle.trials.values() if trials.is_scored(trial)}
-        return self._scores | {number: score for number, score in scored.items() if number is not None}
+        scores = self._scores | {number: score for number, score in scored.items() if number is not None}
+        return [TrialResult(number, 1, "completed", score) for number, score in scores.items()]
+
+    @property
+    def _goals(self) -> Goals:
+        return trials.goals(self.oracle.objective)
 
     def _done(self) -> int:
         return len({*self._scores, *map(self._number, map(self.oracle.get_trial, self.oracle.end_order))})

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.document import yaml_text
+from automl.records.objective import Goals
 from automl.tracking import DatasetInput
 
 if TYPE_CHECKING:
@@ -71,12 +72,16 @@ def score(results: Any, objective: Any) -> float | None:
         return None
 
 
-def best_epoch(epochs: Sequence[Mapping[str, float]], objective: Any) -> int | None:
-    """Returns the epoch with the best objective, from 1; None where it is no metric of the epochs."""
-    if any(objective.name not in epoch for epoch in epochs) or not epochs:
-        return None
-    best = (max if objective.direction == "max" else min)(epochs, key=lambda epoch: epoch[objective.name])
-    return epochs.index(best) + 1
+def goals(objective: Any) -> Goals:
+    """Returns Keras Tuner's objective as ours; its `MultiObjective` is one too, the sum of several."""
+    return Goals.single(objective.name, objective.direction)
+
+
+def best_epoch(epochs: Sequence[Mapping[str, float]], wanted: Goals) -> int | None:
+    """Returns the epoch that comes nearest to the goals, from 1; None where they are no metrics of the epochs."""
+    costs = [wanted.costs(epoch) for epoch in epochs]
+    known = [each for each in costs if each is not None]
+    return known.index(min(known)) + 1 if known and len(known) == len(costs) else None
 
 
 def dataset(space: SpaceModel | None, name: str, args: Sequence[Any], given: Mapping[str, Any]) -> DatasetInput | None:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from automl.errors import SearchError
-from automl.records.objective import Direction
+from automl.records.objective import Goals
 from automl.registry import Member, Registry
 from automl.space.space import Space
 
@@ -87,12 +87,12 @@ class Brief:
 
     Args:
         space: Where to search, what rules points out, and which points come first.
-        direction: Whether more is better.
+        goals: What scores are of.
         seed: Seed of the search, 0 or above; 0 is a seed like any other.
     """
 
     space: Space
-    direction: Direction
+    goals: Goals
     seed: int
 
 

@@ -65,8 +65,8 @@ class Sampled(Modelled):
         """Returns what the sampler sees: of many trials the best quarter and the newest, and those that run."""
         import numpy as np
 
-        sign = -1.0 if self.objective.direction == "max" else 1.0
-        costs = tamed(np.array([sign * trial.score for trial in scored]))
+        cost = self.brief.goals.primary.cost
+        costs = tamed(np.array([cost(trial.score) for trial in scored]))
         seen: Sequence[int] = range(len(scored))
         if len(scored) > MOST_SEEN:
             best = np.argsort(costs, kind="stable")[: MOST_SEEN // 4]

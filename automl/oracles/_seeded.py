@@ -43,7 +43,7 @@ class Seeded(_Base):
 
         super().__init__(
             # With an explicit direction: Keras Tuner guesses it from the metric's name otherwise.
-            objective=keras_tuner.Objective("score", brief.direction),
+            objective=keras_tuner.Objective("score", brief.goals.primary.direction),
             hyperparameters=brief.space.declare(),
             allow_new_entries=False,
             # Keras Tuner takes seed 0 for none and asks the global generator. None of its own draws is used here.

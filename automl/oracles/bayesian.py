@@ -70,9 +70,9 @@ class Candidates(Modelled):
         import numpy as np
 
         # Always a minimisation.
-        sign = -1.0 if self.objective.direction == "max" else 1.0
+        cost = self.brief.goals.primary.cost
         x = np.array([self.vector(trial.hyperparameters.values) for trial in scored])
-        y = tamed(np.array([sign * trial.score for trial in scored]))
+        y = tamed(np.array([cost(trial.score) for trial in scored]))
         model = self.fit(x, y)
         candidates = self.candidates(x[np.argsort(y, kind="stable")[:BEST_TRIALS]], generator)
         mean, deviation = model.predict(self.vectors(candidates), return_std=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from automl.records.data import DataSpec
-from automl.records.objective import Direction
+from automl.records.objective import Goals
 
 Outcome = Literal["completed", "stopped", "timeout", "infeasible", "diverged", "oom", "error", "lost"]
 """How a trial ended: trained to its end, stopped by the scheduler, out of time, impossible to build, a loss that is no
@@ -35,8 +35,7 @@ class TrialRequest:
         seed: Seed of weights, dropout and data order.
         data: The prepared data.
         folder: The trial's own folder; exists.
-        objective: Metric that scores the trial, for example `val_accuracy`.
-        direction: Whether more of it is better.
+        goals: What scores the trial.
         epochs: Train up to this epoch (inclusive, counted from 1), in each training.
         rungs: Epochs of the first training, from 1, whose reports wait for a verdict.
         time_s: Train no further batch after this time; None for as long as it takes.
@@ -49,8 +48,7 @@ class TrialRequest:
     seed: int
     data: DataSpec
     folder: str
-    objective: str
-    direction: Direction
+    goals: Goals
     epochs: int
     rungs: tuple[int, ...] = ()
     time_s: float | None = None

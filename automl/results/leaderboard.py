@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,12 @@ from automl.document.yaml_text import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
-from automl.journal import FILE, Header, History, TrialHistory, holder, replay
+from automl.journal import FILE, Header, History, TrialHistory, holder, replay, results
 from automl.journal.data import data_of
 from automl.machine import folders, keras_backend
 from automl.model import saved
-from automl.records.objective import Direction, spread, standing
-from automl.records.trials import CANCELLED, SCORED
+from automl.records.objective import spread
+from automl.records.trials import CANCELLED, SCORED, TrialResult
 from automl.tracking import names
 
 if TYPE_CHECKING:
@@ -81,15 +82,17 @@ def backend(header: Header) -> str:
 def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
     told, read_ = read(home, search_id)
-    unended = _unended(home, search_id)
+    unended, metric = _unended(home, search_id), read_.goals.primary.metric
+    ranks = read_.goals.ranks(_results(told))
     found = []
-    for rank, trial in enumerate(_ranked(told, read_.direction), start=1):
+    for number in sorted(told.trials, key=lambda number: (ranks.get(number, math.inf), number)):
+        trial = told.trials[number]
         ended = trial.ended
         found.append({
-            "rank": rank if _score(trial) is not None else None,
-            "trial": trial.asked.number,
+            "rank": ranks.get(number),
+            "trial": number,
             "outcome": ended.outcome if ended else unended,
-            read_.objective: _score(trial),
+            metric: _score(trial),
             "spread": spread(ended.scores) if ended else None,
             "best_epoch": ended.best_epoch if ended else None,
             "epochs": ended.epochs if ended else len(trial.reports),
@@ -110,15 +113,15 @@ def status(home: Path, search_id: str) -> dict[str, Any]:
     ended = Counter(trial.ended.outcome for trial in told.trials.values() if trial.ended)
     running = {t.asked.number: len(t.reports) for t in told.trials.values() if t.ended is None}
     finished = told.finished.reason if told.finished else None
-    best = _best(told, read_.direction)
+    best = read_.goals.best(_results(told))
     return {
         "search": search_id,
         "state": f"run by {driver}" if driver else f"ended: {finished}" if finished else "interrupted",
         "trials": read_.search.most_trials,
         "ended": dict(ended),
         "running": [f"t{trial:03d} after {epochs} epochs" for trial, epochs in running.items()],
-        "best": None if best is None else f"t{best.asked.number:03d}",
-        read_.objective: None if best is None else _score(best),
+        "best": None if best is None else f"t{best.trial:03d}",
+        read_.goals.primary.metric: None if best is None else best.score,
         "seconds": round(told.seconds, 1),
     }
 
@@ -126,8 +129,8 @@ def status(home: Path, search_id: str) -> dict[str, Any]:
 def best_trial(home: Path, search_id: str) -> int | None:
     """Returns the number of the best trial so far, or None when none has a score."""
     told, read_ = read(home, search_id)
-    best = _best(told, read_.direction)
-    return None if best is None else best.asked.number
+    best = read_.goals.best(_results(told))
+    return None if best is None else best.trial
 
 
 def load_model(home: Path, search_id: str, number: int, log: Path | None = None) -> keras.Model:
@@ -161,7 +164,7 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
         "trial": number,
         "outcome": ended.outcome if ended else _unended(home, search_id),
         "score": _score(trial),
-        "objective": read_.objective,
+        "objective": read_.goals.primary.metric,
         "scores": list(ended.scores) if ended else [],
         "spread": spread(ended.scores) if ended else None,
         "best_epoch": ended.best_epoch if ended else None,
@@ -183,20 +186,9 @@ def _unended(home: Path, search_id: str) -> str:
     return "running" if holder(folders.search_folder(home, search_id)) else CANCELLED
 
 
-def _ranked(told: History, direction: Direction) -> list[TrialHistory]:
-    """Returns the trials, scored ones first and the best of them at the top, then the others by number."""
-
-    def place(trial: TrialHistory) -> tuple[Any, ...]:
-        parts, loss = (len(trial.ended.scores), trial.ended.loss) if trial.ended else (0, None)
-        return standing(_score(trial), trial.asked.number, direction, max(1, parts), loss)
-
-    return sorted(told.trials.values(), key=place)
-
-
-def _best(told: History, direction: Direction) -> TrialHistory | None:
-    """Returns the best trial so far, or None when none has a score."""
-    first = next(iter(_ranked(told, direction)), None)
-    return None if first is None or _score(first) is None else first
+def _results(told: History) -> list[TrialResult]:
+    """Returns how the trials ended that did."""
+    return [results.result(trial.ended, None) for trial in told.trials.values() if trial.ended]
 
 
 def _score(trial: TrialHistory) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from automl.records.objective import Direction, Objective
 from automl.tracking.store import find_trials
 
 if TYPE_CHECKING:
@@ -26,16 +27,14 @@ class Standing:
     Args:
         version: Its number.
         run_id: The run of its search.
-        objective: Name of the metric that ranked the trials.
-        direction: Whether that is to grow or to shrink, `max` or `min`.
+        objective: What ranked the trials.
         data: Digest of the data that it was trained and scored on.
         score: What its trial scored.
     """
 
     version: str
     run_id: str | None
-    objective: str | None = None
-    direction: str | None = None
+    objective: Objective | None = None
     data: str | None = None
     score: float | None = None
 
@@ -75,16 +74,18 @@ def objection(new: Standing, old: Standing) -> str | None:
     """Returns why a version does not take the place of another; None where it does."""
     if old.objective is None and new.objective is not None:
         return "nothing tells how that was scored"
-    if (new.objective, new.direction) != (old.objective, old.direction):
-        return f"the objective was {old.objective}, and is {new.objective}"
+    if new.objective != old.objective:
+        was, now = (each.objective and each.objective.metric for each in (old, new))
+        return f"the objective was {was}, and is {now}"
     if new.run_id == old.run_id:
         return None
     if new.data is None or new.data != old.data:
         return "they were not scored on the same data"
     if new.score is None or old.score is None:
         return "one of the scores is not known"
-    is_better = new.score > old.score if new.direction == "max" else new.score < old.score
-    return None if is_better else f"its {new.objective} is no better"
+    if new.objective is None:
+        return "nothing tells how they were scored"
+    return None if new.objective.beats(new.score, old.score) else f"its {new.objective.metric} is no better"
 
 
 def _reigning(client: MlflowClient, name: str) -> ModelVersion | None:
@@ -124,8 +125,13 @@ def _standing(client: MlflowClient, version: ModelVersion) -> Standing:
     return Standing(
         number,
         run.info.run_id,
-        setting("objective"),
-        setting("direction"),
+        _objective(setting("objective"), setting("direction")),
         run.data.tags.get("automl.data_digest"),
         scored.get("score"),
     )
+
+
+def _objective(metric: str | None, word: str | None) -> Objective | None:
+    """Returns the objective that a run's parameters name; None where they name none."""
+    directions: tuple[Direction, ...] = get_args(Direction)
+    return next((Objective(metric, each) for each in directions if metric and each == word), None)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from automl.records.objective import Direction
+from automl.records.objective import Objective
 from automl.registry import Member, Table
 
 
@@ -37,19 +37,18 @@ class Schedule(Member):
         del epoch, epochs
         return 1.0
 
-    def callbacks(self, rate: float, epochs: int, objective: str, direction: Direction, start: int = 0) -> list[Any]:
+    def callbacks(self, rate: float, epochs: int, objective: Objective, start: int = 0) -> list[Any]:
         """Returns the Keras callbacks that set the rate and log it as `learning_rate`.
 
         Args:
             rate: The learning rate at full height.
             epochs: Those of the document, or of one phase.
-            objective: Metric that scores the trial.
-            direction: Whether more of it is better.
+            objective: What scores the trial.
             start: The epoch that the phase begins with, as Keras counts.
         """
         import keras
 
-        del objective, direction
+        del objective
         return [keras.callbacks.LearningRateScheduler(lambda epoch, _: rate * self.share(epoch - start, epochs))]
 
 
@@ -113,7 +112,7 @@ class ReduceOnPlateau(Schedule):
     cooldown: int = Field(0, ge=0, description="Epochs after a fall that do not count against patience.")
     min_lr: float = Field(0.0, ge=0.0, description="Learning rate that it never falls below.")
 
-    def callbacks(self, rate: float, epochs: int, objective: str, direction: Direction, start: int = 0) -> list[Any]:
+    def callbacks(self, rate: float, epochs: int, objective: Objective, start: int = 0) -> list[Any]:
         """Returns the callbacks: the warm-up up to its first full epoch, from then on the plateau alone."""
         import keras
 
@@ -123,7 +122,7 @@ class ReduceOnPlateau(Schedule):
         arguments = self.model_dump(exclude={"warmup"})
         return [
             keras.callbacks.LearningRateScheduler(rise),
-            keras.callbacks.ReduceLROnPlateau(monitor=objective, mode=direction, **arguments),
+            keras.callbacks.ReduceLROnPlateau(objective.metric, mode=objective.direction, **arguments),
         ]
 
 

@@ -20,7 +20,7 @@ from automl.data.feed import Feed, targets
 from automl.experiment import experiment
 from automl.model import build, freezing
 from automl.records.data import DataSpec
-from automl.records.objective import Direction
+from automl.records.objective import Objective
 from automl.tasks import Task
 from automl.training.section import Stage, Training
 
@@ -34,14 +34,12 @@ class Fitting:
         data: What it trains on.
         seed: Seed of the order of the data.
         objective: What early stopping and a rate that is reduced on a plateau follow.
-        direction: Whether more of it is better.
     """
 
     document: Mapping[str, Any]
     data: DataSpec
     seed: int
-    objective: str
-    direction: Direction
+    objective: Objective
 
     @cached_property
     def training(self) -> Training:
@@ -92,7 +90,7 @@ class Fitting:
             began: Epochs trained before it.
         """
         schedule = self.training.schedule
-        course = schedule.callbacks(stage.rate, stage.epochs, self.objective, self.direction, began)
+        course = schedule.callbacks(stage.rate, stage.epochs, self.objective, began)
         if self.training.optimizer.use_ema:
             course.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
         return list(course)
@@ -103,7 +101,7 @@ class Fitting:
         if early is None:
             return []
         how = {"patience": early.patience, "min_delta": early.min_delta}
-        return [keras.callbacks.EarlyStopping(monitor=self.objective, mode=self.direction, **how)]
+        return [keras.callbacks.EarlyStopping(self.objective.metric, mode=self.objective.direction, **how)]
 
 
 def _zeros(output: keras.KerasTensor) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from automl.executors import Tell
-from automl.records.objective import LOSS, merit
+from automl.records.objective import LOSS
 from automl.records.trials import Measured, Outcome, Report, TrialRequest
 from automl.worker.pulse import Pulse
 
@@ -34,6 +34,7 @@ class Recorder(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.request = request
+        self.objective = request.goals.primary
         self.report = report
         self.network = network
         self.part = len(before) + 1
@@ -83,12 +84,12 @@ class Recorder(keras.callbacks.Callback):
             KeyError: The objective is not among what Keras logs.
         """
         values = {name: float(value) for name, value in (logs or {}).items()}
-        if self.request.objective not in values:
-            raise KeyError(f"{self.request.objective} is not measured. Expected one of {', '.join(values)}")
+        if self.objective.metric not in values:
+            raise KeyError(f"{self.objective.metric} is not measured. Expected one of {', '.join(values)}")
         metrics = {name: value for name, value in values.items() if math.isfinite(value)}
         nonfinite = {name: repr(value) for name, value in values.items() if not math.isfinite(value)}
         self.epochs = epoch + 1
-        score = metrics.get(self.request.objective)
+        score = metrics.get(self.objective.metric)
         if score is not None and self._is_better(score, metrics):
             self._best = (score, epoch + 1, metrics)
             self.best_weights = self.network.get_weights()
@@ -134,7 +135,7 @@ class Recorder(keras.callbacks.Callback):
         if self._ended == "timeout" and not self.epochs:
             return facts | {"outcome": "timeout", "message": f"{self._why} before its first epoch ended"}
         if self._best is None:
-            return facts | {"outcome": "diverged", "message": f"{self.request.objective} was never a finite number"}
+            return facts | {"outcome": "diverged", "message": f"{self.objective.metric} was never a finite number"}
         score, epoch, metrics = self._best
         facts |= {"outcome": self._ended, "score": score, "best_epoch": epoch, "metrics": metrics}
         return facts | {"loss": metrics.get(LOSS)}
@@ -157,5 +158,5 @@ class Recorder(keras.callbacks.Callback):
         if self._best is None:
             return True
         best, _, then = self._best
-        direction = self.request.direction
-        return merit(score, metrics.get(LOSS), direction) < merit(best, then.get(LOSS), direction)
+        merit = self.objective.merit
+        return merit(score, metrics.get(LOSS)) < merit(best, then.get(LOSS))

@@ -23,7 +23,6 @@ from automl.machine import keras_backend
 from automl.machine.folders import MODEL
 from automl.model import build, saved
 from automl.records.data import DataSpec
-from automl.records.objective import merit
 from automl.records.trials import Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
 from automl.worker.pulse import Cut, Pulse
 
@@ -143,8 +142,9 @@ def _trained(request: TrialRequest, report: Tell, before: Sequence[Measured]) ->
     facts = recorder.facts() | {"parameters": network.count_params()}
     if "score" in facts:
         path = Path(request.folder) / MODEL
-        own = merit(facts["score"], facts["loss"], request.direction)
-        if all(own < merit(each.score, each.loss, request.direction) for each in before):
+        merit = request.goals.primary.merit
+        own = merit(facts["score"], facts["loss"])
+        if all(own < merit(each.score, each.loss) for each in before):
             network.set_weights(recorder.best_weights)
             path = export.registry.read("keras").write(network, Path(request.folder))
         facts["model"] = str(path)
@@ -158,7 +158,7 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
     from automl.worker.checkpoint import Place
     from automl.worker.fitting import Fitting
 
-    fitting = Fitting(request.document, request.data, seed, request.objective, request.direction)
+    fitting = Fitting(request.document, request.data, seed, request.goals.primary)
     place = checkpoint.place
     for number, stage in enumerate(fitting.training.stages()):
         if number < place.stage:
@@ -205,8 +205,9 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
     from automl.data import tf_pipeline
     from automl.worker.fitting import Fitting
 
-    seen = request.objective.removeprefix("val_")
-    fitting = Fitting(request.document, request.data, request.seed, seen, request.direction)
+    objective = request.goals.primary
+    seen = replace(objective, metric=objective.metric.removeprefix("val_"))
+    fitting = Fitting(request.document, request.data, request.seed, seen)
     network = _network(request.document, request.data, request.seed)
     last: list[Any] = []
     pulse = Pulse(request.trial, request.attempt, report)

@@ -17,6 +17,7 @@ from automl.document.yaml_text import parse
 from automl.errors import MissingExtra, SearchError
 from automl.journal import Asked, Header, Journal, replay
 from automl.oracles import WAIT, Ask, Brief, Done, PastTrial, Proposer, registry
+from automl.records.objective import Goals
 from automl.space.grammar import read
 
 
@@ -86,7 +87,7 @@ def finite():
 
 
 def make(name, space, seed=0, direction="max", **more):
-    return Proposer(registry.get(name)(), Brief(space, direction, seed, **more))
+    return Proposer(registry.get(name)(), Brief(space, Goals.single("score", direction), seed, **more))
 
 
 def score_of(ask):

@@ -10,6 +10,7 @@ from automl import inputs, tasks
 from automl.errors import Infeasible
 from automl.model import build
 from automl.records.data import TARGETS
+from automl.records.objective import Objective
 from automl.training.losses import LOSSES
 from automl.training.section import Training
 
@@ -90,4 +91,4 @@ def test_learns_its_toy_data(name, reader):
     last = measured() | {metric: values[-1] for metric, values in history.items()}
     assert np.isfinite(list(last.values())).all()
     metric = task.default_objective.removeprefix("val_")
-    assert last[metric] > first[metric] if task.metrics[metric] == "max" else last[metric] < first[metric]
+    assert Objective(metric, task.metrics[metric]).beats(last[metric], first[metric])

@@ -26,6 +26,7 @@ from automl.experiment import experiment
 from automl.flow import Unknown
 from automl.model import build
 from automl.records.data import DataSpec
+from automl.records.objective import Goals
 from automl.records.trials import Report, TrialRequest
 from automl.worker.trial import run_trial
 
@@ -224,7 +225,7 @@ def test_a_trial_trains_the_same_again(name, tmp_path):
         resolved,
         {**again({k: v for k, v in resolved.items() if k != "data"}).trial({}), "data": resolved["data"]},
     ):
-        request = TrialRequest(1, 1, text, 7, data, str(tmp_path), "val_loss", "min", epochs=1)
+        request = TrialRequest(1, 1, text, 7, data, str(tmp_path), Goals.single("val_loss", "min"), epochs=1)
         reports = []
 
         def tell(message, reports=reports):

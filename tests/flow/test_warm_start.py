@@ -8,8 +8,8 @@ import pytest
 from searches import automl, begun, client_of
 from spaces import QUICK
 
-from automl.journal import replay
-from automl.records.objective import standing
+from automl.journal import replay, results
+from automl.records.objective import Goals
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +20,9 @@ def test_the_first_trials_are_the_best_of_an_earlier_search(new_home: Path) -> N
     earlier = automl(new_home, "search", space, "--trials", "4", "--inline")
     assert earlier.returncode == 0, earlier.stderr
     first = begun(new_home).name
-    trials = sorted(
-        replay(begun(new_home)).trials.values(),
-        key=lambda t: standing(t.ended and t.ended.score, t.asked.number, "max", loss=t.ended and t.ended.loss),
-    )
-    best = [trial.asked.values["conv.filters"] for trial in trials]
+    trials = replay(begun(new_home)).trials
+    ended = [results.result(trial.ended, None) for trial in trials.values() if trial.ended]
+    best = [trials[number].asked.values["conv.filters"] for number in Goals.single("val_accuracy", "max").ranks(ended)]
 
     # Another space: one of the values does not fit any more, and one parameter is new.
     wider.write_text(

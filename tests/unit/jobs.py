@@ -19,13 +19,14 @@ from typing import Any
 from automl.executors import Event, Tell
 from automl.executors.processes import Processes
 from automl.records.alive import Alive
+from automl.records.objective import Goals
 from automl.records.trials import Report, TrialRequest, TrialResult
 
 
 def request(trial: int, attempt: int = 1, **document: Any) -> TrialRequest:
     """Returns a request that carries `document` to one of the functions below."""
     nothing: Any = None
-    return TrialRequest(trial, attempt, document, 0, nothing, "", "val_accuracy", "max", 1)
+    return TrialRequest(trial, attempt, document, 0, nothing, "", Goals.single("val_accuracy", "max"), 1)
 
 
 def report(asked: TrialRequest, epoch: int) -> Report:

@@ -6,12 +6,13 @@ from automl.driver.budget import MOST_INFEASIBLE, cause, spent
 from automl.driver.ranking import Ranking
 from automl.experiment.search_section import Search
 from automl.journal import Asked
+from automl.records.objective import Goals
 from automl.records.trials import TrialResult
 
 
 def stand(*results, direction="max", running=0):
     """Trials in the order they ended: a score, or an outcome with its message."""
-    ranking = Ranking("val_loss", direction)
+    ranking = Ranking(Goals.single("val_loss", direction))
     for number, told in enumerate(results, start=1):
         ranking.ask(Asked(number, {}, 0, 0))
         for epoch in range(1, 4):

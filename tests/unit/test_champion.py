@@ -16,6 +16,7 @@ from automl.cli._progress import Lines
 from automl.journal import Header
 from automl.machine.folders import LOG
 from automl.model import build
+from automl.records.objective import Objective
 from automl.records.trials import TrialResult
 from automl.tracking import DatasetInput, Store, Tracker, store
 from automl.tracking import model as models
@@ -86,8 +87,10 @@ def champion(client: MlflowClient) -> str:
     return str(client.get_model_version_by_alias("m", "champion").version)
 
 
-OLD = Standing("1", "a", "val_accuracy", "max", "ab", 0.5)
-NEW = Standing("2", "b", "val_accuracy", "max", "ab", 0.6)
+ACCURACY, F1 = Objective("val_accuracy", "max"), Objective("val_f1", "max")
+LESS = {"objective": Objective("val_accuracy", "min")}
+OLD = Standing("1", "a", ACCURACY, "ab", 0.5)
+NEW = Standing("2", "b", ACCURACY, "ab", 0.6)
 
 
 @pytest.mark.parametrize(
@@ -96,18 +99,21 @@ NEW = Standing("2", "b", "val_accuracy", "max", "ab", 0.6)
         ({}, {}, None),
         ({"score": 0.6}, {"score": 0.5}, "its val_accuracy is no better"),
         ({}, {"score": 0.5}, "its val_accuracy is no better"),
-        ({"direction": "min", "score": 0.7}, {"direction": "min"}, None),
-        ({"direction": "min"}, {"direction": "min"}, "its val_accuracy is no better"),
+        ({**LESS, "score": 0.7}, LESS, None),
+        (LESS, LESS, "its val_accuracy is no better"),
         ({"score": None}, {}, "one of the scores is not known"),
         ({}, {"score": None}, "one of the scores is not known"),
         ({}, {"data": "cd"}, "they were not scored on the same data"),
         # Data that nobody knows is not the same.
         ({"data": None}, {"data": None}, "they were not scored on the same data"),
-        ({}, {"objective": "val_f1"}, "the objective was val_accuracy, and is val_f1"),
+        ({}, {"objective": F1}, "the objective was val_accuracy, and is val_f1"),
         ({"objective": None, "score": None}, {}, "nothing tells how that was scored"),
+        ({}, {"objective": None}, "the objective was val_accuracy, and is None"),
+        # Whether more is better is not guessed.
+        ({"objective": None, "score": 0.7}, {"objective": None}, "nothing tells how they were scored"),
         # One search ranks its own trials: an equal score is told apart by what the store does not know.
         ({}, {"run_id": "a", "score": 0.5}, None),
-        ({}, {"run_id": "a", "objective": "val_f1"}, "the objective was val_accuracy, and is val_f1"),
+        ({}, {"run_id": "a", "objective": F1}, "the objective was val_accuracy, and is val_f1"),
     ],
 )
 def test_it_moves_to_a_better_one_of_the_same_data_and_objective(

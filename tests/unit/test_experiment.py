@@ -11,6 +11,7 @@ from automl.document.yaml_text import parse
 from automl.errors import ConfigError
 from automl.experiment import experiment
 from automl.experiment.search_section import DEFAULT_TRIALS, seconds
+from automl.records.objective import Goals
 from automl.training.section import EarlyStopping
 
 SPACE = """\
@@ -65,7 +66,7 @@ def test_a_document_without_data_is_an_experiment(folder):
     assert read.name == "s"
     assert read.data is None
     assert read.data is None or read.data.root is None
-    assert (read.objective, read.direction) == ("val_accuracy", "max")
+    assert read.goals == Goals.single("val_accuracy", "max")
     assert read.search.seed == 3
     assert [param.name for param in read.space.params if not param.conditions] == [
         "conv.repeat",
@@ -200,7 +201,7 @@ def test_a_trial_is_the_same_experiment_with_literals_only(name, data):
     again = resolved_again(trial)
     assert again.space.params == ()
     assert again.trial({}) == trial
-    assert (again.objective, again.direction) == (read.objective, read.direction)
+    assert again.goals == read.goals
     assert again.search == read.search.model_copy(update={"constraints": [], "start": []})
     assert experiment.training(trial).seed == 5
     if read.data is not None:
@@ -306,7 +307,7 @@ def test_budgets(search, trials, timeout):
 )
 def test_the_direction_comes_from_the_tasks_table(objective, direction):
     read = check(f"model: [dense]\nsearch: {{objective: {objective}}}")
-    assert (read.objective, read.direction) == (objective, direction)
+    assert read.goals == Goals.single(objective, direction)
 
 
 def test_the_objective_is_checked_with_the_rest():

@@ -11,6 +11,7 @@ import pytest
 from automl.data import prepare, tf_pipeline
 from automl.data.section import DataDocument
 from automl.model import build
+from automl.records.objective import Objective
 from automl.worker.fitting import Fitting
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ def fitting(folder: Path, **training: Any) -> Fitting:
         "training": {"batch_size": 16, "optimizer": {"adam": {}}, **training},
         "data": {"task": "classification"},
     }
-    return Fitting(document, prepare.prepare(read, folder / "prepared"), 5, "val_accuracy", "max")
+    return Fitting(document, prepare.prepare(read, folder / "prepared"), 5, Objective("val_accuracy", "max"))
 
 
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="the others have made all variables by then")

@@ -26,6 +26,7 @@ from automl.machine.workers import FEATURES_VARIABLE
 from automl.model import build, freezing
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
+from automl.records.objective import Goals, Objective
 from automl.records.trials import Report, TrialRequest, TrialResult
 from automl.training.section import Stage, Training
 from automl.worker import feature_cache
@@ -90,7 +91,7 @@ def request(data: DataSpec, folder: Path, weights: str | None, **training: Any) 
         "data": {"task": "classification"},
     }
     epochs = sum(phase["epochs"] for phase in given["phases"])
-    return TrialRequest(1, 1, document, 5, data, str(folder), "val_loss", "min", epochs)
+    return TrialRequest(1, 1, document, 5, data, str(folder), Goals.single("val_loss", "min"), epochs)
 
 
 class Killed(BaseException):
@@ -288,7 +289,7 @@ class TestFeatures:
         """Keras scales the loss of a model by the model's own policy, whatever that of its layers."""
         monkeypatch.setenv(FEATURES_VARIABLE, str(tmp_path / "features"))
         document = request(data, tmp_path / "t", weights, precision="mixed_bfloat16").document
-        fitting = Fitting(document, data, 5, "val_accuracy", "max")
+        fitting = Fitting(document, data, 5, Objective("val_accuracy", "max"))
         network = build.build(document, data)
         fitting.freeze(network, fitting.training.stages()[0])
         with feature_cache.cached(network, document, data, beat) as found:

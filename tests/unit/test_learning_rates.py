@@ -7,6 +7,7 @@ import pytest
 
 from automl.errors import ConfigError
 from automl.experiment import experiment
+from automl.records.objective import Objective
 from automl.training.learning_rates import SCHEDULES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -72,7 +73,7 @@ def fit(declared, initial_epoch=0, rate=RATE):
     model.compile(keras.optimizers.SGD(rate), loss=lambda y, found: found, run_eagerly=True)
     x = np.ones((2, 1), "float32")
     # The loss falls in every epoch: no epoch is better than the first where more is better.
-    callbacks = SCHEDULES.read(declared).callbacks(RATE, EPOCHS, "val_loss", "max")
+    callbacks = SCHEDULES.read(declared).callbacks(RATE, EPOCHS, Objective("val_loss", "max"))
     when = {"epochs": EPOCHS, "initial_epoch": initial_epoch}
     rates = model.fit(x, x, validation_data=(x, x), callbacks=callbacks, verbose=0, **when).history["learning_rate"]
     assert sum(rates) == pytest.approx(-model.get_weights()[0].item(), rel=1e-5)

@@ -20,6 +20,7 @@ from automl.machine.folders import MODEL, trial_folder
 from automl.model import build
 from automl.oracles import WAIT, Ask, Done
 from automl.records.alive import Alive
+from automl.records.objective import Goals
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult, WorkerLost
 from automl.worker.trial import CHECKPOINT, run_trial
 
@@ -293,7 +294,7 @@ def test_what_a_worker_is_asked(table: Lay) -> None:
     parts.lay(Proposals([Ask(1, {"conv.filters": 4}), Ask(2, {"conv.filters": 5})]), executor).search()
     first, second = executor.requests
     assert (first.trial, first.attempt, first.epochs, first.rungs) == (1, 1, 3, ())
-    assert (first.objective, first.direction) == ("val_accuracy", "max")
+    assert first.goals == Goals.single("val_accuracy", "max")
     assert first.document["model"] == [{"conv": {"filters": 4}}]
     assert first.seed == first.document["training"]["seed"] == trial_seed(7, 1)
     assert Path(first.folder) == trial_folder(parts.folder, 1)

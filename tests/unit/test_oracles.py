@@ -19,6 +19,7 @@ from automl.oracles.gp import Gp
 from automl.oracles.grid import Grid
 from automl.oracles.random import Random
 from automl.oracles.tpe import Tpe
+from automl.records.objective import Goals
 from automl.space.grammar import read
 
 
@@ -34,7 +35,7 @@ CONTINUOUS = space_of("{a: {min: 0.0, max: 1.0}, b: {min: 1e-4, max: 1.0, log: t
 
 
 def propose(algorithm, space=CONTINUOUS, direction="max", seed=0):
-    return Proposer(algorithm, Brief(space, direction, seed))
+    return Proposer(algorithm, Brief(space, Goals.single("score", direction), seed))
 
 
 # --- declaring

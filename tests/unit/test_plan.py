@@ -10,6 +10,7 @@ from automl.experiment import experiment
 from automl.model import build
 from automl.model.summary import Layer, Summary
 from automl.oracles import Ask, Brief, Proposer
+from automl.records.objective import Goals
 from automl.results import prediction
 from automl.results.prediction import Prediction
 
@@ -31,7 +32,7 @@ def read(algorithm="random"):
 def test_the_trials_are_those_of_the_search(algorithm):
     known = plan.asks(read(algorithm), 6)
     space = read(algorithm).space
-    proposer = Proposer(read(algorithm).search.algorithm, Brief(space, "max", 3))
+    proposer = Proposer(read(algorithm).search.algorithm, Brief(space, Goals.single("score", "max"), 3))
     for ask, epochs in known:
         real = proposer.ask()
         assert epochs == 9
@@ -40,7 +41,7 @@ def test_the_trials_are_those_of_the_search(algorithm):
 
 
 def test_the_first_trials_of_a_model_based_search_are_those_of_the_search():
-    proposer = Proposer(read("bayesian").search.algorithm, Brief(read().space, "max", 3))
+    proposer = Proposer(read("bayesian").search.algorithm, Brief(read().space, Goals.single("score", "max"), 3))
     for ask, _ in plan.asks(read("bayesian"), 8):
         real = proposer.ask()
         assert isinstance(real, Ask)

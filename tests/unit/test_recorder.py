@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from automl.records.objective import Goals
 from automl.records.trials import Report, TrialRequest
 from automl.worker.recorder import Recorder
 
 NOTHING: Any = None
-REQUEST = TrialRequest(3, 2, {}, 0, NOTHING, "", "val_accuracy", "max", 4)
+REQUEST = TrialRequest(3, 2, {}, 0, NOTHING, "", Goals.single("val_accuracy", "max"), 4)
 
 
 class Network:
@@ -67,7 +68,7 @@ def test_the_best_epoch_is_that_of_the_best_objective(
     objective: str, direction: Any, values: tuple[float, ...], best: int
 ) -> None:
     logs = [{"loss": 1.0, objective: value} for value in values]
-    recorder, _ = follow(*logs, objective=objective, direction=direction)
+    recorder, _ = follow(*logs, goals=Goals.single(objective, direction))
     facts = recorder.facts()
     assert facts == {
         "epochs": 3,
@@ -152,8 +153,7 @@ def test_an_objective_that_is_not_finite_is_skipped() -> None:
         {"loss": 1.0, "val_loss": math.nan},
         {"loss": 1.0, "val_loss": 0.7},
         {"loss": 1.0, "val_loss": -math.inf},
-        objective="val_loss",
-        direction="min",
+        goals=Goals.single("val_loss", "min"),
     )
     assert [report.nonfinite for report in told] == [{"val_loss": "nan"}, {}, {"val_loss": "-inf"}]
     facts = recorder.facts()
@@ -170,4 +170,4 @@ def test_an_objective_that_is_never_finite_is_a_diverged_trial() -> None:
 
 def test_an_objective_that_is_not_measured_is_an_error_at_once() -> None:
     with pytest.raises(KeyError, match=r"val_nothing is not measured\. Expected one of loss, val_accuracy"):
-        follow({"loss": 1.0, "val_accuracy": 0.5}, objective="val_nothing")
+        follow({"loss": 1.0, "val_accuracy": 0.5}, goals=Goals.single("val_nothing", "max"))

@@ -17,6 +17,7 @@ from automl.data.feed import Feed
 from automl.data.section import DataDocument
 from automl.executors import Message
 from automl.records.data import DataSpec
+from automl.records.objective import Goals
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult
 from automl.training.evaluation import Evaluation
 from automl.worker.recorder import Recorder
@@ -46,7 +47,7 @@ def request(data: DataSpec, folder: Path, evaluation: dict[str, Any], **given: A
         "evaluation": evaluation,
     }
     fields = {"attempt": 1, "document": document, "seed": 5, "data": data, "folder": str(folder), "epochs": 4}
-    return TrialRequest(1, **{**fields, "objective": "val_loss", "direction": "min", **given})
+    return TrialRequest(1, **{**fields, "goals": Goals.single("val_loss", "min"), **given})
 
 
 class Listener:

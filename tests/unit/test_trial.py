@@ -19,6 +19,7 @@ from automl.data.section import DataDocument
 from automl.executors import Message
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
+from automl.records.objective import Goals
 from automl.records.trials import Report, TestRequest, TrialRequest, TrialResult
 from automl.worker.trial import CHECKPOINT, run_test, run_trial
 
@@ -52,6 +53,7 @@ def document(optimizer: Any = None, **training: Any) -> dict[str, Any]:
 
 
 Ask = Callable[..., TrialRequest]
+LOSS = Goals.single("val_loss", "min")
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def ask(data: DataSpec, tmp_path: Path) -> Ask:
         folder = tmp_path / f"t{number}"
         folder.mkdir(exist_ok=True)
         fields = {"attempt": 1, "document": document(), "seed": 5, "data": data, "folder": str(folder)}
-        fields |= {"objective": "val_accuracy", "direction": "max", "epochs": 3, **given}
+        fields |= {"goals": Goals.single("val_accuracy", "max"), "epochs": 3, **given}
         return TrialRequest(number, **fields)
 
     return request
@@ -131,7 +133,7 @@ def test_a_trial_reports_every_epoch_and_ends_with_its_best(ask: Ask) -> None:
 
 def test_the_weights_kept_are_those_of_the_best_epoch(ask: Ask, data: DataSpec) -> None:
     # Steps this long overshoot: the best epoch is not the last.
-    request = ask(document=document({"sgd": {"learning_rate": 20.0}}), objective="val_loss", direction="min", epochs=6)
+    request = ask(document=document({"sgd": {"learning_rate": 20.0}}), goals=LOSS, epochs=6)
     result, told = run(request)
     assert result.best_epoch == 1 + int(np.argmin([report.metrics["val_loss"] for report in told]))
     assert result.best_epoch < 6
@@ -144,8 +146,7 @@ def test_the_weights_kept_are_those_of_the_best_epoch(ask: Ask, data: DataSpec) 
 def test_early_stopping_ends_a_trial_and_keeps_its_best(ask: Ask, data: DataSpec) -> None:
     request = ask(
         document=document({"sgd": {"learning_rate": 3.0}}, early_stopping={"patience": 2}),
-        objective="val_loss",
-        direction="min",
+        goals=LOSS,
         epochs=30,
     )
     result, told = run(request)
@@ -243,7 +244,7 @@ def test_a_trial_ends_with_the_batch_in_which_its_own_time_is_over(ask: Ask, mon
 
 def test_the_mean_of_the_weights_is_what_is_measured_and_kept(ask: Ask, data: DataSpec) -> None:
     averaging = {"sgd": {"learning_rate": 0.5, "use_ema": True, "ema_momentum": 0.9}}
-    given = {"document": document(averaging), "objective": "val_loss", "direction": "min", "epochs": 4}
+    given = {"document": document(averaging), "goals": LOSS, "epochs": 4}
     result, whole = run(ask(1, **given))
     assert evaluate(result, data)["loss"] == pytest.approx(result.score, abs=1e-6)
     _, plain = run(ask(2, **given | {"document": document({"sgd": {"learning_rate": 0.5}})}))
@@ -270,7 +271,7 @@ def test_penalties_are_trained_with_and_not_measured(ask: Ask, data: DataSpec) -
     """They are a matter of the weights: of two models that answer alike, none is the better one."""
     written = document()
     written["model"] = ["flatten", {"dense": {"units": 4, "l2": 0.1}}, {"ActivityRegularization": {"l2": 0.1}}]
-    result, told = run(ask(document=written, objective="val_loss", direction="min", epochs=1))
+    result, told = run(ask(document=written, goals=LOSS, epochs=1))
     assert result.model is not None
     loaded, task = keras.saving.load_model(result.model, compile=False), tasks.registry.read("classification")
     losses = {}
@@ -373,7 +374,7 @@ def test_a_killed_trial_goes_on_as_if_nothing_had_happened(ask: Ask, course: str
     monkeypatch.setattr("automl.worker.checkpoint.MOST_SHARE", 10**6)  # every epoch
     written = document(epochs=8, **COURSES[course])
     written["model"] = ["flatten", {"dense": {"units": 4, "dropout": 0.3, "norm": "batch"}}]
-    given = {"document": written, "objective": "val_loss", "direction": "min", "epochs": 8}
+    given = {"document": written, "goals": LOSS, "epochs": 8}
     whole, told = run(ask(1, **given))
     lost, begun = run(ask(2, **given), until=4)
     assert lost.outcome == "lost"

@@ -50,7 +50,7 @@ def batch_of_one(case: Case) -> Iterator[Finding]:
 
 def losses_that_differ(case: Case) -> Iterator[Finding]:
     """Scores by `val_loss` while what is in the loss is searched."""
-    if case.read.objective != "val_loss":
+    if case.read.goals.primary.metric != "val_loss":
         return
     for param in case.params:
         # Penalties are no part of it: see `build.measure_plainly`.

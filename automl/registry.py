@@ -7,7 +7,6 @@ Nothing is listed twice; adding a file adds the member.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from automl import members
 from automl.errors import AutomlError, did_you_mean
 
 
@@ -110,8 +110,7 @@ class Registry(Names[T]):
     @cached_property
     def _found(self) -> list[str]:
         # Once: a document asks for every block that it holds.
-        folder = importlib.import_module(self.package).__path__
-        return sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
+        return members.names(self.package)
 
     def name_of(self, member: T) -> str:
         """Returns the name that a member is declared by: that of its file."""
@@ -119,14 +118,14 @@ class Registry(Names[T]):
 
     def _load(self, name: str) -> type[T]:
         module = importlib.import_module(f"{self.package}.{name}")
-        members = [
+        found = [
             value
             for value in vars(module).values()
             if isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
         ]
-        if len(members) != 1:
-            raise TypeError(f"{module.__name__} must define exactly one {self.base.__name__}, found {len(members)}")
-        return members[0]
+        if len(found) != 1:
+            raise TypeError(f"{module.__name__} must define exactly one {self.base.__name__}, found {len(found)}")
+        return found[0]
 
 
 class Table(Names[T]):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import pkgutil
 import sys
 from typing import Any, TextIO
 
 import click
+
+from automl import members
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -79,9 +80,8 @@ class Verbs(click.Group):
 
     @staticmethod
     def _found() -> dict[str, click.Command]:
-        modules = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
-        members = [vars(importlib.import_module(f"{__name__}.{name}")).values() for name in modules]
-        return {m.name: m for values in members for m in values if isinstance(m, click.Command) and m.name}
+        files = [vars(importlib.import_module(f"{__name__}.{name}")) for name in members.names(__name__)]
+        return {m.name: m for file in files for m in file.values() if isinstance(m, click.Command) and m.name}
 
 
 def _flush() -> None:

@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from automl import members
+
+
+class Naming(click.Option):
+    """An option whose help says what there is to name, asked for when the help is shown: `automl --help` is instant.
+
+    Args:
+        names: Returns what `{names}` in the help stands for.
+    """
+
+    def __init__(self, *args: Any, names: Callable[[], Iterable[str]], **given: Any) -> None:
+        super().__init__(*args, **given)
+        self._names = names
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Returns the option's line of the help."""
+        self.help = (self.help or "").replace("{names}", ", ".join(self._names()))
+        return super().get_help_record(ctx)
+
+
+def naming(folder: str) -> dict[str, Any]:
+    """Returns what makes an option name the members of a registry.
+
+    Args:
+        folder: Dotted name of the registry's folder.
+    """
+    return {"cls": Naming, "names": lambda: members.names(folder)}
+
+
+def _backends() -> Iterable[str]:
+    from automl.machine.keras_backend import BACKENDS
+
+    return BACKENDS
+
 
 data = click.option("--data", help="Name or file of the data set; else the document's own.")
 trials = click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
@@ -17,8 +52,10 @@ gpus = click.option("--gpus", help="GPUs to use, as 0,1 (nvidia-smi's numbers or
 workers_per_gpu = click.option(
     "--workers-per-gpu", type=click.IntRange(1, 64), help="Trials at once on each GPU, which share its memory; else 1."
 )
-algorithm = click.option("--algorithm", help="Search algorithm: auto, bayesian, tpe, gp, random, grid, hyperband.")
-scheduler = click.option("--scheduler", help="What stops trials that promise little: asha, hyperband, median, none.")
+algorithm = click.option("--algorithm", **naming("automl.oracles"), help="Search algorithm: {names}.")
+scheduler = click.option(
+    "--scheduler", **naming("automl.schedulers"), help="What stops trials that promise little: {names}."
+)
 seed = click.option("--seed", type=int, help="Seed of the search.")
 settings = click.option(
     "--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document."
@@ -34,6 +71,16 @@ warm_start_points = click.option(
     type=click.IntRange(min=1),
     help="Points to take from them; else 5, and at most a third of the trials.",
 )
+SECTION = ("trials", "time", "algorithm", "scheduler", "seed")
+"""Options that are keys of the search section, in the order in which they are written into the document."""
+
+
+def take_section(given: dict[str, Any]) -> dict[str, Any]:
+    """Takes out of a command's options those that are keys of the search section; returns the ones that were given."""
+    taken = {key: given.pop(key, None) for key in SECTION}
+    return {key: value for key, value in taken.items() if value is not None}
+
+
 _SEARCH = (workers, gpus, workers_per_gpu, algorithm, scheduler, seed, settings)
 
 
@@ -44,7 +91,7 @@ def of_a_search(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-backend = click.option("--backend", help="Keras backend: tensorflow, jax, torch; else $KERAS_BACKEND.")
+backend = click.option("--backend", cls=Naming, names=_backends, help="Keras backend: {names}; else $KERAS_BACKEND.")
 root = click.option("--data-root", type=click.Path(file_okay=False, path_type=Path), help="Parent folder of data sets.")
 cluster = click.option(
     "--cluster",

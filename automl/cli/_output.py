@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from automl.cli import _tables
 from automl.errors import UNPRINTABLE, printable
 
-option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml", "csv"]),
-    default="table",
-    show_default=True,
-    help="Form of the result.",
-)
+if TYPE_CHECKING:
+    from click.decorators import FC
 
-object_option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the result.",
-)
+OF_OBJECTS = ("json", "yaml")
+"""Forms for programs that take any result; CSV takes rows alone."""
+
+
+def _option(*forms: str) -> Callable[[FC], FC]:
+    choice, told = click.Choice(forms), "Form of the result."
+    return click.option("-o", "--output", type=choice, default=forms[0], show_default=True, help=told)
+
+
+option = _option("table", *OF_OBJECTS, "csv")
+
+object_option = _option("table", *OF_OBJECTS)
 """For results that are no list of rows, and so no CSV."""
 
 Row = Mapping[str, Any]
@@ -40,7 +38,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 def emit(rows: Sequence[Row], output: str, title: str | None = None) -> None:
     """Prints rows of one form; their keys, in the order of their first appearance, are the columns."""
-    if output in ("json", "yaml"):
+    if output in OF_OBJECTS:
         emit_object([dict(row) for row in rows], output)
         return
     if output == "csv":

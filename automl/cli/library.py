@@ -70,7 +70,7 @@ def blocks(name: str | None, output: str) -> None:
         return
     block = rooms.registry.get(name)
     about, fields = _about(name, block), _fields(block)
-    if output in ("json", "yaml"):
+    if output in _output.OF_OBJECTS:
         _output.emit_object({**about, "fields": fields}, output)
         return
     if output == "table":

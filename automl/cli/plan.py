@@ -45,8 +45,7 @@ def plan(space: str, data: str | None, options: tuple[str, ...], output: str, **
     from automl.machine import keras_backend
     from automl.machine.workers import this_machine
 
-    flags = {key: given[key] for key in ("trials", "algorithm", "scheduler", "seed") if given[key] is not None}
-    read = experiment.load(space, data, options, flags)
+    read = experiment.load(space, data, options, _options.take_section(given))
     if read.data is None and not (given["defaults"] and given["shape"]):
         hint = "Name a data set with --data, or give --defaults with --input"
         raise ConfigError(Problem(read.document.name, "no data to plan for", hint=hint))

@@ -49,8 +49,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     from automl.experiment import experiment
 
     # Options are written into the document, where they are checked like anything else in it.
-    flags = {key: given.pop(key) for key in ("trials", "time", "algorithm", "scheduler", "seed")}
-    flags = {key: value for key, value in flags.items() if value is not None}
+    flags = _options.take_section(given)
     read = experiment.load(space, data, options, flags)
     if read.data is None:
         raise ConfigError(Problem(read.document.name, "no data to search on", hint="Name a data set with --data"))

@@ -7,13 +7,21 @@ from pathlib import Path
 
 import click
 
-from automl.cli import EXIT_FAILED, _output
+from automl.cli import EXIT_FAILED, _options, _output
 
 
 @click.command()
 @click.argument("search", required=False)
-@click.option("-f", "--format", "form", default="keras", show_default=True, help="Export format.")
-@click.option("--to", type=click.Path(path_type=Path), help="File to write; else NAME.keras in this folder.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    **_options.naming("automl.export"),
+    default="keras",
+    show_default=True,
+    help="Export format: {names}.",
+)
+@click.option("--to", type=click.Path(path_type=Path), help="File to write; else NAME with its ending, in this folder.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
     """Write the best model of SEARCH (an id or a part of it; else the last) to a file."""

@@ -58,7 +58,7 @@ def best(search: str | None, output: str) -> None:
 
 def _show(facts: dict[str, Any], output: str, table: str) -> None:
     """Prints an object; its one list of rows as a table for people, alone as CSV."""
-    if output in ("json", "yaml"):
+    if output in _output.OF_OBJECTS:
         _output.emit_object(facts, output)
         return
     if output == "csv":

@@ -19,10 +19,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import automl
-from automl import blocks
+from automl import blocks, export, oracles, schedulers
 from automl.cli import main
 from automl.document import catalog
 from automl.document.yaml_text import parse
+from automl.machine import keras_backend
 
 VERBS = main.list_commands(click.Context(main))
 BACKENDS = ("keras", "tensorflow", "jax", "torch")
@@ -88,6 +89,22 @@ def test_every_verb_has_help(verb, option):
     assert command is not None
     for param in command.params:
         assert isinstance(param, click.Argument) or param.help, f"{param.name} is not explained"
+
+
+@pytest.mark.parametrize(
+    ("verb", "registry"),
+    [
+        *(("search", each) for each in (oracles.registry, schedulers.registry)),
+        *(("plan", each) for each in (oracles.registry, schedulers.registry)),
+        ("export", export.registry),
+    ],
+)
+def test_help_names_the_members_of_a_registry(verb, registry):
+    assert f": {', '.join(registry)}." in " ".join(run(verb, "--help").stdout.split())
+
+
+def test_help_names_the_backends():
+    assert f": {', '.join(keras_backend.BACKENDS)};" in " ".join(run("search", "--help").stdout.split())
 
 
 def test_help_imports_nothing_heavy():

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, get_args
 
 from automl.records.objective import Direction, Objective
 from automl.tracking.store import find_trials
+from automl.tracking.tags import CHANGED_TAG, DATA_DIGEST_TAG, MODEL_TRIAL_TAG, VERSION_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 ALIAS = "champion"
-TRIAL_TAG = "automl.model_trial"
-"""On a logged model: the trial it comes from."""
-VERSION_TAG = "automl.registered"
-"""On a logged model: the version that it is in the registry, as `NAME/NUMBER`."""
 
 
 @dataclass(frozen=True)
@@ -115,18 +112,18 @@ def _standing(client: MlflowClient, version: ModelVersion) -> Standing:
             raise
         return Standing(number, version.run_id)
     named = f"{version.name}/{number}"
-    trial = next((int(each.tags[TRIAL_TAG]) for each in models if each.tags.get(VERSION_TAG) == named), None)
+    trial = next((int(each.tags[MODEL_TRIAL_TAG]) for each in models if each.tags.get(VERSION_TAG) == named), None)
     trials = find_trials(client, [run.info.experiment_id], run.info.run_id)
     scored = client.get_run(trials[trial]).data.metrics if trial in trials else {}
 
     def setting(key: str) -> str | None:
-        return run.data.tags.get(f"automl.changed.{key}") or run.data.params.get(key)
+        return run.data.tags.get(f"{CHANGED_TAG}{key}") or run.data.params.get(key)
 
     return Standing(
         number,
         run.info.run_id,
         _objective(setting("objective"), setting("direction")),
-        run.data.tags.get("automl.data_digest"),
+        run.data.tags.get(DATA_DIGEST_TAG),
         scored.get("score"),
     )
 

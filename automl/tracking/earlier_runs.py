@@ -11,7 +11,8 @@ from automl.errors import ConfigError, Problem, did_you_mean
 from automl.records.trials import SCORED
 from automl.tracking import names
 from automl.tracking.outbox import line
-from automl.tracking.store import SEARCH_TAG, Store
+from automl.tracking.store import Store
+from automl.tracking.tags import OUTCOME_TAG, SEARCH_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,7 +115,7 @@ def _search(client: MlflowClient, experiments: list[str], wanted: str = "") -> l
 
 
 def _read(run: Run) -> EarlierRun:
-    outcome = run.data.tags.get("automl.outcome")
+    outcome = run.data.tags.get(OUTCOME_TAG)
     failure = None
     if outcome is not None and outcome not in SCORED:
         failure = f"it ended as {outcome}"

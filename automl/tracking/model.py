@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.tracking import champion
 from automl.tracking.run import MirrorRun
+from automl.tracking.tags import MODEL_TRIAL_TAG, MODEL_URI_TAG, VERSION_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mlflow.models import Model
     from mlflow.models.signature import ModelSignature
 
-_URI_TAG = "automl.model_uri"
 _LOADER = "automl_pyfunc"
 """The module beside this one that goes along with every model, under the name it has there."""
 
@@ -65,7 +65,7 @@ def log_best(
         run.info.experiment_id,
         name="model",
         source_run_id=parent.run_id,
-        tags={champion.TRIAL_TAG: str(trial)},
+        tags={MODEL_TRIAL_TAG: str(trial)},
         params=dict(params),
         model_type="keras",
     )
@@ -80,19 +80,19 @@ def log_best(
     address = f"models:/{entity.model_id}"
     champion.crown(client, _registered(client, entity, parent.run_id, registered_name), say)
     # Last: after an interruption before it, each step finds what it did and goes on from there.
-    parent.write(tags={_URI_TAG: address, champion.TRIAL_TAG: trial})
+    parent.write(tags={MODEL_URI_TAG: address, MODEL_TRIAL_TAG: trial})
     return address
 
 
 def logged(parent: MirrorRun, trial: int) -> str | None:
     """Returns the address of the model that stands on a search's run, if it comes from this trial."""
-    return parent.tags.get(_URI_TAG) if parent.tags.get(champion.TRIAL_TAG) == str(trial) else None
+    return parent.tags.get(MODEL_URI_TAG) if parent.tags.get(MODEL_TRIAL_TAG) == str(trial) else None
 
 
 def _begun(client: MlflowClient, run: Run, trial: int) -> LoggedModel | None:
     """Returns what an interrupted call left of the model of this trial."""
     begun = client.search_logged_models(
-        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}' AND tags.`{champion.TRIAL_TAG}` = '{trial}'"
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}' AND tags.`{MODEL_TRIAL_TAG}` = '{trial}'"
     )
     return begun[0] if begun else None
 
@@ -166,5 +166,5 @@ def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, register
     version = version or client.create_model_version(
         name, entity.artifact_location, run_id=run_id, model_id=entity.model_id
     )
-    client.set_logged_model_tags(entity.model_id, {champion.VERSION_TAG: f"{name}/{version.version}"})
+    client.set_logged_model_tags(entity.model_id, {VERSION_TAG: f"{name}/{version.version}"})
     return version

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.tracking import limits
+from automl.tracking.tags import CHANGED_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -133,7 +134,7 @@ class MirrorRun:
             if name not in self.params:
                 new_params[name] = shown
             elif self.params[name] != shown:
-                new_tags[limits.key_text(f"automl.changed.{key}")] = shown
+                new_tags[limits.key_text(f"{CHANGED_TAG}{key}")] = shown
         return new_params, {key: shown for key, shown in new_tags.items() if self.tags.get(key) != shown}
 
     def _note_nonfinite(self, new_tags: dict[str, str], point: Point) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from automl.tracking.limits import value_text
 from automl.tracking.outbox import Outbox
 from automl.tracking.run import MirrorRun
-from automl.tracking.store import SEARCH_TAG, TRIAL_TAG, Store, find, find_trials
+from automl.tracking.store import Store, find, find_trials
+from automl.tracking.tags import DATA_DIGEST_TAG, SEARCH_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -115,7 +116,7 @@ class Family:
     def log_dataset(self, dataset: DatasetInput) -> None:
         """Lists the data set on the search's run, once."""
         run = self.parent()
-        if "automl.data_digest" in run.tags:
+        if DATA_DIGEST_TAG in run.tags:
             return
         from mlflow.entities import Dataset, InputTag
         from mlflow.entities import DatasetInput as MlflowInput
@@ -124,7 +125,7 @@ class Family:
         profile = value_text(dict(dataset.profile))
         entity = Dataset(dataset.name[:500], dataset.digest[:36], "local", source, profile=profile)
         self.api.log_inputs(run.run_id, [MlflowInput(entity, [InputTag("mlflow.data.context", "training")])])
-        run.write(tags={"automl.data": dataset.name, "automl.data_digest": dataset.digest})
+        run.write(tags={"automl.data": dataset.name, DATA_DIGEST_TAG: dataset.digest})
 
     def _create(self, name: str, time_ms: int, tag: str, value: str, tags: dict[str, str]) -> MirrorRun:
         assert self.experiment_id is not None

@@ -17,12 +17,10 @@ from automl.errors import ConfigError, MissingExtra, Problem
 from automl.machine import disk
 from automl.tracking import address, moved
 from automl.tracking.address import driver, kind, redacted
+from automl.tracking.tags import SEARCH_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-SEARCH_TAG = "automl.search"
-TRIAL_TAG = "automl.trial"
 
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
 _POSTGRESQL = "postgresql://"

@@ -14,6 +14,7 @@ from automl.tracking.outbox import Outbox, Page
 from automl.tracking.run import Point
 from automl.tracking.search_runs import DatasetInput, Family
 from automl.tracking.store import Store
+from automl.tracking.tags import OUTCOME_TAG
 
 log = logging.getLogger("automl.tracking")
 
@@ -155,7 +156,7 @@ class Tracker:
             **{f"best/{key}": value for key, value in result.metrics.items()},
         }
         points = [Point(key, float(value), 0, time_ms) for key, value in facts.items() if value is not None]
-        tags: dict[str, Any] = {"automl.outcome": result.outcome, "automl.attempt": result.attempt}
+        tags: dict[str, Any] = {OUTCOME_TAG: result.outcome, "automl.attempt": result.attempt}
         tags |= {"automl.message": result.message} if result.message else {}
         texts = {"traceback.txt": result.traceback} if result.traceback else {}
         ended = (_STATUS.get(result.outcome, "FAILED"), time_ms)
@@ -203,7 +204,7 @@ class Tracker:
     def interrupted(self, running: Collection[int], time_ms: int) -> None:
         """Ends the search's run, and those of the trials still `running`, as killed; a resume takes them up again."""
         for number in running:
-            self._outbox.put(Page(number, time_ms, tags={"automl.outcome": CANCELLED}, ended=("KILLED", time_ms)))
+            self._outbox.put(Page(number, time_ms, tags={OUTCOME_TAG: CANCELLED}, ended=("KILLED", time_ms)))
         self._outbox.put(Page(None, time_ms, ended=("KILLED", time_ms)))
         self.flush()
 
@@ -278,8 +279,8 @@ class Tracker:
             family.drop(page.trial)
             page.anew = False  # a second try must not delete the run that the first one made
         run = family.open(self._name, page.time_ms) if page.trial is None else family.trial(page.trial, page.time_ms)
-        if page.begins and run.tags.get("automl.outcome") == CANCELLED:
-            page.tags.setdefault("automl.outcome", "running")
+        if page.begins and run.tags.get(OUTCOME_TAG) == CANCELLED:
+            page.tags.setdefault(OUTCOME_TAG, "running")
         run.write(params=page.params, tags=page.tags, points=page.points)
         for name, content in page.texts.items():
             run.attach(content, name)

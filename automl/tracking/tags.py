@@ -1,0 +1,20 @@
+"""Names of the tags by which what stands in MLflow is found and read again."""
+
+from __future__ import annotations
+
+SEARCH_TAG = "automl.search"
+"""On the run of a search: its id."""
+TRIAL_TAG = "automl.trial"
+"""On the run of a trial: the search and its number there, as `SEARCH/t003`."""
+OUTCOME_TAG = "automl.outcome"
+"""On the run of a trial: how it ended, or that it runs."""
+DATA_DIGEST_TAG = "automl.data_digest"
+"""On the run of a search: the digest of its data."""
+MODEL_URI_TAG = "automl.model_uri"
+"""On the run of a search: the address of its best model."""
+MODEL_TRIAL_TAG = "automl.model_trial"
+"""On that model, and on the run beside its address: the number of the trial that it comes from."""
+VERSION_TAG = "automl.registered"
+"""On a logged model: the version that it is in the registry, as `NAME/NUMBER`."""
+CHANGED_TAG = "automl.changed."
+"""Before the name of a parameter whose value is another by now: MLflow keeps the first."""

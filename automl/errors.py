@@ -166,7 +166,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 def shorten(value: object, limit: int = 60) -> str:
     """Quotes a received value for a message as YAML would write it, cut to `limit` characters."""
-    text = _quoted(value)
+    return cut(_quoted(value), limit)
+
+
+def cut(text: str, limit: int = 200) -> str:
+    """Returns text of a library's or a user's as a message shows it: at most `limit` characters, dots for the rest."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from automl import cli
 from automl.api.plain import plain
-from automl.errors import ConfigError, Problem, SearchError, did_you_mean
+from automl.errors import ConfigError, Problem, SearchError, cut, did_you_mean
 from automl.machine.folders import HOME_VARIABLE
 
 OWN = {"space", "data", "options", "search", "output"}
@@ -93,7 +93,9 @@ def _word(where: str, text: str) -> str:
     except UnicodeEncodeError:
         fits = False
     if not fits:
-        raise ConfigError(Problem(where, "the text cannot be handed to a program", "Unicode text", ascii(text)[:60]))
+        raise ConfigError(
+            Problem(where, "the text cannot be handed to a program", "Unicode text", cut(ascii(text), 60))
+        )
     return text
 
 

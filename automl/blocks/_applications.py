@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from automl.errors import ConfigError, Problem
+from automl.errors import ConfigError, Problem, cut
 from automl.machine import files
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _file(family: str, path: Path, alpha: float | None) -> Any:
         what = f"{path} cannot be read: it is no HDF5 file, or was cut short"
         raise _bad(family, what, hint="Copy it again") from error
     except (UserWarning, ValueError, KeyError, TypeError) as error:
-        said = " ".join(str(error).split())[:200]
+        said = cut(" ".join(str(error).split()))
         hint = "Name the family, and its alpha, that the file was written from; without its classifier (no_top)"
         raise _bad(family, f"{path} holds the weights of another network ({said})", hint=hint) from error
     return read

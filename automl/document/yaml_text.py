@@ -22,7 +22,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from automl.document.bounds import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_NODES, refuse_excess
-from automl.errors import ConfigError, Problem, shorten
+from automl.errors import ConfigError, Problem, cut, shorten
 from automl.machine import files
 
 Path_ = tuple[str | int, ...]
@@ -151,8 +151,7 @@ def _marked(error: MarkedYAMLError, name: str) -> Problem:
         # Where it begins says more than where it was missed, which is often the end of the file.
         begun = f"{error.context_mark.line + 1}:{error.context_mark.column + 1}"
         detail = f"{detail}, {error.context} from {begun}"
-    detail = detail if len(detail) <= 120 else f"{detail[:117]}..."
-    return Problem(_at(error, name), f"not valid YAML: {detail}" if detail else "not valid YAML")
+    return Problem(_at(error, name), f"not valid YAML: {cut(detail, 120)}" if detail else "not valid YAML")
 
 
 class _Plain:

@@ -6,7 +6,7 @@ import errno
 import stat
 from pathlib import Path
 
-from automl.errors import ConfigError, Problem
+from automl.errors import ConfigError, Problem, cut
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -35,8 +35,7 @@ def expanded(path: Path | str) -> Path:
 
 def shown(path: Path | str) -> str:
     """Returns a path as messages show it."""
-    text = str(path)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return cut(str(path), SHOWN)
 
 
 def absent(path: Path) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import SearchError, is_out_of_memory, refused
+from automl.errors import SearchError, cut, is_out_of_memory, refused
 from automl.machine import keras_backend
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ _MOST_PACKED = 100
 """Times that what a file holds may be larger than the file: Keras packs nothing, a bomb grows a thousandfold."""
 
 Shapes = Mapping[str, Sequence[int]]
-
-_REASON = 200
-"""Characters of what a library says that are told."""
 
 _HINT = "Run the search again, or put the file back from a copy"
 
@@ -53,8 +50,7 @@ def load(
             raise SearchError(f"{path}: {what}. It may be another than the trial's. {_HINT}.") from error
         if (told := refused(error)) is not None:
             raise SearchError(f"{path}: {told}") from error
-        reason = reason if len(reason) <= _REASON else reason[:_REASON] + "..."
-        raise SearchError(f"{path}: cannot be read as a model ({reason}). {_HINT}.") from error
+        raise SearchError(f"{path}: cannot be read as a model ({cut(reason)}). {_HINT}.") from error
     _require_own(path, model, shapes, parameters)
     return model
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.errors import SearchError
+from automl.errors import SearchError, cut
 from automl.executors import WORKER_HUNG, WORKER_LOST, Follow, Message, Request, Run
 from automl.executors._recycling import GROWTH_MIB, RECYCLE_AFTER, Wear
 from automl.executors.ray._join import NAMESPACE, connect, end_orphans, joined, leave
@@ -282,7 +282,7 @@ def _reason(error: Exception) -> str:
     said = " ".join(str(error).split())
     # Of a process that died: how it ended, without the list of what may cause that.
     found = re.search(r"exit detail: (.*?)\. (?:End of file|Some common|$)", said)
-    return (found[1] if found else said.rpartition("Error: ")[2] or said or type(error).__name__)[:200]
+    return cut(found[1] if found else said.rpartition("Error: ")[2] or said or type(error).__name__)
 
 
 __all__ = ["Cluster", "connect", "leave"]

@@ -70,6 +70,38 @@ def emit_object(value: Any, output: str) -> None:
         click.echo(as_json(value, indent=2))
 
 
+def emit_facts(facts: Row, output: str, rows: str | None = None) -> None:
+    """Prints what is known of one thing: for people a line for each fact, and a block for what holds several.
+
+    Args:
+        facts: The facts; people are not shown those that are empty.
+        output: Form of the result.
+        rows: Key of its list of rows, if it has one: a table below the rest, and all that CSV takes.
+    """
+    if output in OF_OBJECTS:
+        emit_object(dict(facts), output)
+        return
+    if output == "table":
+        for key, value in facts.items():
+            if key != rows and value not in (None, {}, []):
+                say(f"{_tables.heading(key)}:{_told(value)}")
+    if rows is not None:
+        emit(facts[rows], output)
+
+
+def _told(value: Any) -> str:
+    """Returns what stands behind a fact's colon: a value, or lines of their own."""
+    if not isinstance(value, Mapping):
+        return f" {cell(value)}"
+    if any(isinstance(each, Mapping) for each in value.values()):
+        from automl.document.yaml_text import dump
+
+        lines = dump(value).splitlines()
+    else:
+        lines = [f"{name}: {within(each)}" for name, each in value.items()]
+    return "".join(f"\n  {line}" for line in lines)
+
+
 def as_json(value: Any, indent: int | None = None) -> str:
     """Returns a value as JSON that keeps every language, and shows a terminal nothing that it would obey."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)

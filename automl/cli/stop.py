@@ -37,10 +37,4 @@ def status(search: str | None, output: str) -> None:
     from automl.results import leaderboard
 
     home = folders.home()
-    facts = leaderboard.status(home, leaderboard.find_search(home, search))
-    if output != "table":
-        _output.emit_object(facts, output)
-        return
-    for key, value in facts.items():
-        if value not in (None, {}, []):
-            _output.say(f"{key}: {_output.cell(value)}")
+    _output.emit_facts(leaderboard.status(home, leaderboard.find_search(home, search)), output)

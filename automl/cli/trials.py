@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from automl.cli import EXIT_NO_TRIAL, _board, _output
@@ -36,7 +34,7 @@ def show(trial: int, search: str | None, output: str) -> None:
 
     home = folders.home()
     facts = leaderboard.details(home, leaderboard.find_search(home, search), trial)
-    _show(facts, output, "epochs")
+    _output.emit_facts(facts, output, "epochs")
 
 
 @click.command()
@@ -53,24 +51,4 @@ def best(search: str | None, output: str) -> None:
     if number is None:
         _output.say(f"Error: search {search_id} has no scored trial yet.", err=True)
         raise SystemExit(EXIT_NO_TRIAL)
-    _show(leaderboard.details(home, search_id, number), output, "epochs")
-
-
-def _show(facts: dict[str, Any], output: str, table: str) -> None:
-    """Prints an object; its one list of rows as a table for people, alone as CSV."""
-    if output in _output.OF_OBJECTS:
-        _output.emit_object(facts, output)
-        return
-    if output == "csv":
-        _output.emit(facts[table], output)
-        return
-    for key, value in facts.items():
-        if key == "document":
-            from automl.document.yaml_text import dump
-
-            _output.say("document:\n" + "\n".join(f"  {line}" for line in dump(value).splitlines()))
-        elif isinstance(value, dict) and value:
-            _output.say("\n".join([f"{key}:", *(f"  {name}: {_output.within(each)}" for name, each in value.items())]))
-        elif key != table and value not in (None, {}, []):
-            _output.say(f"{key.replace('_', ' ')}: {_output.cell(value)}")
-    _output.emit(facts[table], "table")
+    _output.emit_facts(leaderboard.details(home, search_id, number), output, "epochs")

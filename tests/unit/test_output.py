@@ -111,6 +111,45 @@ def test_one_object(capsys, output):
     assert (json.loads(out) if output == "json" else parse(out, "stdout").data) == value
 
 
+FACTS = {
+    "best_epoch": 2,
+    "message": None,
+    "test": {},
+    "ended": {"completed": 3, "failed": 1},
+    "document": {"model": ["flatten"], "training": {"epochs": 1}},
+    "epochs": [{"epoch": 1}, {"epoch": 2}],
+}
+
+
+def test_facts_as_people_read_them(capsys):
+    _output.emit_facts(FACTS, "table", "epochs")
+    told = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert told[:8] == [
+        "best epoch: 2",
+        "ended:",
+        "  completed: 3",
+        "  failed: 1",
+        "document:",
+        "  model: [flatten]",
+        "  training: {epochs: 1}",
+        "",
+    ]
+    assert [line.split() for line in told[8:] if line.strip()][-2:] == [["1"], ["2"]]
+
+
+def test_facts_in_the_forms_for_programs(capsys):
+    for output, read in (("json", json.loads), ("yaml", lambda text: parse(text, "stdout").data)):
+        _output.emit_facts(FACTS, output, "epochs")
+        assert read(capsys.readouterr().out) == FACTS
+    _output.emit_facts(FACTS, "csv", "epochs")
+    assert capsys.readouterr().out == "epoch\n1\n2\n"
+
+
+def test_facts_without_rows(capsys):
+    _output.emit_facts({"state": "interrupted", "running": ["t002", "t003"], "seconds": 0.0}, "table")
+    assert capsys.readouterr().out == "state: interrupted\nrunning: t002, t003\nseconds: 0\n"
+
+
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07\x9b5m\x7f\r\u202etxt\ud800b"
 
 

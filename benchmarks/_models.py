@@ -49,9 +49,8 @@ def arrays(read: Experiment, folder: Path) -> Arrays:
     reader, task = inputs.of(given), tasks.of(spec.task)
 
     def part(name: str) -> tuple[Any, Any]:
-        columns, _ = store.columns(spec, name, [*given.columns, target])
-        y = np.array(columns.pop(target))
-        return reader.encode(columns, given), task.encode(y, spec.task.state)
+        y = np.array(store.columns(spec, name, [target])[0][target])
+        return reader.encode(store.examples(spec, name, given), given), task.encode(y, spec.task.state)
 
     return Arrays(spec, part("train"), part("val"))
 

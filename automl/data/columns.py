@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -12,17 +13,18 @@ from automl.data.examples import Rows
 from automl.data.store import Draft
 from automl.errors import DataError
 from automl.inputs import Input
-from automl.records.data import Splits, Tree
+from automl.records.data import Splits, Tree, stored_as
 from automl.sources import _arrays
 from automl.sources._places import fault
 
 
 def stored(
-    reader: Input, splits: Splits, parts: Rows, draft: Draft, name: str
+    each: str, reader: Input, splits: Splits, parts: Rows, draft: Draft, name: str
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Checks and stores what an input reads.
 
     Args:
+        each: The input's name.
         reader: The input.
         splits: What the source opened.
         parts: The rows of each part to store.
@@ -36,6 +38,7 @@ def stored(
         DataError: Rows cannot be read so, or differ in shape.
     """
     columns = reader.reads(splits)
+    called = partial(stored_as, each, reader.name())
     scanned = reader.scan(piece for _, piece in splits.table.pieces(columns))
     origin, number = _placed(splits.rows, len(splits.table))
     target, place = _placed(parts, len(splits.table))
@@ -51,10 +54,10 @@ def stored(
                     received = " and ".join(map(str, sorted(shapes[column])))
                     raise fault(name, "examples differ in shape between the parts", received=received)
                 for goal, here in _split(target[own], parts):
-                    draft.put(goal, column, values[here], place[own[here]], len(parts[goal]))
+                    draft.put(goal, called(column), values[here], place[own[here]], len(parts[goal]))
     for column in shapes:
         for part in [part for part, rows in parts.items() if not len(rows)]:
-            draft.put(part, column, draft.column("train", column)[:0], np.arange(0), 0)
+            draft.put(part, called(column), draft.column("train", called(column))[:0], np.arange(0), 0)
     return tuple(shapes), scanned
 
 

@@ -79,7 +79,7 @@ class Feed(keras.utils.PyDataset):
         self._targets = stored[target]
         self._inputs: list[_Encoded | _Ready]
         if examples is None:
-            self._inputs = [_Encoded(each, store.columns(spec, part, each.columns)[0]) for each in spec.inputs]
+            self._inputs = [_Encoded(each, store.examples(spec, part, each)) for each in spec.inputs]
         else:
             self._targets, self._rows = targets(spec, part), None
             self._inputs = [_Ready(spec.inputs[0].name, store.mapped(examples / f"{part}_x.npy"))]

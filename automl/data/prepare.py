@@ -16,7 +16,7 @@ from automl.data.examples import Examples, Picked
 from automl.data.section import DataDocument, declared
 from automl.data.store import Draft
 from automl.errors import DataError, Problem
-from automl.records.data import TARGETS, DataSpec, FoldState, InputSpec, Splits, TaskSpec, Tree
+from automl.records.data import TARGETS, DataSpec, FoldState, InputSpec, Splits, TaskSpec, Tree, stored_as
 from automl.sources import _arrays
 from automl.sources._tables import gathered
 from automl.training.evaluation import Evaluation
@@ -98,9 +98,11 @@ def _drafted(
     stored = stored.astype(np.float32) if stored.dtype.kind == "f" else stored
     for part, rows in parts.items():
         draft.put(part, TARGETS, stored[rows], np.arange(len(rows)), len(rows))
-    given = {each: columns.stored(reader, splits, parts, draft, name) for each, reader in document.readers.items()}
-    kept = [*dict.fromkeys(column for names, _ in given.values() for column in names), TARGETS]
+    given = {
+        each: columns.stored(each, reader, splits, parts, draft, name) for each, reader in document.readers.items()
+    }
     read = _Learner(document, draft, given, scanned)
+    kept = [*(file for each in given for file in read.files(each).values()), TARGETS]
     whole = read.state(None)
     turns = range(evaluation.folds or 0) if cut is not None else ()
     return DataSpec(
@@ -116,7 +118,7 @@ def _drafted(
         folds=tuple(read.state(folds.training(cut, fold, evaluation.strategy)) for fold in turns if cut is not None),
         strategy=evaluation.strategy if cut is not None else "stratified",
         version=version,
-        notes=(*splits.notes, *notes, *_constant(document, draft, given, (*splits.notes, *notes))),
+        notes=(*splits.notes, *notes, *_constant(document, read, (*splits.notes, *notes))),
     ), cut
 
 
@@ -183,8 +185,12 @@ class _Learner:
     given: Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]
     scanned: Mapping[str, Any]
 
+    def files(self, each: str) -> dict[str, str]:
+        kind = self.document.readers[each].name()
+        return {column: stored_as(each, kind, column) for column in self.given[each][0]}
+
     def columns(self, each: str) -> dict[str, np.ndarray]:
-        return {column: self.draft.column("train", column) for column in self.given[each][0]}
+        return {column: self.draft.column("train", file) for column, file in self.files(each).items()}
 
     def shape(self, each: str) -> tuple[int, ...]:
         return self.document.readers[each].shape(self.columns(each))
@@ -201,12 +207,7 @@ class _Learner:
         return FoldState(tuple(states), task)
 
 
-def _constant(
-    document: DataDocument,
-    draft: Draft,
-    given: Mapping[str, tuple[tuple[str, ...], dict[str, Any]]],
-    notes: Sequence[str],
-) -> list[str]:
+def _constant(document: DataDocument, read: _Learner, notes: Sequence[str]) -> list[str]:
     """Returns what is said of channels, of images and of series, that carry a single value in the training part.
 
     Raises:
@@ -216,7 +217,7 @@ def _constant(
     for each, reader in document.readers.items():
         if not reader.stores_numbers:
             continue
-        x = draft.column("train", given[each][0][0])
+        x = next(iter(read.columns(each).values()))
         constant = _arrays.constant_channels(x)
         if _arrays.all_alike(x, constant):
             received = ", ".join(f"{value:g}" for value in x.reshape(-1, len(constant))[0][:5])

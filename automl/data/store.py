@@ -18,7 +18,7 @@ import numpy as np
 from automl.data import folds
 from automl.errors import SearchError
 from automl.records import typed
-from automl.records.data import DataSpec
+from automl.records.data import DataSpec, InputSpec
 from automl.sources._places import fault
 
 PARTS = ("train", "val", "test")
@@ -117,8 +117,14 @@ class Draft:
 
 def files(spec: DataSpec) -> list[str]:
     """Returns the names of the files that hold the columns of a set."""
-    columns = dict.fromkeys([*(name for each in spec.inputs for name in each.columns), *spec.task.columns])
-    return [f"{part}_{column}.npy" for part in PARTS for column in columns]
+    names = [*(each.stored(column) for each in spec.inputs for column in each.columns), *spec.task.columns]
+    return [f"{part}_{name}.npy" for part in PARTS for name in names]
+
+
+def examples(spec: DataSpec, part: str, each: InputSpec) -> dict[str, np.ndarray]:
+    """Returns the columns of an input, memory-mapped, of all rows of a part; see `columns` for those of a fold."""
+    read, _ = columns(spec, part, [each.stored(column) for column in each.columns])
+    return dict(zip(each.columns, read.values(), strict=True))
 
 
 def columns(spec: DataSpec, part: str, names: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:

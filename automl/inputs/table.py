@@ -71,6 +71,8 @@ class Table(Input):
         for piece in pieces:
             if not numbers and not words:
                 names = {name for name, column in piece.items() if name in self.categories or _is_text(column)}
+                for name in names:
+                    _width(name, piece[name], most=1)
                 words = {name: set() for name in piece if name in names}
                 numbers = {name: _width(name, column) for name, column in piece.items() if name not in names}
             if not words:  # numbers need no second look
@@ -184,8 +186,8 @@ def _is_text(column: np.ndarray) -> bool:
     return column.dtype.kind not in "biuf"
 
 
-def _width(name: str, column: np.ndarray) -> int:
-    if column.ndim > 2:
+def _width(name: str, column: np.ndarray, most: int = 2) -> int:
+    if column.ndim > most or 0 in column.shape:
         received = f"shape {column.shape}"
         raise DataError(f"table: column {name!r} is no column. Expected a number or a word per example; {received}")
     return 1 if column.ndim == 1 else column.shape[1]

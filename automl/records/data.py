@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +90,19 @@ class Splits:
     notes: tuple[str, ...] = ()
 
 
+def stored_as(name: str, kind: str, column: str) -> str:
+    """Returns what the files of a column are called that an input stores.
+
+    Args:
+        name: The input's name.
+        kind: Its registered name.
+        column: The column.
+    """
+    # A column may be called anything, also what is no name of a file, or what another input's column would be called.
+    quoted = quote(column, safe="").replace(".", "%2E")
+    return quoted if name == kind and column != TARGETS else f"{name}.{quoted}"
+
+
 @dataclass(frozen=True)
 class InputSpec:
     """One input of a prepared set, with all that builds its stem.
@@ -96,7 +110,7 @@ class InputSpec:
     Args:
         name: What it is called in the document; a single one bears the name of its kind.
         declared: As it was declared: `{kind: fields}`; `inputs.of` builds it.
-        columns: The columns that it reads.
+        columns: The columns that it stores, by its own names for them; see `stored`.
         shape: Shape of one example as the model takes it, without the batch axis.
         state: What its `fit` learned from the training part, as plain data (means, deviations).
     """
@@ -111,6 +125,10 @@ class InputSpec:
     def kind(self) -> str:
         """The registered name of the input (`image`, `series`)."""
         return next(iter(self.declared))
+
+    def stored(self, column: str) -> str:
+        """Returns what the files of a column are called: no other input's, and not those of the targets."""
+        return stored_as(self.name, self.kind, column)
 
     def label(self, part: str) -> str:
         """Returns the name of a layer of the stem; of one among several, it begins with the input's own."""

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from automl.flow import Flow
 # Keras hands its tensors to NumPy the old way; nothing of ours can change that.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-RANKS = {"feature_map": (3, 4), "sequence": (3,), "vector": (2,)}
+RANKS = {"feature_map": (3, 4), "sequence": (3,), "vector": (2,), "table": (2,)}
+CATEGORIES = (4, 3)
+"""Of a table: how many values its last two columns may have."""
 SHAPES = {2: (5,), 3: (6, 4), 4: (6, 5, 4)}
 # What reads less: the shapes it does read, and fields that need no download.
 PICKY = {"backbone": ({4: (32, 32, 3)}, {"weights": None, "alpha": 0.35})}
@@ -57,6 +60,12 @@ def cases():
                     yield pytest.param(name, fields, kind, rank, wanted, padded, id=said, marks=slow)
 
 
+def given(entrance, kind, steps=None):
+    """Returns a flow that a block may be given, with a tap of each name that its examples may ask for."""
+    flow = Flow(entrance, kind, steps, categories=CATEGORIES if kind == "table" else ())
+    return replace(flow, taps={"down": flow})
+
+
 def ways(name, block):
     """Yields what a block can be given, of which rank, and what can be asked of it."""
     for kind in block.accepts():
@@ -69,7 +78,7 @@ def ways(name, block):
 def test_declares_itself(name):
     block = blocks.registry.get(name)
     assert block.__name__.lower() == name.replace("_", "")
-    assert set(block.takes) <= set(KINDS)
+    assert set(block.takes) <= {*KINDS, "table"}
     assert set(block.yields) <= set(KINDS)
     assert block.model_json_schema()["properties"]
     assert all(info.description for info in block.model_fields.values())
@@ -101,7 +110,7 @@ def test_gives_what_it_says(name, fields, kind, rank, wanted, padded, tmp_path):
     sides = PICKY.get(name, (SHAPES,))[0][rank]
     entrance = keras.Input(sides)
     steps = keras.Input((6, 1))
-    out = make(name, **fields, name="mine")(Flow(entrance, kind, steps if padded else None), wanted)
+    out = make(name, **fields, name="mine")(given(entrance, kind, steps if padded else None), wanted)
     assert out.kind == wanted
     assert len(out.x.shape) in RANKS[out.kind]
     assert None not in out.x.shape[1:]
@@ -112,17 +121,19 @@ def test_gives_what_it_says(name, fields, kind, rank, wanted, padded, tmp_path):
     model = keras.Model([entrance, steps] if padded else entrance, keras.layers.Dense(2)(out.x))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4, *sides)).astype("float32")
+    if kind == "table":
+        x[:, -2:] = rng.integers(0, CATEGORIES, size=(4, 2))
     valid = (np.arange(6) < np.array([6, 4, 2, 1])[:, None]).astype("float32")[..., None]
-    given = [x, valid] if padded else x
+    batch = [x, valid] if padded else x
     model.compile("sgd", "mse")
-    loss = model.train_on_batch(given, np.zeros((4, *model.output_shape[1:]), "float32"))
+    loss = model.train_on_batch(batch, np.zeros((4, *model.output_shape[1:]), "float32"))
     assert np.isfinite(loss)
     # Called, not predicted: to compile two more models would take longer than all the rest.
-    before = keras.ops.convert_to_numpy(model(given, training=False))
+    before = keras.ops.convert_to_numpy(model(batch, training=False))
     assert np.isfinite(before).all()
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(given, training=False)), before, atol=1e-6)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(batch, training=False)), before, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +149,7 @@ def test_reads_nothing_of_what_stands_in_padded_steps(name, fields):
         pytest.skip("has no steps")
     kind = "sequence" if "sequence" in block.accepts() else "feature_map"
     entrance, steps = keras.Input((6, 4)), keras.Input((6, 1))
-    flow = block(Flow(entrance, kind, steps), block.gives()[-1])
+    flow = block(given(entrance, kind, steps), block.gives()[-1])
     x = flow.x if flow.valid is None else keras.ops.multiply(flow.x, flow.valid)
     model = keras.Model([entrance, steps], x)
     valid = (np.arange(6) < np.array([6, 4, 1])[:, None]).astype("float32")[..., None]

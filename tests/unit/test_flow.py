@@ -1,6 +1,7 @@
 """Shapes told without Keras are those of the models that are built."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from automl.flow import Flow, Shape, Unknown
 from automl.model import build
 
 SIDES = {"feature_map": [(6, 4), (6, 5, 4), (1, 3), (1, 2, 3)], "sequence": [(6, 4), (1, 3)], "vector": [(5,)]}
+TABLE = Shape("table", (5,), categories=(4, 3))
 TRIALS, TRIALS_IF_DEEP = 24, 8
 """Of each shipped space; a network of many layers takes a second to build."""
 PRETRAINED = ("finetune_image", "pretrained_image")
@@ -39,7 +41,9 @@ def both(items, shape, ends):
     import keras
 
     def built():
-        return Chain.read(items, "model").connect(Flow(keras.Input(shape.sides), shape.kind), ends, "the input", "head")
+        flow = Flow(keras.Input(shape.sides), shape.kind, categories=shape.categories)
+        flow = replace(flow, taps=dict.fromkeys(shape.taps, flow))
+        return Chain.read(items, "model").connect(flow, ends, "the input", "head")
 
     told = outcome(lambda: Chain.read(items, "model").shape(shape, ends, "the input", "head"))
     assert told == outcome(built)
@@ -51,9 +55,8 @@ def both(items, shape, ends):
 def test_every_block_tells_the_shape_that_it_gives(name):
     assert blocks.registry.get(name).shape is not Block.shape
     found = [
-        both([{name: required(name)}], Shape(kind, sides), (wanted,))
-        for kind in KINDS
-        for sides in SIDES[kind]
+        both([{name: required(name)}], replace(given, taps={"down": given}), (wanted,))
+        for given in [*(Shape(kind, sides) for kind in KINDS for sides in SIDES[kind]), TABLE]
         for wanted in KINDS
     ]
     assert any(isinstance(each, tuple) for each in found)

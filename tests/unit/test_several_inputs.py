@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from automl.data import prepare
+from automl.data.feed import Feed
+from automl.data.section import DataDocument
 from automl.document import yaml_text
 from automl.document.yaml_text import parse
-from automl.errors import ConfigError, Infeasible
+from automl.errors import ConfigError, DataError, Infeasible
 from automl.experiment import experiment
 from automl.model import build
 from automl.records.data import EXAMPLES, TARGETS, DataSpec, InputSpec, TaskSpec
@@ -165,3 +169,39 @@ def test_a_tap_reaches_into_a_stack_and_out_of_it() -> None:
 def test_a_keras_layer_by_class_name_may_be_tapped() -> None:
     blocks = [{"Dropout": {"rate": 0.1, "tap": "early"}}, {"conv": {"filters": 3}}, {"merge": {"taps": ["early"]}}]
     build.build({"model": blocks}, build.data_of((8, 8, 1), 2))
+
+
+def test_inputs_that_store_columns_of_one_name_keep_their_own(tmp_path: Path) -> None:
+    given = {"p": np.arange(40.0), "q": -np.arange(40.0), "y": np.arange(40) % 2, "x": np.zeros((40, 1))}
+    np.savez(tmp_path / "set.npz", **given)
+    document = DataDocument.model_validate({
+        "name": "two",
+        "source": {"npz": {"file": str(tmp_path / "set.npz")}},
+        "inputs": {"table": {"table": {"columns": ["p"]}}, "b": {"table": {"columns": ["q"]}}},
+        "task": "classification",
+    })  # fmt: skip
+    spec = prepare.prepare(document, tmp_path / "data")
+    x, y = Feed(spec, "train", 40)[0]
+    assert (x["table"] >= 0).all()
+    assert (x["b"] <= 0).all()
+    np.testing.assert_array_equal(x["table"], -x["b"])
+    np.testing.assert_array_equal(x["table"][:, 0] % 2, y.argmax(axis=1))
+
+
+def test_a_column_may_be_called_as_the_targets_are_or_what_no_file_can_be(tmp_path: Path) -> None:
+    images = np.arange(40 * 9, dtype=np.uint8).reshape(40, 3, 3)
+    np.savez(tmp_path / "set.npz", y=images, **{"a/b": np.arange(40) % 2}, x=images)
+    for column in ("y", "a/b"):
+        target = "a/b" if column == "y" else "y"
+        document = DataDocument.model_validate({
+            "name": "one",
+            "source": {"npz": {"file": str(tmp_path / "set.npz")}},
+            "input": {"image": {"column": column}} if column == "y" else {"table": {"columns": [column]}},
+            "task": {"classification": {"target": target}},
+        })  # fmt: skip
+        if column == "y":
+            spec = prepare.prepare(document, tmp_path / "data")
+            assert Feed(spec, "train", 4)[0][0].shape == (4, 3, 3, 1)
+        else:
+            with pytest.raises(DataError, match="the targets have shape"):
+                prepare.prepare(document, tmp_path / "data")

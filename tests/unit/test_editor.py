@@ -263,7 +263,7 @@ def test_a_unit_is_told_where_there_is_one(monkeypatch):
 
     monkeypatch.setattr(blocks.registry, "get", lambda name: Wait)
     rows = json.loads(CliRunner().invoke(main, ["blocks", "wait", "-o", "json"]).stdout)["fields"]
-    assert [row["unit"] for row in rows] == ["", "", "s"]
+    assert [row["unit"] for row in rows] == ["", "", "", "s"]
 
 
 def test_a_misspelt_block_is_answered_with_the_nearest():

@@ -19,7 +19,7 @@ def value(declared):
     return float(LOSSES.read(declared).build()(TARGETS, CHANCES))
 
 
-@pytest.mark.parametrize("name", LOSSES.names())
+@pytest.mark.parametrize("name", sorted(set(LOSSES.names()) - {"quantile"}))  # which Keras does not have
 def test_fields_are_keras_arguments_with_keras_defaults(name):
     import keras
 
@@ -65,7 +65,7 @@ def test_losses_are_searched(tmp_path):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("focl", "unknown loss 'focl'. Expected one of crossentropy, focal. Did you mean 'focal'?"),
+        ("focl", f"unknown loss 'focl'. Expected one of {', '.join(LOSSES.names())}. Did you mean 'focal'?"),
         ("{crossentropy: {gamma: 1.0}}", "unknown key 'gamma'. Expected one of label_smoothing"),
         ("{crossentropy: {label_smoothing: 1.5}}", "at most 1; received 1.5"),
     ],

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from automl.errors import DataError
+from automl.records import float32
 from automl.sources import Source
 from automl.sources._places import fault
 
@@ -23,9 +24,6 @@ CELLS = 1_000_000
 
 FEWEST = 20
 """Rows of a wide array that are looked at all the same: of two numbers chance alone may make one."""
-
-MOST = 0.75
-"""Share of the different numbers that may become others, where these are still as many as measurements need."""
 
 MARKED = (
     "Zeros at this end of a series are padding; they are marked as such (NaN, at the end), and so must be what the "
@@ -138,7 +136,7 @@ def _pairs(x: np.ndarray, channels: int) -> dict[int, tuple[float, float]]:
     steps = x[0].size // channels if len(x) else 1
     rows = max(FEWEST, min(SAMPLE // max(1, steps), CELLS // max(1, steps * channels)))
     values = x[:rows].reshape(-1, channels)[:SAMPLE].astype(np.float64)
-    return {place: pair for place in _coarse(values) if (pair := _pair(values[:, place])) is not None}
+    return {place: pair for place in _coarse(values) if (pair := float32.merged(values[:, place])) is not None}
 
 
 def _alike(x: np.ndarray) -> bool:
@@ -159,20 +157,3 @@ def _coarse(values: np.ndarray) -> list[int]:
         spread, step = high - low, most * 2.0**-23
         found = there.any(axis=0) & (most < np.finfo(np.float32).max) & (spread > 1e-12 * most) & (step > 1e-7 * spread)
     return [int(place) for place in np.flatnonzero(found)]
-
-
-def _pair(values: np.ndarray) -> tuple[float, float] | None:
-    """Returns two numbers that become one, where a tenth of the different ones does and that is more than noise."""
-    different = np.unique(values[np.isfinite(values)])
-    small = different.astype(np.float32)
-    same = np.diff(small) == 0
-    if same.sum() <= len(different) / 10:
-        return None
-    # Of measurements 256 steps are enough, as in pictures; what differs by whole numbers counts or names something.
-    apart = different - different[0]
-    whole = np.allclose(apart, np.round(apart), rtol=0, atol=4 * np.spacing(np.abs(different).max()))
-    coarse = apart[-1] < 256 * np.spacing(np.abs(small).max())
-    if not (whole or coarse or same.sum() > MOST * len(different)):
-        return None
-    at = int(same.argmax())
-    return float(different[at]), float(different[at + 1])

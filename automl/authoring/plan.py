@@ -139,6 +139,8 @@ def timed(read: Experiment, sample: Sample, data: DataSpec) -> Timing:
         network.fit(training, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[train.clock()])
         trained = time.monotonic()
         network.evaluate(validating, steps=val_steps, verbose=0)
+        if fitting.task.measures:
+            network.predict(validating, steps=val_steps, verbose=0)
         return (trained - started) * len(train) / steps + (time.monotonic() - trained) * len(val) / val_steps
 
     run()

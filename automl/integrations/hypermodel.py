@@ -111,7 +111,8 @@ class SpaceModel(keras_tuner.HyperModel):
                 fitting.freeze(network, stage)
                 fitting.compile(network)
             feed = self._given(fitting, args, given) if args or "x" in given else self._own(fitting)
-            own = [*feed.pop("callbacks", []), *fitting.schedule(stage, start), *fitting.stopping()]
+            course = [*fitting.averaging(), *feed.pop("callbacks", []), *fitting.schedule(stage, start)]
+            own = [*course, *fitting.stopping()]
             how = {**given, **feed, "initial_epoch": began, "epochs": end, "callbacks": [*own, *callbacks]}
             histories.append(network.fit(*args, **how))
             began = began + len(histories[-1].epoch)
@@ -124,12 +125,16 @@ class SpaceModel(keras_tuner.HyperModel):
     def _own(self, fitting: Fitting) -> dict[str, Any]:
         train = fitting.feed("train")
         val = tf_pipeline.of(fitting.feed("val"))
-        return {"x": tf_pipeline.of(train), "validation_data": val, "shuffle": False, "callbacks": [train.clock()]}
+        callbacks = [train.clock(), *fitting.measuring(val)]
+        return {"x": tf_pipeline.of(train), "validation_data": val, "shuffle": False, "callbacks": callbacks}
 
     def _given(self, fitting: Fitting, args: Sequence[Any], given: dict[str, Any]) -> dict[str, Any]:
         if mixing.of(fitting.training.augmentation) is not None:
             what = "mixup and cutmix mix the space's own data only. Call tuner.search() without arrays"
             raise keras_tuner.errors.FatalValueError(f"training.augmentation: {what}")
+        if self.read.objective.removeprefix("val_") in fitting.task.measures:
+            what = "it is measured on the space's own data only. Call tuner.search() without arrays, or name another"
+            raise keras_tuner.errors.FatalValueError(f"{self.read.objective}: {what}")
         # A data set of Keras's or TensorFlow's has batches of its own.
         batched = not hasattr(args[0] if args else given["x"], "__array__")
         return {} if batched or "batch_size" in given else {"batch_size": fitting.training.batch_size}

@@ -23,6 +23,7 @@ from automl.records.data import DataSpec
 from automl.records.objective import Objective
 from automl.tasks import Task
 from automl.training.section import Stage, Training
+from automl.worker.measuring import Beat, Measuring
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,31 @@ class Fitting:
         mix = mixing.of(self.training.augmentation)
         return Feed(self.data, part, size, seed=self.seed, weighted=True, mix=mix, examples=examples)
 
+    def averaging(self) -> list[Any]:
+        """Returns what puts the weights' running mean in their place to be measured, if the document asks for it.
+
+        Must stand before all that measures or keeps weights at the end of an epoch.
+        """
+        return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if self.training.optimizer.use_ema else []
+
+    def measuring(self, batches: Any, beat: Beat | None = None) -> list[Any]:
+        """Returns what adds the metrics to the logs that need all of the validation part, if the task has such.
+
+        Args:
+            batches: The validation part; see `Measuring`.
+            beat: See there.
+        """
+        return [Measuring(batches, self.data, beat)] if self.task.measures else []
+
     def schedule(self, stage: Stage, began: int) -> list[Any]:
-        """Returns what sets the learning rate, and what puts the weights' running mean in their place to be measured.
+        """Returns what sets the learning rate; one that is reduced on a plateau reads the logs.
 
         Args:
             stage: The phase.
             began: Epochs trained before it.
         """
         schedule = self.training.schedule
-        course = schedule.callbacks(stage.rate, stage.epochs, self.objective, began)
-        if self.training.optimizer.use_ema:
-            course.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-        return list(course)
+        return list(schedule.callbacks(stage.rate, stage.epochs, self.objective, began))
 
     def stopping(self) -> list[Any]:
         """Returns what ends a phase early, if the document asks for it."""

@@ -23,6 +23,7 @@ from automl.machine import keras_backend
 from automl.machine.folders import MODEL
 from automl.model import build, saved
 from automl.records.data import DataSpec
+from automl.records.objective import Objective
 from automl.records.trials import Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
 from automl.worker.pulse import Cut, Pulse
 
@@ -60,7 +61,8 @@ def run_trial(request: TrialRequest, report: Tell) -> TrialResult:
 def run_refit(request: TrialRequest, report: Tell) -> TrialResult:
     """Trains a model on all of the training part, its folds together, up to an epoch; nothing is measured.
 
-    A rate that is reduced on a plateau follows the training's own value of the objective: there is no other.
+    A rate that is reduced on a plateau follows the training's own value of the objective, as there is no other; where
+    the objective is measured of the validation part alone (`Task.measures`), the training loss.
     """
     facts: dict[str, Any] = {"trial": request.trial, "attempt": request.attempt}
     try:
@@ -169,16 +171,21 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
             recorder.share(time.monotonic() - began)
             fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
             fitting.compile(fitted)
-            schedule, stopping = fitting.schedule(stage, place.began), fitting.stopping()
-            checkpoint.begin(place, [*schedule, *stopping])
-            train = fitting.feed("train", folder)
+            averaging, schedule, stopping = (
+                fitting.averaging(),
+                fitting.schedule(stage, place.began),
+                fitting.stopping(),
+            )
+            checkpoint.begin(place, [*schedule, *averaging, *stopping])
+            train, val = fitting.feed("train", folder), tf_pipeline.of(fitting.feed("val", folder))
+            measuring = fitting.measuring(val, recorder.on_test_batch_begin)
             fitted.fit(
                 tf_pipeline.of(train),
-                validation_data=tf_pipeline.of(fitting.feed("val", folder)),
+                validation_data=val,
                 initial_epoch=checkpoint.restore(fitted),
                 epochs=min(place.began + stage.epochs, request.epochs),
                 # The recorder reads what those before it log, and takes the weights they leave.
-                callbacks=[train.clock(), *schedule, recorder, *stopping, checkpoint],
+                callbacks=[train.clock(), *averaging, *measuring, *schedule, recorder, *stopping, checkpoint],
                 shuffle=False,
                 verbose=0,
             )
@@ -207,6 +214,8 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
 
     objective = request.goals.primary
     seen = replace(objective, metric=objective.metric.removeprefix("val_"))
+    if seen.metric in tasks.of(request.data.task).measures:
+        seen = Objective("loss", "min")
     fitting = Fitting(request.document, request.data, request.seed, seen)
     network = _network(request.document, request.data, request.seed)
     last: list[Any] = []
@@ -223,7 +232,7 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
         fitting.freeze(network, stage)
         fitting.compile(network)
         train = fitting.feed("train")
-        callbacks = [train.clock(), *fitting.schedule(stage, began), keep]
+        callbacks = [train.clock(), *fitting.averaging(), *fitting.schedule(stage, began), keep]
         network.fit(
             tf_pipeline.of(train), initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0
         )
@@ -237,14 +246,20 @@ def _evaluate(request: TestRequest, report: Tell) -> dict[str, float]:
 
     from automl.data import tf_pipeline
     from automl.data.feed import Feed
+    from automl.worker.measuring import measured
 
     task = tasks.of(request.data.task)
     network = saved.load(Path(request.model))
     build.let_jit(network)
     build.measure_plainly(network)
     network.compile(loss=task.loss(None, request.data.task), metrics=task.keras_metrics(request.data.task))
-    feed = Feed(request.data, "test", experiments.training(request.document).batch_size)
+    batches = tf_pipeline.of(Feed(request.data, "test", experiments.training(request.document).batch_size))
     pulse = Pulse(request.trial, request.attempt, report)
-    beats = keras.callbacks.LambdaCallback(on_test_batch_begin=lambda batch, logs: pulse.beat("validate", 0, batch))  # noqa: ARG005
-    logs = network.evaluate(tf_pipeline.of(feed), verbose=0, return_dict=True, callbacks=[beats])
+
+    def beat(batch: int, logs: Any = None) -> None:  # noqa: ARG001 - Keras's name
+        pulse.beat("validate", 0, batch)
+
+    beats = keras.callbacks.LambdaCallback(on_test_batch_begin=beat)
+    logs = network.evaluate(batches, verbose=0, return_dict=True, callbacks=[beats])
+    logs |= measured(network, batches, request.data, "test", beat)
     return {f"test_{name}": float(value) for name, value in logs.items() if math.isfinite(value)}

@@ -10,6 +10,7 @@ from sklearn.metrics import (
     mean_absolute_error,
     mean_pinball_loss,
     mean_squared_error,
+    median_absolute_error,
     r2_score,
     root_mean_squared_error,
 )
@@ -168,11 +169,13 @@ def test_metrics_are_those_of_scikit_learn(targets: int, far: float) -> None:
         for part in (slice(0, 150), slice(150, 400)):
             metric.update_state(y[part], given[part])
         found[metric.name] = float(metric.result())
+    found |= TASK.measure(given, y, known)
     assert set(found) | {"loss"} == set(TASK.metrics)
     y, given = y.astype(float), given.astype(float)
     assert found["mae"] == pytest.approx(mean_absolute_error(y, given), rel=1e-4)
     assert found["mse"] == pytest.approx(mean_squared_error(y, given), rel=1e-4)
     assert found["rmse"] == pytest.approx(root_mean_squared_error(y.ravel(), given.ravel()), rel=1e-4)
+    assert found["medae"] == pytest.approx(median_absolute_error(y.ravel(), given.ravel()), rel=1e-4)
     assert found["r2"] == pytest.approx(r2_score(y, given), abs=1e-4)
 
 

@@ -163,7 +163,7 @@ class TestStore:
         assert named.address == "postgresql+pg8000://ann@host/db"
         assert not named.is_remote
         installed.clear()
-        with pytest.raises(MissingExtra, match=r"^--tracking-uri: PostgreSQL needs .*'automl\[postgresql\]'"):
+        with pytest.raises(MissingExtra, match=r"^--tracking-uri: PostgreSQL needs .*'automl-keras\[postgresql\]'"):
             store(tmp_path, "postgresql://ann:s3cret@host/db")
 
     @pytest.mark.parametrize(("system", "mode"), [("ext4", "wal"), ("nfs4", "delete")])

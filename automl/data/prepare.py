@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from automl.errors import DataError, Problem
 from automl.records.data import TARGETS, DataSpec, FoldState, InputSpec, Splits, TaskSpec, Tree, stored_as
 from automl.sources import _arrays
 from automl.sources._tables import gathered
+from automl.tasks import Task
 from automl.training.evaluation import Evaluation
 
 VERSION = 2
@@ -91,7 +93,7 @@ def _drafted(
     """Stores a set, and returns its description, and which fold each training example validates, if there are such."""
     name, task = document.name, document.task
     splits = document.source.open(root)
-    raw = _targets(splits, task.reads(splits), name, text=task.as_text)
+    raw = _targets(splits, task, name)
     scanned = task.scan(raw)
     parts, cut, notes = _cut(document, splits, raw, evaluation, version)
     stored = task.store(raw, scanned)
@@ -122,12 +124,13 @@ def _drafted(
     ), cut
 
 
-def _targets(splits: Splits, wanted: Sequence[str], name: str, *, text: bool) -> dict[str, np.ndarray]:
+def _targets(splits: Splits, task: Task, name: str) -> dict[str, np.ndarray]:
     """Returns the raw targets of all rows, by column, once each is seen to be a number or a word."""
     for part, rows in splits.rows.items():
         if not len(rows):
             raise _bad(f"{name}, part {part}", "holds no examples", expected="at least one", received="none")
-    return {column: _whole(splits, column, name, _arrays.plain_targets, text=text) for column in wanted}
+    plain = partial(_arrays.plain_targets, may_be_empty=task.may_be_empty)
+    return {column: _whole(splits, column, name, plain, text=task.as_text) for column in task.reads(splits)}
 
 
 def _whole(

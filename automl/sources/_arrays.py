@@ -137,8 +137,13 @@ def paired(x: np.ndarray, y: np.ndarray, where: Path | str, groups: np.ndarray |
     return Part(x, y, groups)
 
 
-def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:
+def plain_targets(y: np.ndarray, where: Path | str, *, may_be_empty: bool = False) -> np.ndarray:
     """Returns raw targets as numbers or text: bytes become text, a column `(n, 1)` becomes `(n,)`; see `tidy`.
+
+    Args:
+        y: The targets.
+        where: What messages call them.
+        may_be_empty: Whether text without a character is a target.
 
     Raises:
         DataError: A target is an object of another kind, not finite, empty, or text that is not UTF-8.
@@ -151,7 +156,7 @@ def plain_targets(y: np.ndarray, where: Path | str) -> np.ndarray:
         except UnicodeDecodeError as error:
             raise not_text(where, error) from error
     if y.dtype.kind == "U":
-        return _words(y, where)
+        return _words(y, where, may_be_empty=may_be_empty)
     if y.dtype.kind not in "biufU":
         raise fault(where, "targets are neither numbers nor text", received=f"dtype {y.dtype}")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
@@ -165,11 +170,11 @@ def tidy(words: Iterable[str]) -> list[str]:
     return [unicodedata.normalize("NFC", word).strip() for word in words]
 
 
-def _words(y: np.ndarray, where: Path | str) -> np.ndarray:
+def _words(y: np.ndarray, where: Path | str, *, may_be_empty: bool) -> np.ndarray:
     words, places = np.unique(y, return_inverse=True)
     found = np.array(tidy(words.tolist()), dtype=str)[places].reshape(y.shape)
     empty = found == ""
-    if empty.any():
+    if empty.any() and not may_be_empty:
         raise fault(where, f"the target of example {int(np.argwhere(empty)[0][0]) + 1} is empty")
     return found
 

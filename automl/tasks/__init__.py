@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -24,7 +25,8 @@ class Task(Member):
 
     `metrics` maps each legal metric (as it stands in the logs, without `val_`) to its direction; `measures` names those
     of them that need the whole part's answers at once, the others Keras adds up batch by batch. `losses` names those
-    that fit, the task's own first. `as_text` says that targets are read as they are written.
+    that fit, the task's own first. `as_text` says that targets are read as they are written, `may_be_empty` that text
+    without a character is a target too.
     """
 
     takes: ClassVar[Kind]
@@ -33,6 +35,7 @@ class Task(Member):
     default_objective: ClassVar[str]
     losses: ClassVar[tuple[str, ...]]
     as_text: ClassVar[bool] = True
+    may_be_empty: ClassVar[bool] = False
 
     target: str | tuple[str, ...] | None = Field(
         None, description="Column of the targets, or several; null: the source's own"
@@ -49,7 +52,9 @@ class Task(Member):
         known = splits.table.columns
         if not wanted:
             raise DataError(str(Problem("task", "the target is not named", f"`target`, one of {', '.join(known)}")))
-        for column in wanted:
+        for place, column in enumerate(wanted):
+            if column in wanted[:place]:
+                raise DataError(str(Problem("task", f"the target column {column!r} is named twice")))
             if column not in splits.table.columns:
                 hint = did_you_mean(column, known)
                 what = f"there is no target column {column!r}"
@@ -153,12 +158,20 @@ class Task(Member):
         return cls.__module__.rpartition(".")[2]
 
 
+_INTEGER = re.compile(r"[+-]?\d{1,4000}")  # Python reads no longer one
+
 registry: Registry[Task] = Registry("automl.tasks", Task, "task")
 
 
 def of(spec: TaskSpec) -> Task:
     """Returns the task of prepared data, as it was declared."""
     return registry.read(spec.declared)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Returns names of classes in numerical order where all are whole numbers, else in alphabetical order."""
+    found = sorted(names)
+    return sorted(found, key=int) if all(map(_INTEGER.fullmatch, found)) else found
 
 
 def one(targets: Tree, task: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,12 +11,10 @@ from automl.errors import DataError, shorten
 from automl.flow import Flow, Kind
 from automl.records.data import TaskSpec, Tree
 from automl.records.objective import Direction
-from automl.tasks import Task, one
+from automl.tasks import Task, in_order, one
 
 if TYPE_CHECKING:
     import numpy as np
-
-_INTEGER = re.compile(r"[+-]?\d{1,4000}")  # Python reads no longer one
 
 
 class Classification(Task):
@@ -46,9 +43,7 @@ class Classification(Task):
 
     def scan(self, targets: Tree) -> dict[str, Any]:
         """Returns the class names of all parts: numbers in numerical order, words in alphabetical order."""
-        found = sorted(set(_names(one(targets, "classification"))))
-        if all(_INTEGER.fullmatch(name) for name in found):
-            found.sort(key=lambda name: (int(name), name))
+        found = in_order(set(_names(one(targets, "classification"))))
         if len(found) < 2:
             raise DataError(
                 f"classification: every example is of class {found[0]!r}. Expected two classes or more"

@@ -21,7 +21,8 @@ from automl.records.trials import NO_PLACE, Report, TrialResult
 QUIET_S = 30.0
 """After so long without a line, one tells of a trial that runs."""
 
-_SHOWN = ("loss", "val_loss", "val_accuracy")
+_SHOWN = ("loss", "val_loss")
+"""What is shown of an epoch beside the objective."""
 
 
 @contextlib.contextmanager
@@ -58,10 +59,10 @@ class _Running:
             return f"epoch {alive.epoch}/{self.epochs}, {kind}batch {alive.done + 1}{of}"
         return "starting" if report is None else f"epoch {report.epoch}/{self.epochs}"
 
-    def facts(self) -> str:
+    def facts(self, objective: str) -> str:
         """Returns what its last whole epoch measured."""
         metrics = self.report.metrics if self.report else {}
-        return "  ".join(f"{key} {cell(value)}" for key, value in metrics.items() if key in _SHOWN)
+        return "  ".join(f"{key} {cell(value)}" for key, value in metrics.items() if key in (*_SHOWN, objective))
 
     def share(self) -> float:
         """Returns how much of it is done, from 0 to 1; it may end long before."""
@@ -77,6 +78,7 @@ class Lines(Watcher):
 
     def __init__(self) -> None:
         self.pace = Pace()
+        self.objective = "val_accuracy"
         self.best: TrialResult | None = None
         self.running: dict[int, _Running] = {}
         self._said = time.monotonic()
@@ -93,9 +95,9 @@ class Lines(Watcher):
         with _unread():
             _output.say(text, err=True)
 
-    def search_started(self, search_id: str, trials: int | None, done: int) -> None:
+    def search_started(self, search_id: str, trials: int | None, done: int, objective: str = "val_accuracy") -> None:
         """Names the search."""
-        self.pace = Pace(trials, done)
+        self.pace, self.objective = Pace(trials, done), objective
         again = f", {done} done before" if done else ""
         self.say(f"search {search_id}: {trials if trials is not None else 'as many as time allows'} trials{again}")
 
@@ -124,7 +126,7 @@ class Lines(Watcher):
             self._long(number, trial)
 
     def _long(self, number: int, trial: _Running) -> None:
-        parts = (f"t{number:03d}", trial.place(), trial.facts(), self._left())
+        parts = (f"t{number:03d}", trial.place(), trial.facts(self.objective), self._left())
         self.say("  ".join(filter(None, parts)))
 
     def trial_ended(self, result: TrialResult, best: TrialResult | None) -> None:
@@ -195,6 +197,6 @@ class Live(Lines):
         rows = [head]
         for number, trial in sorted(self.running.items()):
             row = Table.grid(padding=(0, 2))
-            row.add_row(Text(f"  t{number:03d}"), Text(trial.place()), Text(trial.facts(), style="dim"))
+            row.add_row(Text(f"  t{number:03d}"), Text(trial.place()), Text(trial.facts(self.objective), style="dim"))
             rows.append(row)
         return Group(*rows)

@@ -14,8 +14,8 @@ class Watcher:
     def say(self, text: str) -> None:
         """Something worth a line happened."""
 
-    def search_started(self, search_id: str, trials: int | None, done: int) -> None:
-        """The search begins, or goes on after `done` trials."""
+    def search_started(self, search_id: str, trials: int | None, done: int, objective: str = "val_accuracy") -> None:
+        """The search for the best of a metric begins, or goes on after `done` trials."""
 
     def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
         """A trial begins, of so many epochs at most, in all of its trainings."""

@@ -11,13 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from automl import inputs, tasks
+from automl import tasks
 from automl.data.section import DataDocument
 from automl.document import block_lists, catalog, overrides, yaml_text
 from automl.document.problems import Problems
 from automl.document.wording import in_words
 from automl.document.yaml_text import Document
 from automl.errors import Infeasible, did_you_mean
+from automl.experiment import agreement
 from automl.experiment.checks import Checker
 from automl.experiment.search_section import Search, seconds
 from automl.oracles import Brief
@@ -28,7 +29,6 @@ from automl.space.conditions import check_continuous
 from automl.space.points import check_start
 from automl.space.space import Space
 from automl.space.tree import Values
-from automl.training.augmentation import Augmentation, fitting, is_off
 from automl.training.evaluation import Evaluation
 from automl.training.section import Training
 
@@ -165,7 +165,8 @@ def check(read: Document, name: str, *, layers: bool = True) -> Experiment:
     for key in ("name", "description"):
         checker.value(str | None, read.data.get(key), (key,))
     _check_times(read, problems)
-    _check_augmentation(read, space, problems)
+    agreement.check_augmentation(read, space, problems)
+    agreement.check_loss(read, space, problems)
     goals = _goals(read, problems)
     problems.stop()
     search = _build(Search, read.data.get("search"), problems, ("search",))
@@ -239,23 +240,6 @@ def _check_times(read: Document, problems: Problems) -> None:
                 seconds(time)
             except ValueError as error:
                 problems.add(("search", key), str(error))
-
-
-def _check_augmentation(read: Document, space: Space, problems: Problems) -> None:
-    """Refuses what does not fit the data's input: a series cannot be flipped. Without data anything may come."""
-    data, section = read.data.get("data"), space.tree.get("training")
-    fields = section.get("augmentation") if isinstance(section, dict) else None
-    if not isinstance(data, dict) or not isinstance(fields, dict):
-        return
-    with contextlib.suppress(KeyError, ValueError, AttributeError, UnknownName):  # told by the check of that section
-        given = data["inputs"].values() if data.get("inputs") else [data["input"]]
-        kinds = [declared(each)[0] for each in given]
-        legal = fitting([inputs.registry.get(kind).augmentations for kind in kinds])
-        for field, value in fields.items():
-            if field in Augmentation.model_fields and field not in legal and not is_off(value):
-                what = f"{field} does not fit data of input {' and '.join(kinds)}"
-                expected = f"one of {', '.join(legal)}" if legal else "none"
-                problems.add(("training", "augmentation", field), what, expected)
 
 
 def _build(model: type[Member], value: Any, problems: Problems, path: tuple[str, ...]) -> Any:

@@ -57,7 +57,9 @@ def losses_that_differ(case: Case) -> Iterator[Finding]:
         if param.path[:2] == ("training", "loss") and param.domain.size != 1:
             what = f"{param.name} is searched while the objective is val_loss"
             why = "It is part of that loss, so the scores of two trials do not compare"
-            hint = "Fix it, or score by another metric, as val_accuracy"
+            others = [] if case.read.data is None else case.read.data.task.metrics
+            other = next((name for name in others if name != "loss"), "accuracy")
+            hint = f"Fix it, or score by another metric, as val_{other}"
             yield case.finding(param.path, what, why, hint)
 
 

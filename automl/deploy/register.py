@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from automl import tasks
 from automl.journal import Header
 from automl.machine import keras_backend
 from automl.machine.folders import LOG, MODEL, trial_folder
@@ -47,7 +48,7 @@ def register(
     path, log = trial_folder(folder, trial) / MODEL, folder / LOG
     model = saved.load(path, log, data.shapes, parameters)
     metadata: dict[str, Any] = {
-        "classes": list(data.classes),
+        **tasks.of(data.task).metadata(data.task),
         "input": data.inputs[0].kind if len(data.inputs) == 1 else {each.name: each.kind for each in data.inputs},
         "shape": data.profile.get("shape") or data.profile["shapes"],
         "task": data.task.kind,

@@ -213,7 +213,8 @@ class DataSpec:
         """What is told of the set beside its name and digest, as plain data."""
         shapes = {name: list(shape) for name, shape in self.shapes.items()}
         shown = {"shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes": shapes}
-        return {**shown, "sizes": dict(self.sizes), "classes": list(self.classes)}
+        named = {"classes": list(self.classes)} if self.classes else {}
+        return {**shown, "sizes": dict(self.sizes), **named}
 
     def at(self, fold: int | None) -> DataSpec:
         """Returns the same data as one fold sees it; None for all of it."""

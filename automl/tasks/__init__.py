@@ -144,6 +144,11 @@ class Task(Member):
         del spec
         return self.name()
 
+    def metadata(self, spec: TaskSpec) -> dict[str, Any]:
+        """Returns what a reader of what the model gives must know, as plain data: `classes` of probabilities."""
+        del spec
+        return {}
+
     @abstractmethod
     def toy(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Makes small learnable targets, for tests.

@@ -126,6 +126,10 @@ class Classification(Task):
         """Says how many classes there are."""
         return f"{len(spec.state['classes'])} classes"
 
+    def metadata(self, spec: TaskSpec) -> dict[str, Any]:
+        """Returns the names of the classes."""
+        return {"classes": list(spec.state["classes"])}
+
     def toy(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Makes 120 examples of three classes, which a small model tells apart within a few epochs."""
         import numpy as np

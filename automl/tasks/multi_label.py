@@ -139,6 +139,10 @@ class MultiLabel(Task):
         count = len(spec.state["classes"])
         return "1 label" if count == 1 else f"{count} labels"
 
+    def metadata(self, spec: TaskSpec) -> dict[str, Any]:
+        """Returns the names of the labels, and above which probability one counts as given."""
+        return {"classes": list(spec.state["classes"]), "threshold": self.threshold}
+
     def toy(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Makes 120 examples with one or two of three labels, `low|middle`."""
         import numpy as np

@@ -134,6 +134,10 @@ class Regression(Task):
         names = spec.state["targets"]
         return "1 target" if len(names) == 1 else f"{len(names)} targets ({', '.join(names)})"
 
+    def metadata(self, spec: TaskSpec) -> dict[str, Any]:
+        """Returns the names of the targets."""
+        return {"targets": list(spec.state["targets"])}
+
     def toy(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Makes 120 examples of one target, from 20 to 60, with some noise."""
         latent = rng.uniform(size=120)

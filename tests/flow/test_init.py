@@ -201,7 +201,7 @@ MISTAKES = {
     "init empty.csv": "is empty",
     "init one.csv": "every example is of class 'a'",
     "init text.csv": "There is no input for text yet",
-    "init price.csv": "There is no task for regression yet",
+    "init price.csv": "for numbers write one by hand, with `task: regression`",
     "init odd.npz": "received foo, bar",
     "init pictures": "nothing tells the classes of its images",
     "init broken": "1.png: is no image",

@@ -100,6 +100,7 @@ def test_answers_are_the_names_above_the_threshold() -> None:
     assert TASK.decode(outputs, SPEC).tolist() == [("a", "c"), ()]
     assert MultiLabel(threshold=0.25).decode(outputs, SPEC).tolist() == [("a", "c"), ("a", "c")]
     assert TASK.decode(outputs[:0], SPEC).shape == (0,)
+    assert MultiLabel(threshold=0.25).metadata(SPEC) == {"classes": ["a", "b", "c"], "threshold": 0.25}
     assert TASK.tells(SPEC) == "3 labels"
     assert TASK.tells(TaskSpec({"multi_label": {}}, ("y",), {"classes": ["a"]})) == "1 label"
 
@@ -166,5 +167,6 @@ def test_columns_of_targets_are_chosen(tmp_path: Any, monkeypatch: pytest.Monkey
     data = prepared(tmp_path, monkeypatch, {"regression": {"target": ["b", "a"]}}, **numbers)
     assert data.task.state["targets"] == ["b", "a"]
     assert data.classes == ()
+    assert data.profile.keys() == {"shape", "sizes"}
     with pytest.raises(DataError, match="the target column 'a' is named twice"):
         prepared(tmp_path, monkeypatch, {"regression": {"target": ["a", "a"]}}, **numbers)

@@ -127,6 +127,7 @@ def test_what_the_model_gives_is_the_answer() -> None:
     assert TASK.decode(outputs, spec(ONE)).tolist() == [1.5, 2.5]
     both = np.ones((3, 2), np.float32)
     np.testing.assert_array_equal(TASK.decode(both, spec(TWO)), both)
+    assert TASK.metadata(spec(TWO)) == {"targets": ["a", "b"]}
     assert TASK.tells(spec(ONE)) == "1 target"
     assert TASK.tells(spec(TWO)) == "2 targets (a, b)"
 

@@ -161,7 +161,10 @@ def test_other_separators(tmp_path):
         ("a,b,y\n" + "1,2,x\n" * 9, "every example is of class 'x'"),
         ("a,b,y\nu,v,0\nw,x,1\n", "no column beside the target 'y' holds numbers to learn from"),
         ("a,b,y\n" + "1,2,0.5\n1,2,1.5\n" * 9, "the target 'y' is a number to predict"),
-        ("a,b,n\n" + "".join(f"1,2,{i}\n" for i in range(50)), "50 different numbers in 50 examples. There is no task"),
+        (
+            "a,b,n\n" + "".join(f"1,2,{i}\n" for i in range(50)),
+            "50 different numbers in 50 examples. `automl init` writes classes alone",
+        ),
         ("a,b,y\n" + "1,2,u\n" * 9 + "1,2,v\n", "class 'v' is too rare"),
         ("a,b,y\n1,2,u\n1,2,\n", "row 2 has no target"),
         ("a,b,y\n1,2,u\n,NA,v\n", "row 2 holds no number"),
@@ -691,7 +694,7 @@ def test_gaps_and_lengths_of_series(tmp_path):
         ({"x": np.ones((9, 2, 2, 2, 2)), "y": np.arange(9) % 2}, "neither series nor images"),
         ({"x": np.ones((9, 3)), "y": np.eye(9)}, "Expected one label per example"),
         ({"x": np.ones((9, 3)), "y": np.array([{}] * 9)}, "never loaded because they can run code"),
-        ({"x": np.ones((9, 3)), "y": np.linspace(0, 1, 9)}, "There is no task for regression yet"),
+        ({"x": np.ones((9, 3)), "y": np.linspace(0, 1, 9)}, "for numbers write one by hand, with `task: regression`"),
     ],
 )
 def test_archives_that_are_refused(tmp_path, arrays, told):

@@ -122,8 +122,9 @@ def _check_classes(found: Found, labels: np.ndarray) -> None:
 
 def _numeric(found: Found, received: str, *, few: bool = False) -> DataError:
     column = found.fields.get("target") or found.fields.get("y")
-    kind = "regression or forecasting" if "order" in found.fields else "regression"
-    hint = f"There is no task for {kind} yet" + ("; another target: --target" if column else "")
+    hint = "`automl init` writes classes alone; for numbers write one by hand, with `task: regression`"
+    hint += "; there is no task for forecasts yet" if "order" in found.fields else ""
+    hint += "; another target: --target" if column else ""
     return fault(
         found.path,
         f"the target{f' {column!r}' if column else ''} is a number to predict",

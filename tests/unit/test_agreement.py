@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.records.trials import Report
 
+REPO = Path(__file__).parents[2]
 DATA = "data: {{name: toy, source: {{npz: {{file: toy.npz}}}}, input: series, task: {}}}\n"
 
 
@@ -102,3 +104,17 @@ def test_a_searched_loss_names_another_metric_of_the_task(tmp_path: Path) -> Non
     loss = "training: {loss: {values: [mse, mae]}}"
     (found,) = losses_that_differ(Case(read(tmp_path, "regression", loss, "search: {objective: val_loss}")))
     assert found.hint == "Fix it, or score by another metric, as val_mae"
+
+
+def test_the_readme_tells_of_every_task_its_losses_and_its_metrics() -> None:
+    lines = [line for line in (REPO / "README.md").read_text().splitlines() if re.match(r"\| `\w+` \|", line)]
+    told = {}
+    for line in lines:
+        name, _, losses, metrics = (cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
+        told[name.strip("`")] = (re.findall(r"`(\w+)`", losses), re.findall(r"`(\w+)`", metrics))
+    assert told.keys() == set(tasks.registry)
+    for name, (losses, metrics) in told.items():
+        task = tasks.registry.get(name)
+        assert tuple(losses) == task.losses
+        assert set(metrics) == set(task.metrics)
+        assert metrics[0] == task.default_objective.removeprefix("val_")

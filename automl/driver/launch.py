@@ -211,7 +211,7 @@ def _drive(
             # All of it: what a driver that died had not come to tell, and where a resume begins.
             Mirroring(tracker, data).tell(journal.events())
             done = history.counted - sum(trial.ended is None for trial in history.trials.values())
-            watcher.search_started(folder.name, read.search.most_trials, done, read.objective)
+            watcher.search_started(folder.name, read.search.most_trials, done, read.goals.primary.metric)
             if line := pretrained.frozen(read):
                 watcher.say(line)
             proposer = Proposer(read.search.algorithm, read.brief())

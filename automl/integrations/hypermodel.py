@@ -132,9 +132,9 @@ class SpaceModel(keras_tuner.HyperModel):
         if mixing.of(fitting.training.augmentation) is not None:
             what = "mixup and cutmix mix the space's own data only. Call tuner.search() without arrays"
             raise keras_tuner.errors.FatalValueError(f"training.augmentation: {what}")
-        if self.read.objective.removeprefix("val_") in fitting.task.measures:
+        if self.read.goals.primary.metric.removeprefix("val_") in fitting.task.measures:
             what = "it is measured on the space's own data only. Call tuner.search() without arrays, or name another"
-            raise keras_tuner.errors.FatalValueError(f"{self.read.objective}: {what}")
+            raise keras_tuner.errors.FatalValueError(f"{self.read.goals.primary.metric}: {what}")
         # A data set of Keras's or TensorFlow's has batches of its own.
         batched = not hasattr(args[0] if args else given["x"], "__array__")
         return {} if batched or "batch_size" in given else {"batch_size": fitting.training.batch_size}

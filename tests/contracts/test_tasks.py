@@ -63,9 +63,10 @@ def test_targets_go_there_and_back(name):
     found = task.decode(encoded, spec)
     if raw.dtype.kind == "f":
         np.testing.assert_allclose(found, raw, rtol=1e-5)
+    elif isinstance(found[0], tuple):  # any number of words
+        assert [set(words) for words in found] == [set(filter(None, text.split("|"))) for text in raw]
     else:
         np.testing.assert_array_equal(found, raw)
-    assert task.tells(spec)
 
 
 @pytest.mark.slow

@@ -67,6 +67,7 @@ def test_targets_go_there_and_back(name):
         assert [set(words) for words in found] == [set(filter(None, text.split("|"))) for text in raw]
     else:
         np.testing.assert_array_equal(found, raw)
+    assert task.tells(spec)
 
 
 @pytest.mark.slow

@@ -1,0 +1,174 @@
+"""Several labels, several inputs, tables: made and real sets, each searched a few times; writes docs/inputs_and_tasks.md.
+
+    python benchmarks/inputs_and_tasks.py                 all rows that docs/inputs_and_tasks.json does not hold yet
+    python benchmarks/inputs_and_tasks.py two_digits ...  these rows, again
+
+The made sets are of scikit-learn's digits, cut into parts before anything is made of them: no digit of the test part is
+seen in training. The test part is looked at once, by the winner of the validation part.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from _run import automl, fill
+
+DOCS = Path(__file__).parents[1] / "docs"
+TABLE, RECORD = DOCS / "inputs_and_tasks.md", DOCS / "inputs_and_tasks.json"
+SEEDS = (0, 1, 2)
+INTRODUCTION = """\
+# Inputs and tasks beyond images and classes
+
+Each row is one search of a few trials with three seeds: the mean of the test metric, and its deviation. The winner of
+the validation part is tested once. Made by `python benchmarks/inputs_and_tasks.py`, which holds the documents.
+"""
+CNN = """\
+  - conv: {filters: {min: 16, max: 32, default: 24}, kernel_size: 3, norm: batch, norm_momentum: 0.9}
+  - conv: {filters: {min: 24, max: 48, default: 48}, kernel_size: 3, norm: batch, norm_momentum: 0.9, pool: max}
+  - flatten
+  - dense: {units: 64, dropout: 0.25}
+"""
+TRAINING = """\
+training:
+  epochs: 15
+  batch_size: 32
+  optimizer: {adam: {learning_rate: {min: 5e-4, max: 3e-3, log: true, default: 1e-3}}}
+search: {trials: 3, algorithm: random}
+"""
+TABLE_MODEL = """\
+  - entity_embedding: {size: {min: 2, max: 8}}
+  - dense: {repeat: {min: 1, max: 3, default: 2}, units: {values: [32, 64, 128]}, norm: batch, norm_momentum: 0.9}
+"""
+SIZES = {"train": 6000, "val": 1000, "test": 1000}
+
+
+def digits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns images and digits of each part."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    found = load_digits()
+    x, y = found.images[..., np.newaxis].astype(np.float32), found.target
+    x, x_test, y, y_test = train_test_split(x, y, test_size=0.2, random_state=0, stratify=y)
+    x, x_val, y, y_val = train_test_split(x, y, test_size=0.25, random_state=0, stratify=y)
+    return {"train": (x, y), "val": (x_val, y_val), "test": (x_test, y_test)}
+
+
+def two_digits(folder: Path) -> None:
+    """Two digits side by side; the labels are the set of both."""
+    arrays, rng = {}, np.random.default_rng(0)
+    for part, (x, y) in digits().items():
+        left, right = (rng.integers(len(x), size=SIZES[part]) for _ in "ab")
+        labels = np.zeros((SIZES[part], 10), np.uint8)
+        for chosen in (left, right):
+            labels[np.arange(SIZES[part]), y[chosen]] = 1
+        arrays |= {f"x_{part}": np.concatenate([x[left], x[right]], axis=2), f"y_{part}": labels}
+    np.savez(folder / "set.npz", **arrays)
+
+
+def image_and_table(folder: Path) -> None:
+    """A digit, shown by its image or by that of the other one of its pair (0 and 1, 2 and 3, ...), and whether it is even.
+
+    The image tells the pair and the column which of the two it is: neither suffices alone.
+    """
+    arrays, rng = {}, np.random.default_rng(0)
+    for part, (x, y) in digits().items():
+        shown = rng.integers(len(x), size=SIZES[part])
+        label = y[shown] // 2 * 2 + rng.integers(2, size=SIZES[part])
+        even = np.where(label % 2 == 0, "even", "odd")
+        arrays |= {f"x_{part}": x[shown], f"y_{part}": label, f"parity_{part}": even}
+    np.savez(folder / "set.npz", **arrays)
+
+
+def nothing(folder: Path) -> None:
+    """Real data lies where it lies."""
+
+
+MADE = "source: {npz: {file: set.npz}}\n"
+POLLUTION = """\
+name: beijing_pm25
+source: {csv: {file: beijing_pm25/pollution.csv, target: pm2.5, order: "No", ahead: 1, without_target: drop}}
+input: {table: {columns: [month, hour, pm2.5, DEWP, TEMP, PRES, cbwd, Iws, Is, Ir], categories: [month]}}
+task: regression
+"""
+ROWS: Mapping[str, tuple[Callable[[Path], None], str, str, str]] = {
+    "two_digits": (
+        two_digits,
+        f"name: two_digits\n{MADE}input: image\ntask: multi_label\n",
+        f"model:\n{CNN}{TRAINING}",
+        "test_subset_accuracy",
+    ),
+    "image_and_table": (
+        image_and_table,
+        f"name: both\n{MADE}inputs: {{photo: image, facts: {{table: {{columns: [parity]}}}}}}\ntask: classification\n",
+        "model:\n  photo:\n" + CNN.replace("  -", "    -") + "  facts:\n    - entity_embedding: {size: 2}\n"
+        f"  join: concat\n  trunk:\n    - dense: {{units: 64}}\n{TRAINING}",
+        "test_accuracy",
+    ),
+    "image_alone": (
+        image_and_table,
+        f"name: image\n{MADE}input: image\ntask: classification\n",
+        f"model:\n{CNN}{TRAINING}",
+        "test_accuracy",
+    ),
+    "table_alone": (
+        image_and_table,
+        f"name: table\n{MADE}input: {{table: {{columns: [parity]}}}}\ntask: classification\n",
+        f"model:\n{TABLE_MODEL}{TRAINING}",
+        "test_accuracy",
+    ),
+    "beijing_pm25": (nothing, POLLUTION, f"model:\n{TABLE_MODEL}{TRAINING}", "test_rmse"),
+}
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Runs the searches of a row, each in a folder of its own."""
+    make, data, space, metric = ROWS[name]
+    found = []
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            make(Path(folder))
+            Path(folder, "data.yaml").write_text(data)
+            Path(folder, "space.yaml").write_text(space)
+            found.append(automl(folder, "search", "space.yaml", "--data", "data.yaml", "--seed", str(seed)))
+    scores = [each["best"]["test"][metric] for each in found]
+    baselines = [each.get("baselines") for each in found]
+    return {
+        "metric": metric,
+        "scores": [round(score, 4) for score in scores],
+        "mean": round(fmean(scores), 4),
+        "spread": round(stdev(scores), 4),
+        "wall_s": [round(each["wall_s"]) for each in found],
+        "baselines": baselines[0],
+    }
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """Returns the page."""
+    lines = [
+        INTRODUCTION,
+        "| set | metric | mean | spread over seeds | best baseline | seconds of a search |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.items():
+        told = row.get("baselines") or {}
+        lines.append(
+            f"| {name} | {row['metric'].removeprefix('test_')} | {row['mean']} | {row['spread']} | "
+            f"{told.get('test', '')} | {round(fmean(row['wall_s']))} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def main(wanted: list[str]) -> None:
+    """Runs the rows, keeps each as soon as it is there, and writes the page."""
+    fill(RECORD, list(ROWS), wanted, measure, lambda rows: TABLE.write_text(table(rows)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

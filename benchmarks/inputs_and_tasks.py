@@ -1,4 +1,4 @@
-"""Several labels, several inputs, tables: made and real sets, each searched a few times; writes docs/inputs_and_tasks.md.
+"""Several labels, several inputs, tables: each set searched with three seeds; writes docs/inputs_and_tasks.md.
 
     python benchmarks/inputs_and_tasks.py                 all rows that docs/inputs_and_tasks.json does not hold yet
     python benchmarks/inputs_and_tasks.py two_digits ...  these rows, again
@@ -73,7 +73,7 @@ def two_digits(folder: Path) -> None:
 
 
 def image_and_table(folder: Path) -> None:
-    """A digit, shown by its image or by that of the other one of its pair (0 and 1, 2 and 3, ...), and whether it is even.
+    """A digit, shown by its image or that of the other one of its pair (0 and 1, 2 and 3, ...), and whether it is even.
 
     The image tells the pair and the column which of the two it is: neither suffices alone.
     """

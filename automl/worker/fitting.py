@@ -5,7 +5,7 @@ Imports Keras: for workers only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from automl import tasks
-from automl.data import mixing
+from automl.data import mixing, tf_pipeline
 from automl.data.feed import Feed, targets
 from automl.experiment import experiment
 from automl.model import build, freezing
@@ -82,6 +82,29 @@ class Fitting:
             return Feed(self.data, part, size, examples=examples)
         mix = mixing.of(self.training.augmentation)
         return Feed(self.data, part, size, seed=self.seed, weighted=True, mix=mix, examples=examples)
+
+    def fit(
+        self, network: Any, train: Feed, began: int, end: int, callbacks: Sequence[Any], validation: Any = None
+    ) -> None:
+        """Fits a network to the batches of a feed.
+
+        Args:
+            network: It, compiled.
+            train: What it learns from.
+            began: Epochs trained before.
+            end: Epochs that it has then.
+            callbacks: Called in their order, behind the feed's own clock.
+            validation: What it is measured on, as `fit` takes it.
+        """
+        network.fit(
+            tf_pipeline.of(train),
+            validation_data=validation,
+            initial_epoch=began,
+            epochs=end,
+            callbacks=[train.clock(), *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
 
     def averaging(self) -> list[Any]:
         """Returns what puts the weights' running mean in their place to be measured, if the document asks for it.

@@ -171,24 +171,15 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
             recorder.share(time.monotonic() - began)
             fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
             fitting.compile(fitted)
-            averaging, schedule, stopping = (
-                fitting.averaging(),
-                fitting.schedule(stage, place.began),
-                fitting.stopping(),
-            )
+            averaging, schedule = fitting.averaging(), fitting.schedule(stage, place.began)
+            stopping = fitting.stopping()
             checkpoint.begin(place, [*schedule, *averaging, *stopping])
             train, val = fitting.feed("train", folder), tf_pipeline.of(fitting.feed("val", folder))
             measuring = fitting.measuring(val, recorder.on_test_batch_begin)
-            fitted.fit(
-                tf_pipeline.of(train),
-                validation_data=val,
-                initial_epoch=checkpoint.restore(fitted),
-                epochs=min(place.began + stage.epochs, request.epochs),
-                # The recorder reads what those before it log, and takes the weights they leave.
-                callbacks=[train.clock(), *averaging, *measuring, *schedule, recorder, *stopping, checkpoint],
-                shuffle=False,
-                verbose=0,
-            )
+            # The recorder reads what those before it log, and takes the weights they leave.
+            callbacks = [*averaging, *measuring, *schedule, recorder, *stopping, checkpoint]
+            end = min(place.began + stage.epochs, request.epochs)
+            fitting.fit(fitted, train, checkpoint.restore(fitted), end, callbacks, val)
         if recorder.is_over or recorder.epochs >= request.epochs:
             return
         place = Place(number + 1, recorder.epochs)
@@ -209,7 +200,6 @@ def _network(document: Mapping[str, Any], data: DataSpec, seed: int) -> Any:
 def _refitted(request: TrialRequest, report: Tell) -> str:
     import keras
 
-    from automl.data import tf_pipeline
     from automl.worker.fitting import Fitting
 
     objective = request.goals.primary
@@ -231,11 +221,8 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
             break
         fitting.freeze(network, stage)
         fitting.compile(network)
-        train = fitting.feed("train")
-        callbacks = [train.clock(), *fitting.averaging(), *fitting.schedule(stage, began), keep]
-        network.fit(
-            tf_pipeline.of(train), initial_epoch=began, epochs=end, callbacks=callbacks, shuffle=False, verbose=0
-        )
+        callbacks = [*fitting.averaging(), *fitting.schedule(stage, began), keep]
+        fitting.fit(network, fitting.feed("train"), began, end, callbacks)
         began = end
     network.set_weights(last)
     return str(export.registry.read("keras").write(network, Path(request.folder)))

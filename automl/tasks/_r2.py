@@ -44,7 +44,8 @@ def _metric_class() -> type:
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
             """Adds a batch; weights of examples are not read."""
             del sample_weight
-            y_true, y_pred = (ops.cast(each, "float32") for each in (y_true, y_pred))
+            y_pred = ops.cast(y_pred, "float32")
+            y_true = ops.reshape(ops.cast(y_true, "float32"), ops.shape(y_pred))
             place = (y_true - self.mean) / self.deviation
             error = (y_true - y_pred) / self.deviation
             self.sums.assign_add(ops.stack([ops.sum(each, axis=0) for each in (place, place**2, error**2)]))

@@ -118,6 +118,8 @@ def test_the_head_gives_the_targets_own_units(tmp_path: Any) -> None:
     x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
     plain = x @ network.get_layer("deviations").get_weights()[0]
     expected = plain * learned["deviation"] + learned["mean"]
+    # Whoever reads the file needs no package but Keras.
+    assert {type(layer).__module__.partition(".")[0] for layer in read.layers} == {"keras"}
     for each in (network, read):
         np.testing.assert_allclose(each.predict(x, verbose=0), expected, rtol=1e-5)
 
@@ -178,6 +180,18 @@ def test_metrics_are_those_of_scikit_learn(targets: int, far: float) -> None:
     assert found["rmse"] == pytest.approx(root_mean_squared_error(y.ravel(), given.ravel()), rel=1e-4)
     assert found["medae"] == pytest.approx(median_absolute_error(y.ravel(), given.ravel()), rel=1e-4)
     assert found["r2"] == pytest.approx(r2_score(y, given), abs=1e-4)
+
+
+def test_targets_of_a_tuner_of_the_users_own_may_have_no_second_axis() -> None:
+    known = spec(ONE)
+    given = ONE["y"][:, None] + np.float32(1.0)
+    found = []
+    for y in (ONE["y"], ONE["y"][:, None]):
+        metric = macro_r2(known.state["mean"], known.state["deviation"])
+        metric.update_state(y, given)
+        found.append((float(metric.result()), float(TASK.loss(None, known)(y, given))))
+    assert found[0] == pytest.approx(found[1])
+    assert found[0][0] == pytest.approx(r2_score(ONE["y"], given[:, 0]))
 
 
 def test_r2_leaves_out_a_target_of_a_single_value() -> None:

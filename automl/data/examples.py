@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from automl.data.store import Column
 
 Rows = Mapping[str, np.ndarray]
 """Numbers of rows by part."""
@@ -36,7 +39,7 @@ class Examples:
 class Picked:
     """Some rows of a column, read when they are asked for."""
 
-    column: np.ndarray
+    column: np.ndarray | Column
     rows: np.ndarray
 
     @property

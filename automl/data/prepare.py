@@ -15,10 +15,11 @@ from automl import inputs, tasks
 from automl.data import columns, earlier, folds, groups, split, store
 from automl.data.examples import Examples, Picked
 from automl.data.section import DataDocument, declared
-from automl.data.store import Draft
+from automl.data.store import Column, Draft
 from automl.errors import DataError, Problem
 from automl.records.data import TARGETS, DataSpec, FoldState, InputSpec, Splits, TaskSpec, Tree, stored_as
 from automl.sources import _arrays
+from automl.sources._constant import Constant
 from automl.sources._tables import gathered
 from automl.tasks import Task
 from automl.training.evaluation import Evaluation
@@ -103,6 +104,7 @@ def _drafted(
     given = {
         each: columns.stored(each, reader, splits, parts, draft, name) for each, reader in document.readers.items()
     }
+    notes = (*splits.notes, *splits.table.notes, *notes)
     read = _Learner(document, draft, given, scanned)
     kept = [*(file for each in given for file in read.files(each).values()), TARGETS]
     whole = read.state(None)
@@ -120,7 +122,7 @@ def _drafted(
         folds=tuple(read.state(folds.training(cut, fold, evaluation.strategy)) for fold in turns if cut is not None),
         strategy=evaluation.strategy if cut is not None else "stratified",
         version=version,
-        notes=(*splits.notes, *notes, *_constant(document, read, (*splits.notes, *notes))),
+        notes=(*notes, *_constant(document, read, notes)),
     ), cut
 
 
@@ -192,8 +194,8 @@ class _Learner:
         kind = self.document.readers[each].name()
         return {column: stored_as(each, kind, column) for column in self.given[each][0]}
 
-    def columns(self, each: str) -> dict[str, np.ndarray]:
-        return {column: self.draft.column("train", file) for column, file in self.files(each).items()}
+    def columns(self, each: str) -> dict[str, Column]:
+        return {column: self.draft.stored("train", file) for column, file in self.files(each).items()}
 
     def shape(self, each: str) -> tuple[int, ...]:
         return self.document.readers[each].shape(self.columns(each))
@@ -206,7 +208,7 @@ class _Learner:
                 columns = {column: Picked(values, rows) for column, values in columns.items()}
             states.append(reader.fit(columns, self.given[each][1]))
         targets = self.draft.column("train", TARGETS)
-        task = self.document.task.fit(np.asarray(targets if rows is None else targets[rows]), self.scanned)
+        task = self.document.task.fit(targets if rows is None else targets[rows], self.scanned)
         return FoldState(tuple(states), task)
 
 
@@ -220,13 +222,12 @@ def _constant(document: DataDocument, read: _Learner, notes: Sequence[str]) -> l
     for each, reader in document.readers.items():
         if not reader.stores_numbers:
             continue
-        x = next(iter(read.columns(each).values()))
-        constant = _arrays.constant_channels(x)
-        if _arrays.all_alike(x, constant):
-            received = ", ".join(f"{value:g}" for value in x.reshape(-1, len(constant))[0][:5])
+        found = Constant(store.pieces(next(iter(read.columns(each).values()))))
+        if found.is_all:
+            received = ", ".join(f"{value:g}" for value in found.values[:5])
             hint = ". ".join(["There is nothing to learn from: look at how the source reads the files", *notes])
-            raise _bad(name, _arrays.said_of(constant, x), received=received, hint=hint)
-        said += [f"{name}: {_arrays.said_of(constant, x)}"] if constant else []
+            raise _bad(name, found.told, received=received, hint=hint)
+        said += [f"{name}: {found.told}"] if found.channels else []
     return said
 
 

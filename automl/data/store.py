@@ -27,6 +27,31 @@ PIECE_BYTES = 64 * 2**20
 """How much is read at a time."""
 
 
+class Column:
+    """A column on disk, mapped anew for whatever is read of it.
+
+    Pages that were read of a map count as this process's memory for as long as the map is there.
+
+    Args:
+        path: The `.npy` file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        array = mapped(path)
+        self.shape, self.dtype, self.nbytes = array.shape, array.dtype, array.nbytes
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self.whole()[rows]
+
+    def whole(self) -> np.ndarray:
+        """Returns all of it, mapped."""
+        return mapped(self._path)
+
+
 class Draft:
     """A prepared set while it is written, in a folder beside the one that it is published in.
 
@@ -73,7 +98,11 @@ class Draft:
 
     def column(self, part: str, name: str) -> np.ndarray:
         """Returns a column of a part, memory-mapped."""
-        return mapped(self._fresh / f"{part}_{name}.npy")
+        return self.stored(part, name).whole()
+
+    def stored(self, part: str, name: str) -> Column:
+        """Returns a column of a part, to be read piece by piece."""
+        return Column(self._fresh / f"{part}_{name}.npy")
 
     def digest(self, columns: Sequence[str], classes: Sequence[str], cut: np.ndarray | None = None) -> str:
         """Returns the SHA-256, in hex, of the columns as they are stored, of which part they are in, and the classes.
@@ -86,11 +115,11 @@ class Draft:
         sha = hashlib.sha256(json.dumps(list(classes)).encode())
         for part in PARTS:
             for name in columns:
-                array = self.column(part, name)
+                array = self.stored(part, name)
                 # Little-endian, so that the digest of a set is the same on every machine.
                 dtype = array.dtype.newbyteorder("<")
                 sha.update(f"{part}_{name} {dtype.str} {array.shape}\n".encode())
-                for piece in _pieces(array):
+                for piece in pieces(array):
                     sha.update(np.ascontiguousarray(piece, dtype=dtype).data)
         if cut is not None:
             sha.update(b"folds\n" + cut.astype("<i2").tobytes())
@@ -153,14 +182,15 @@ def _widened(path: Path, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     wide = path.with_suffix(".wide")
     other = _lay_out(wide, dtype, array.shape)
     start = 0
-    for piece in _pieces(array):
+    for piece in pieces(array):
         other[start : start + len(piece)] = piece
         start += len(piece)
     wide.replace(path)
     return other
 
 
-def _pieces(array: np.ndarray) -> Iterator[np.ndarray]:
+def pieces(array: np.ndarray | Column) -> Iterator[np.ndarray]:
+    """Returns a column, some rows at a time."""
     step = max(1, PIECE_BYTES * len(array) // max(1, array.nbytes))
     return (array[start : start + step] for start in range(0, len(array), step))
 

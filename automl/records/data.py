@@ -42,6 +42,10 @@ class Table(Protocol):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the rows that were read so far, a line each."""
+
     def __len__(self) -> int:
         """The number of rows."""
 
@@ -77,7 +81,8 @@ class Splits:
         groups: The column that says what each row belongs to (a speaker, a patient); an empty id is no group. No group
             is ever split.
         is_timeline: Whether the rows of `train` stand in the order of time: what is cut from them is the latest.
-        notes: How the set was read, a line each, where that is worth a word.
+        notes: How the set is read, a line each, where that is worth a word; what is seen only while it is read, its
+            table says.
     """
 
     table: Table

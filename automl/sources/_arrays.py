@@ -13,9 +13,6 @@ from automl.errors import DataError
 from automl.records.data import Part
 from automl.sources._places import fault
 
-ROWS = 10_000
-"""Rows that are looked at at a time."""
-
 
 def as_stored(x: np.ndarray, where: Path | str, first: int = 0) -> np.ndarray:
     """Returns `x` as it is stored: bytes stay `uint8` (a quarter of the disk and page cache), all else is float32.
@@ -43,71 +40,6 @@ def as_stored(x: np.ndarray, where: Path | str, first: int = 0) -> np.ndarray:
             where, f"the value at {told} is infinite or beyond float32", expected="finite numbers", received=str(x[at])
         )
     return small
-
-
-def channels_of(x: np.ndarray) -> tuple[int, str]:
-    """Returns how many channels examples have, and what they are called: of rows of numbers, the columns."""
-    if x.ndim == 2 or (x.ndim == 3 and x.shape[-1] == 1):
-        return x.shape[1], "column"
-    return x.shape[-1], "channel"
-
-
-def constant_channels(x: np.ndarray) -> list[int]:
-    """Returns the channels of images and series (of rows of numbers, the columns) of one value in all examples.
-
-    NaN aside. Most sets are told by their first examples, so this takes no time to speak of.
-    """
-    if x.ndim < 2:
-        return []
-    if channels_of(x)[1] == "column":
-        return _constant_columns(x.reshape(len(x), -1))
-    channels = x.shape[-1]
-    left = dict.fromkeys(range(channels), np.nan)
-    for example in x:
-        values = np.asarray(example).reshape(-1, channels)
-        for channel, known in list(left.items()):
-            column = values[:, channel]
-            column = column[~np.isnan(column)] if column.dtype.kind == "f" else column
-            first = known if not np.isnan(known) or not len(column) else column[0]
-            if (column != first).any():
-                del left[channel]
-            else:
-                left[channel] = first
-        if not left:
-            break
-    return list(left)
-
-
-def all_alike(x: np.ndarray, constant: Sequence[int]) -> bool:
-    """Returns whether channels of one value leave nothing to learn from: of rows of numbers, gaps may tell more."""
-    channels, kind = channels_of(x)
-    if not len(constant) or len(constant) < channels:
-        return False
-    return kind == "channel" or x.dtype.kind != "f" or bool((np.isnan(x) == np.isnan(x[0])).all())
-
-
-def _constant_columns(x: np.ndarray) -> list[int]:
-    left = np.arange(x.shape[1])
-    low, high = np.full(len(left), np.inf), np.full(len(left), -np.inf)
-    for start in range(0, len(x), ROWS):
-        piece = x[start : start + ROWS, left]
-        low, high = np.fmin(low, np.fmin.reduce(piece)), np.fmax(high, np.fmax.reduce(piece))
-        same = low >= high
-        left, low, high = left[same], low[same], high[same]
-        if not len(left):
-            break
-    # Where there is nothing at all, as in the padding of series, there is no value either.
-    return [int(place) for place in left[low == high]]
-
-
-def said_of(constant: Sequence[int], x: np.ndarray) -> str:
-    """Returns what is said of channels that carry one value, in words."""
-    channels, kind = channels_of(x)
-    if len(constant) == channels:
-        return "every value of every training example is the same" + (f", {kind} by {kind}" if channels > 1 else "")
-    named = ", ".join(map(str, constant[:10])) + (f" and {len(constant) - 10} more" if len(constant) > 10 else "")
-    which = f"{kind}s {named} of {channels} carry" if len(constant) > 1 else f"{kind} {named} of {channels} carries"
-    return f"{which} a single value in all training examples (counted from 0)"
 
 
 def named(codes: np.ndarray, classes: Sequence[str], where: Path | str) -> np.ndarray:

@@ -236,7 +236,8 @@ def _has_few_colours(folder: Path) -> bool:
         counts = [_pictures.read(path, _pictures.colours) for path in some]
     except DataError:
         return False
-    return bool(counts) and None not in counts and max(counts) > 1
+    few = [count for count in counts if count is not None]
+    return 0 < len(few) == len(counts) and max(few) > 1
 
 
 def _labels_in_names(inside: Sequence[Path]) -> str | None:

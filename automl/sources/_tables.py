@@ -21,6 +21,8 @@ class Arrays:
         blocks: Columns by name, the same names in each; one block for each part of a set.
     """
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, *blocks: Mapping[str, np.ndarray]) -> None:
         self._blocks = blocks
         sizes = []

@@ -502,7 +502,7 @@ def test_padding_is_seen_in_any_piece(tmp_path, monkeypatch):
 class Mixed:
     """A table of 200 rows whose parts take turns, read seven rows at a time."""
 
-    columns = ("x", "y")
+    columns, notes = ("x", "y"), ()
 
     def __len__(self) -> int:
         return 200

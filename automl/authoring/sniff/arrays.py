@@ -15,10 +15,11 @@ from automl.authoring.sniff.columns import is_owner
 from automl.authoring.sniff.found import Found
 from automl.errors import did_you_mean, shorten
 from automl.inputs import OneColumn
-from automl.records.data import Splits
+from automl.records.data import EXAMPLES, TARGETS, Splits
 from automl.sources import _arrays, _layout, npz
+from automl.sources._constant import Constant
 from automl.sources._places import fault
-from automl.sources._tables import held
+from automl.sources._tables import gathered
 
 X_KEYS = (
     "x", "data", "images", "image", "imgs", "series", "signals", "features", "inputs", "input", "samples", "x_data",
@@ -58,8 +59,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
             fields, why = pictures.fields(path, photographs=photographs)
         source = {"folder": str(path), **fields}
     splits, notes = _loaded(kind, source, fields, why)
-    parts = held(splits)
-    first = parts["train"].x
+    first = _first_piece(splits)
     chosen, why["input"] = (wanted, "what --input named") if wanted else _input(kind, path, first)
     if kind == "npz" and chosen == "image" and not wanted and first.ndim == 3 and _far(first.shape[1:]):
         high, wide = first.shape[1:]
@@ -68,25 +68,34 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
         )
     if kind == "npz" and chosen == "series" and first.ndim == 3 and _channels_first(first, fields, why):
         splits, _ = _loaded(kind, {**source, **fields}, fields, why)
-        parts = held(splits)
         notes.append(_both(first))
-        first = parts["train"].x
+        first = _first_piece(splits)
     reader = inputs.registry.read(chosen)
     assert isinstance(reader, OneColumn)
     shape = tuple(int(side) for side in reader.checked(first[:1]).shape[1:])
     found = Found(kind, path, fields, chosen, shape, why, notes=[*splits.notes, *notes])
     found.photographs = photographs
     found.notes += _owners(path, fields) if kind == "npz" else []
-    for name, part in parts.items():
-        x = reader.checked(part.x)
-        found.count(x)
-        constant = _arrays.constant_channels(x) if name == "train" else []
+    for name, rows in splits.rows.items():
+        constant = Constant()
+        for _, piece in splits.table.pieces([EXAMPLES], rows):
+            x = reader.checked(piece[EXAMPLES])
+            found.count(x)
+            if name == "train":
+                constant.see(x)
         # A step that is alike in all series is nothing to speak of, a column is.
-        if constant and (x.shape[-1] > 1 or part.x.ndim == 2 or _arrays.all_alike(x, constant)):
-            found.notes.append(_arrays.said_of(constant, x))
-        found.labels[name] = _arrays.plain_targets(part.y, path)
+        if constant.channels and (shape[-1] > 1 or first.ndim == 2 or constant.is_all):
+            found.notes.append(constant.told)
+        found.labels[name] = _arrays.plain_targets(gathered(splits.table, [TARGETS], rows, text=True)[TARGETS], path)
+    found.notes = [*splits.table.notes, *found.notes]
     found.offer_padding()
     return found
+
+
+def _first_piece(splits: Splits) -> np.ndarray:
+    """Returns the first training examples."""
+    _, piece = next(splits.table.pieces([EXAMPLES], splits.rows["train"]))
+    return piece[EXAMPLES]
 
 
 def _loaded(kind: str, source: dict[str, Any], fields: dict[str, Any], why: dict[str, str]) -> tuple[Splits, list[str]]:

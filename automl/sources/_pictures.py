@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -17,7 +20,12 @@ from automl.sources._places import fault
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+T = TypeVar("T")
+
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")
+
+TOGETHER = 16
+"""Files that a thread reads before it asks for more."""
 
 _READING = (
     OSError, EOFError, ValueError, TypeError, SyntaxError, IndexError, KeyError, OverflowError, AttributeError,
@@ -38,21 +46,40 @@ Depth = Literal["bytes", "numbers", "colours"]
 """What a file holds: bytes; a number of more bits, or a float, for each pixel; three colours of 16 bits each."""
 
 
-def read(path: Path, what: Callable[[Image], Any]) -> Any:
+def read(path: Path, what: Callable[[Image], T]) -> T:
     """Returns something of an image file.
 
     Raises:
         DataError: It is no image, damaged, of several pages, or of more pixels than Pillow takes to be meant well.
     """
+    with _quiet():
+        return _read(path, what)
+
+
+def read_all(paths: Iterable[Path], what: Callable[[Image], T]) -> list[T]:
+    """Returns something of each of several image files, in their order; several are read at a time. See `read`."""
+    paths = [*paths]
+    some = [paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER)]
+    # Warnings are caught for the whole process: threads that did so each for itself would undo what others did.
+    with _quiet(), ThreadPoolExecutor() as pool:
+        return [*chain.from_iterable(pool.map(lambda few: [_read(path, what) for path in few], some))]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leaves out what Pillow warns of: a large image, or a tag that is of no use here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _read(path: Path, what: Callable[[Image], T]) -> T:
     from PIL import Image as Images
     from PIL import UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            # What Pillow warns of is a large image, or a tag that is of no use here.
-            warnings.simplefilter("ignore")
-            with Images.open(path, formats=FORMATS) as image:
-                return what(image)
+        with Images.open(path, formats=FORMATS) as image:
+            return what(image)
     except UnidentifiedImageError as error:
         raise fault(path, "is no image", expected=", ".join(FORMATS), hint="Remove it, or convert it") from error
     except Images.DecompressionBombError as error:
@@ -67,7 +94,10 @@ def read(path: Path, what: Callable[[Image], Any]) -> Any:
 
 
 def size(image: Image) -> tuple[int, int]:
-    """Returns height and width, once the image is turned as its EXIF data says; reads no pixels."""
+    """Returns height and width, once the image is turned as its EXIF data says.
+
+    That is read without its pixels, but for PNG, where it may stand behind them.
+    """
     width, height = image.size
     return (width, height) if image.getexif().get(_ORIENTATION, 1) >= 5 else (height, width)
 
@@ -116,11 +146,8 @@ class Range:
         Whole numbers from 0 on have the bits that the greatest of them needs, of the usual depths: 12 bits in files of
         16 are 12 bits. Of all others the least becomes 0 and the greatest 255.
         """
-        low, high, whole = np.inf, -np.inf, True
-        for path in paths:
-            values = read(path, _numbers)
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
-            whole = whole and values.dtype.kind in "iu"
+        lows, highs, wholes = zip(*read_all(paths, _span), strict=True)
+        low, high, whole = min(lows), max(highs), all(wholes)
         if whole and low >= 0:
             needed = int(high).bit_length()
             bits = next((bits for bits in _DEPTHS if bits >= needed), needed)
@@ -154,7 +181,13 @@ def on(ground: tuple[int, int, int], image: Image) -> tuple[Image, bool]:
 
 def brightest(paths: Iterable[Path]) -> int:
     """Returns the greatest value of any colour in images of bytes, transparency aside."""
-    return max(int(read(path, lambda image: np.asarray(image.convert("RGB")).max())) for path in paths)
+    return max(read_all(paths, lambda image: int(np.asarray(image.convert("RGB")).max())))
+
+
+def _span(image: Image) -> tuple[float, float, bool]:
+    """Returns the least and the greatest number of an image, and whether they are whole."""
+    values = _numbers(image)
+    return float(values.min()), float(values.max()), values.dtype.kind in "iu"
 
 
 def _numbers(image: Image) -> np.ndarray:

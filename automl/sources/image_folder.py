@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from automl.records.data import Splits
+from automl.records.data import EXAMPLES, TARGETS, Splits, Tree
 from automl.sources import Source, _pictures
-from automl.sources._arrays import paired
 from automl.sources._folders import Files, listed
-from automl.sources._pictures import Range, read
+from automl.sources._pictures import Depth, Range, read_all
 from automl.sources._places import fault, find
-from automl.sources._tables import splits
+from automl.sources._tables import PIECE_BYTES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 _GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0)}
+
+UNREAD, HIDDEN, SEEN, ALONE = range(4)
+"""How much is seen of the ground of an image: not known yet, nothing, something, nothing else."""
 
 
 class ImageFolder(Source):
@@ -56,30 +60,21 @@ class ImageFolder(Source):
     links: bool = Field(False, description="Follow links that lead out of the folder")
 
     def open(self, root: Path | None) -> Splits:
-        """Reads every image; see `Source.open`."""
+        """Lists the images, their sizes and depths; see `Source.open`.
+
+        They are decoded once they are read, but for numbers of more than 8 bits, whose range all of them share.
+        """
         folder = find(self.folder, root, "a folder of images for each class")
         parts = listed(folder, links=self.links, named=self.classes)
-        size = self.size or _shared_size(folder, parts)
+        heads = {part: _Heads.of(found, sized=self.size is None) for part, found in parts.items()}
+        size = self.size or _shared_size(folder, heads.values())
+        scale, dtype, notes = _range(folder, heads)
         ground = self.background if isinstance(self.background, tuple) else _GROUNDS[self.background]
-        scale, dtype, notes = _depths(folder, parts)
         made = _Pixels(size, self.fit, "RGB" if self.color == "rgb" else "L", ground, scale)
-        loaded = {}
-        for name, found in parts.items():
-            x = np.empty((len(found), *size, 3 if self.color == "rgb" else 1), dtype)
-            for place, (path, _) in enumerate(found):
-                x[place] = read(path, made)
-            loaded[name] = paired(x, np.array([label for _, label in found]), folder)
-        if made.transparent:
-            count = sum(len(part.x) for part in loaded.values())
-            shown = self.background if isinstance(self.background, str) else f"the colour {list(self.background)}"
-            seen = f"{made.transparent:,} of {count:,} images are transparent in part"
-            notes.append(f"{seen}, and lie on {shown} (`background`)")
-            if made.flat:
-                notes.append(
-                    f"nothing is seen on {shown} of {made.flat:,} of {count:,} images, which become one colour: what "
-                    "they show has that colour, or they are empty. Another `background` may show it"
-                )
-        return splits(loaded["train"], loaded.get("val"), loaded.get("test"), notes)
+        shown = self.background if isinstance(self.background, str) else f"the colour {list(self.background)}"
+        ends = np.cumsum([0, *map(len, parts.values())])
+        rows = {name: np.arange(*ends[place : place + 2]) for place, name in enumerate(parts)}
+        return Splits(_Pictures([*chain(*parts.values())], made, dtype, shown), rows, notes=tuple(notes))
 
     @classmethod
     def toy(cls, folder: Path) -> ImageFolder:
@@ -96,7 +91,57 @@ class ImageFolder(Source):
         return cls(folder=str(folder))
 
 
-@dataclass
+class _Pictures:
+    """A table of image files and their labels, decoded as they are read."""
+
+    columns = (EXAMPLES, TARGETS)
+
+    def __init__(self, pictures: Files, made: _Pixels, dtype: type[np.generic], shown: str) -> None:
+        self._paths = [path for path, _ in pictures]
+        self._labels = np.array([label for _, label in pictures])
+        self._made, self._dtype, self._shown = made, dtype, shown
+        self._grounds = np.full(len(pictures), UNREAD, np.int8)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many of the images that were read are transparent, and what is seen of them."""
+        count, seen, flat = ((self._grounds >= least).sum() for least in (HIDDEN, SEEN, ALONE))
+        if not seen:
+            return ()
+        told = [f"{seen:,} of {count:,} images are transparent in part, and lie on {self._shown} (`background`)"]
+        if flat:
+            told.append(
+                f"nothing is seen on {self._shown} of {flat:,} of {count:,} images, which become one colour: what "
+                "they show has that colour, or they are empty. Another `background` may show it"
+            )
+        return tuple(told)
+
+    def pieces(
+        self, columns: Sequence[str], rows: np.ndarray | None = None, *, text: bool = False
+    ) -> Iterator[tuple[np.ndarray, Tree]]:
+        """Reads columns, some rows at a time; see `records.data.Table`."""
+        del text  # labels are text in any case
+        wanted = np.arange(len(self)) if rows is None else rows
+        size = math.prod(self._made.shape) * np.dtype(self._dtype).itemsize
+        step = max(1, PIECE_BYTES // size) if EXAMPLES in columns else max(1, len(wanted))
+        for start in range(0, len(wanted), step):
+            some = wanted[start : start + step]
+            read = {TARGETS: lambda some: self._labels[some], EXAMPLES: self._decoded}
+            yield some, {name: read[name](some) for name in columns}
+
+    def _decoded(self, rows: np.ndarray) -> np.ndarray:
+        made = _pictures.read_all([self._paths[row] for row in rows], self._made)
+        self._grounds[rows] = [ground for _, ground in made]
+        x = np.empty((len(rows), *self._made.shape), self._dtype)
+        for place, (pixels, _) in enumerate(made):
+            x[place] = pixels
+        return x
+
+
+@dataclass(frozen=True)
 class _Pixels:
     """Makes the pixels of an example of an open image.
 
@@ -106,8 +151,6 @@ class _Pixels:
         mode: Pillow's word for the channels.
         ground: What lies behind what is transparent.
         scale: The range of numbers of more than 8 bits.
-        transparent: How many images showed some of the ground.
-        flat: How many of them are of one colour on it.
     """
 
     size: tuple[int, int]
@@ -115,21 +158,24 @@ class _Pixels:
     mode: str
     ground: tuple[int, int, int]
     scale: Range | None
-    transparent: int = field(default=0)
-    flat: int = field(default=0)
 
-    def __call__(self, image: Image) -> np.ndarray:
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return (*self.size, 3 if self.mode == "RGB" else 1)
+
+    def __call__(self, image: Image) -> tuple[np.ndarray, int]:
+        """Returns the pixels, and how much is seen of the ground."""
         from PIL import ImageOps
 
         deep = _pictures.depth(image) == "numbers"
         image = ImageOps.exif_transpose(image)
         if deep:
             assert self.scale is not None
-            return self._fitted(self.scale.applied(image))
+            return self._fitted(self.scale.applied(image)), HIDDEN
         image, is_seen = _pictures.on(self.ground, image)
-        self.transparent += is_seen
-        self.flat += is_seen and _pictures.colours(image) == 1
-        return self._fitted(image.convert(self.mode))
+        ground = HIDDEN if not is_seen else ALONE if _pictures.colours(image) == 1 else SEEN
+        return self._fitted(image.convert(self.mode)), ground
 
     def _fitted(self, image: Image) -> np.ndarray:
         from PIL import Image as Images
@@ -147,31 +193,58 @@ class _Pixels:
 
 
 def sizes(parts: Mapping[str, Files]) -> Counter[tuple[int, int]]:
-    """Returns how many images have which height and width; reads no pixels."""
-    return Counter(read(path, _pictures.size) for found in parts.values() for path, _ in found)
+    """Returns how many images have which height and width."""
+    return Counter(read_all([path for found in parts.values() for path, _ in found], _pictures.size))
 
 
-def _depths(folder: Path, parts: Mapping[str, Files]) -> tuple[Range | None, type[np.generic], list[str]]:
+@dataclass(frozen=True)
+class _Heads:
+    """What the files of a part hold, as far as is known before they are decoded.
+
+    Args:
+        paths: The files.
+        depths: What each holds.
+        sizes: Height and width of each, where they were asked for.
+    """
+
+    paths: list[Path]
+    depths: tuple[Depth, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, pictures: Files, *, sized: bool) -> _Heads:
+        def seen(image: Image) -> tuple[Depth, tuple[int, int]]:
+            # The depth first: where a PNG says how it lies behind its pixels, Pillow decodes it to find that.
+            depth = _pictures.depth(image)
+            return depth, _pictures.size(image) if sized else image.size
+
+        paths = [path for path, _ in pictures]
+        depths, sizes = zip(*read_all(paths, seen), strict=True)
+        return cls(paths, depths, sizes)
+
+    def holding(self, depth: Depth) -> list[Path]:
+        return [path for path, found in zip(self.paths, self.depths, strict=True) if found == depth]
+
+
+def _range(folder: Path, heads: Mapping[str, _Heads]) -> tuple[Range | None, type[np.generic], list[str]]:
     """Returns the range of numbers of more than 8 bits and the type that holds them, and what is said of them.
 
     Raises:
         DataError: There is nothing to learn a range from, or too little is left of what the files hold.
     """
-    kinds = {path: read(path, _pictures.depth) for found in parts.values() for path, _ in found}
-    training = [path for path, _ in parts["train"]]
-    colours = [path for path in training if kinds[path] == "colours"]
+    colours = heads["train"].holding("colours")
     if colours and _pictures.brightest(colours) < 64:
         what = "its colours have 16 bits in the files, of which the highest are not used, and 8 would be read"
         raise fault(folder, what, received=f"{len(colours)} such images", hint="Convert them to 8 bits")
-    deep = [path for path, kind in kinds.items() if kind == "numbers"]
+    deep = [path for each in heads.values() for path in each.holding("numbers")]
     if not deep:
         return None, np.uint8, []
-    known = [path for path in training if kinds[path] == "numbers"]
+    known = heads["train"].holding("numbers")
     if not known:
         what = "has numbers of more than 8 bits, and the images of the training part have none"
         raise fault(deep[0], what, hint="Convert all images to one depth")
     scale = Range.of(known)
-    others = len(kinds) - len(deep)
+    others = sum(len(each.paths) for each in heads.values()) - len(deep)
     if others and not scale.is_whole:
         what = f"{len(deep)} of its images hold {scale.told}, the others bytes: no range fits both"
         raise fault(folder, what, hint="Convert all images to one depth")
@@ -179,8 +252,8 @@ def _depths(folder: Path, parts: Mapping[str, Files]) -> tuple[Range | None, typ
     return scale, np.float32, [f"{len(deep):,} images hold {scale.told}, {scale.rule} for the range of bytes{beside}"]
 
 
-def _shared_size(folder: Path, parts: Mapping[str, Files]) -> tuple[int, int]:
-    found = sizes(parts)
+def _shared_size(folder: Path, heads: Iterable[_Heads]) -> tuple[int, int]:
+    found = Counter(chain.from_iterable(each.sizes for each in heads))
     if len(found) > 1:
         told = [f"{height}x{width} ({count})" for (height, width), count in found.most_common(5)]
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""

@@ -37,6 +37,14 @@ def load(folder: Path, **fields: object) -> dict[str, Part]:
     return held(opened(folder, **fields))
 
 
+def notes(folder: Path, **fields: object) -> tuple[str, ...]:
+    """Returns what a table says once all of it was read."""
+    splits = opened(folder, **fields)
+    assert splits.table.notes == ()
+    held(splits)
+    return splits.table.notes
+
+
 def failure(folder: Path, **fields: object) -> str:
     with pytest.raises(DataError) as caught:
         load(folder, **fields)
@@ -207,10 +215,10 @@ def test_what_is_transparent_lies_on_a_ground_and_is_counted(tmp_path):
     parts = held(splits)
     assert parts["train"].x[0, :, :, 0].tolist() == [[0, 0, 255, 255]] * 4
     assert parts["train"].x[-1, :, :, 0].tolist() == [[255, 255, 0, 0]] * 4
-    assert splits.notes == ("6 of 7 images are transparent in part, and lie on white (`background`)",)
+    assert splits.table.notes == ("6 of 7 images are transparent in part, and lie on white (`background`)",)
     splits = opened(tmp_path, background=(7, 8, 9))
     assert tuple(held(splits)["train"].x[0, 0, 3]) == (7, 8, 9)
-    assert "the colour [7, 8, 9]" in splits.notes[0]
+    assert "the colour [7, 8, 9]" in splits.table.notes[0]
     (tmp_path / "b" / "0.png").rename(tmp_path / "c.png")
     assert load(tmp_path, background="black")["train"].x[-1].max() == 0
 
@@ -223,11 +231,11 @@ def test_images_that_vanish_on_the_ground_are_counted(tmp_path):
         white[..., :3] = 255
         Image.fromarray(white).save(path)
     write(tmp_path / "b" / "solid.png", color=(1, 2, 3, 255), mode="RGBA")
-    _, note = opened(tmp_path).notes
+    _, note = notes(tmp_path)
     assert note.startswith("nothing is seen on white of 3 of 7 images, which become one colour")
-    _, note = opened(tmp_path, background="black").notes
+    _, note = notes(tmp_path, background="black")
     assert note.startswith("nothing is seen on black of 3 of 7 images")
-    assert len(opened(tmp_path, background=(128, 128, 128)).notes) == 1
+    assert len(notes(tmp_path, background=(128, 128, 128))) == 1
 
 
 def test_a_ground_on_which_nothing_is_seen_is_refused(tmp_path):
@@ -251,7 +259,7 @@ def test_transparency_in_a_palette_and_of_one_colour(tmp_path):
     write(tmp_path / "a" / "2.png", transparency=BLUE)
     splits = opened(tmp_path)
     assert held(splits)["train"].x[:, 0, 0].tolist() == [[255, 255, 255], [255, 255, 255], list(RED)]
-    assert splits.notes[0].startswith("2 of 3 images")
+    assert splits.table.notes[0].startswith("2 of 3 images")
 
 
 # --- numbers of more than 8 bits

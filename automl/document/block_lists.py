@@ -68,8 +68,8 @@ def _listed(model: Any, places: dict[Path_, Path_]) -> Any:
         return model
     branches = {key: value for key, value in model.items() if key not in (JOIN, TRUNK)}
     trunk = model.get(TRUNK) or []
-    if not branches or not isinstance(trunk, list):
-        return model
+    if not any(isinstance(branch, list) for branch in branches.values()) or not isinstance(trunk, list):
+        return model  # no mapping of inputs; what it should be is told when it is checked
     places |= {("model", name): ("model", 0, INPUTS, BRANCHES, name) for name in branches}
     places |= {("model", TRUNK, index): ("model", index + 1) for index in range(len(trunk))}
     places["model", JOIN] = ("model", 0, INPUTS, JOIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from automl.registry import Family, Member
 from automl.training.augmentation import Augmentation
@@ -21,6 +21,13 @@ class EarlyStopping(Member):
     min_delta: float = Field(0.0, ge=0, description="Smallest change that counts as improvement")
 
 
+def _is_share(value: str | float) -> str | float:
+    # In the type, not in the class: each value that is searched is held against the type.
+    if not isinstance(value, str) and not 0 < value <= 1:
+        raise ValueError("a share is above 0 and at most 1")
+    return value
+
+
 class Phase(Member):
     """A part of a training in which other layers of the backbone learn, or at another rate.
 
@@ -32,18 +39,11 @@ class Phase(Member):
         None, gt=0, description="Learning rate; null: that of the phase before, the first time the optimizer's"
     )
     factor: float = Field(1.0, gt=0, description="What the rate is multiplied by when learning_rate is null")
-    unfreeze: Literal["none", "all"] | float = Field(
+    unfreeze: Annotated[Literal["none", "all"] | float, AfterValidator(_is_share)] = Field(
         "all",
         description="Layers of the backbone that learn: none, all, or the share of its layers with weights that is "
         "nearest to the head, above 0 and at most 1",
     )
-
-    @field_validator("unfreeze")
-    @classmethod
-    def _is_share(cls, value: str | float) -> str | float:
-        if not isinstance(value, str) and not 0 < value <= 1:
-            raise ValueError("a share is above 0 and at most 1")
-        return value
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from automl import blocks, oracles, sources
+from automl import blocks, oracles, sources, tasks
 from automl.blocks.conv import Conv
 from automl.blocks.dense import Dense
 from automl.cli import main
@@ -51,6 +51,8 @@ LISTS = {
     "SOURCES": sources.registry.names(),
     "SPACES": catalog.names(catalog.SPACES),
     "DATASETS": catalog.names(catalog.DATASETS),
+    "TASKS": tasks.registry.names(),
+    "ANY_METRICS": dict.fromkeys(f"val_{name}" for task in tasks.registry for name in tasks.registry.get(task).metrics),
 }
 METRICS = "val_accuracy, val_f1, val_auc, val_loss"
 
@@ -215,7 +217,7 @@ DOCUMENTS = {
     # Names from registries and tables.
     "metric": (
         f"{OK}search: {{objective: val_acuracy}}\n",
-        "s.yaml:3:10: unknown metric 'val_acuracy'. Expected one of <METRICS>. Did you mean 'val_accuracy'?",
+        "s.yaml:3:10: unknown metric 'val_acuracy'. Expected one of <ANY_METRICS>. Did you mean 'val_accuracy'?",
     ),
     "algorithm": (
         f"{OK}search: {{algorithm: bayesain}}\n",
@@ -699,7 +701,7 @@ DATA_DOCUMENTS = {
     ),
     "task": (
         DATA.replace("classification", "clasification"),
-        "d.yaml:3:1: unknown task 'clasification'. Expected one of classification. Did you mean 'classification'?",
+        "d.yaml:3:1: unknown task 'clasification'. Expected one of <TASKS>. Did you mean 'classification'?",
     ),
     "fractions": (
         f"{DATA}split: {{val: 0.6, test: 0.5}}\n",

@@ -63,7 +63,7 @@ def check_records(found: Search, task: str) -> None:
     for number, trial in history.trials.items():
         assert trial.ended is not None
         assert trial.ended.outcome == "completed", trial.ended.message
-        assert trial.ended.score == pytest.approx(trial.ended.metrics[found.read.objective])
+        assert trial.ended.score == pytest.approx(trial.ended.metrics[found.read.goals.primary.metric])
         for report in trial.reports:
             of_training = {name for name in report.metrics if not name.startswith("val_")} - {"learning_rate"}
             assert of_training == set(metrics) - measured
@@ -75,8 +75,8 @@ def check_records(found: Search, task: str) -> None:
     assert found.winner["test"].keys() == {f"test_{name}" for name in metrics}
     for name, value in found.winner["test"].items():
         assert found.parent.data.metrics[name] == value
-    scores = [row[found.read.objective] for row in leaderboard.rows(found.home, found.summary.search_id)]
-    assert scores == sorted(scores, reverse=found.read.direction == "max")
+    scores = [row[found.read.goals.primary.metric] for row in leaderboard.rows(found.home, found.summary.search_id)]
+    assert scores == sorted(scores, reverse=found.read.goals.primary.direction == "max")
     assert scores[0] == found.winner["score"]
 
 
@@ -99,7 +99,7 @@ def of_test(found: Search, folder: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_numbers_of_series_in_a_shipped_space(new_home: Path, tmp_path: Path) -> None:
     options = ("training.epochs=8", "recurrent.units={min: 8, max: 16}", "search.algorithm=random")
     found, _ = search(new_home, "rnn", toy(tmp_path, "regression", "series"), *options)
-    assert (found.read.objective, found.read.direction) == ("val_r2", "max")
+    assert (found.read.goals.primary.metric, found.read.goals.primary.direction) == ("val_r2", "max")
     check_records(found, "regression")
     x, y = of_test(found, tmp_path / "prepared")
     given = exported(found, tmp_path).predict(x, verbose=0)
@@ -123,7 +123,7 @@ def test_numbers_of_images_by_the_median_with_folds(
     (tmp_path / "small.yaml").write_text(SMALL)
     data = toy(tmp_path, "regression", "image", twice=True)
     found, said = search(new_home, str(tmp_path / "small.yaml"), data, trials=3)
-    assert found.read.direction == "min"
+    assert found.read.goals.primary.direction == "min"
     check_records(found, "regression")
     assert all(len(trial.ended.scores) == 2 for trial in found.history.trials.values() if trial.ended)
     assert not [line for line in said if "could not" in line]
@@ -143,7 +143,7 @@ def test_labels_of_images_in_a_shipped_space(new_home: Path, tmp_path: Path, mon
 
     options = ("training.epochs=8", "search.algorithm=random")
     found, _ = search(new_home, "cnn", toy(tmp_path, "multi_label", "image"), *options)
-    assert (found.read.objective, found.read.direction) == ("val_f1", "max")
+    assert (found.read.goals.primary.metric, found.read.goals.primary.direction) == ("val_f1", "max")
     check_records(found, "multi_label")
     x, y = of_test(found, tmp_path / "prepared")
     spec = data_of(found.history.header).task

@@ -57,7 +57,7 @@ def test_a_loss_that_does_not_fit_the_task_is_refused_at_its_place(
 
 @pytest.mark.parametrize("loss", ["null", "mae", "{values: [null, mse, huber]}", "{one_of: {huber: {}, quantile: {}}}"])
 def test_a_loss_that_fits_is_read(tmp_path: Path, loss: str) -> None:
-    assert read(tmp_path, "regression", f"training: {{loss: {loss}}}").objective == "val_r2"
+    assert read(tmp_path, "regression", f"training: {{loss: {loss}}}").goals.primary.metric == "val_r2"
 
 
 def test_an_unknown_loss_is_told_once(tmp_path: Path) -> None:
@@ -73,11 +73,11 @@ def test_an_unknown_loss_is_told_once(tmp_path: Path) -> None:
 )
 def test_the_objective_is_the_tasks_own(tmp_path: Path, task: str, objective: str, direction: str) -> None:
     found = read(tmp_path, task)
-    assert (found.objective, found.direction) == (objective, direction)
+    assert (found.goals.primary.metric, found.goals.primary.direction) == (objective, direction)
 
 
 def test_a_metric_of_another_task_is_refused(tmp_path: Path) -> None:
-    assert read(tmp_path, "regression", "search: {objective: val_medae}").direction == "min"
+    assert read(tmp_path, "regression", "search: {objective: val_medae}").goals.primary.direction == "min"
     with pytest.raises(ConfigError, match=r"unknown metric 'val_accuracy'. Expected one of val_mae, val_mse, val_rmse"):
         read(tmp_path, "regression", "search: {objective: val_accuracy}")
 

@@ -19,8 +19,10 @@ from automl.blocks.backbone import Backbone
 from automl.data import prepare
 from automl.data.feed import Feed
 from automl.data.section import DataDocument
-from automl.errors import Infeasible
+from automl.document.yaml_text import parse
+from automl.errors import ConfigError, Infeasible
 from automl.executors import Message
+from automl.experiment import experiment
 from automl.machine import disk
 from automl.machine.workers import FEATURES_VARIABLE
 from automl.model import build, freezing
@@ -469,3 +471,9 @@ class TestDeclaration:
     def test_says_what_does_not_fit(self, given: dict[str, Any], said: str) -> None:
         with pytest.raises(ValidationError, match=said):
             Training.model_validate(given)
+
+
+def test_a_share_that_is_none_is_refused_where_it_is_searched() -> None:
+    text = "model: [dense]\ntraining: {phases: [{epochs: 1, unfreeze: {values: [0.5, 1.5]}}]}\n"
+    with pytest.raises(ConfigError, match=r"s.yaml:2:.* unfreeze does not fit.* a share is above 0 and at most 1"):
+        experiment.check(parse(text, "s.yaml"), "s")

@@ -86,17 +86,7 @@ def image_and_table(folder: Path) -> None:
     np.savez(folder / "set.npz", **arrays)
 
 
-def nothing(folder: Path) -> None:
-    """Real data lies where it lies."""
-
-
 MADE = "source: {npz: {file: set.npz}}\n"
-POLLUTION = """\
-name: beijing_pm25
-source: {csv: {file: beijing_pm25/pollution.csv, target: pm2.5, order: "No", ahead: 1, without_target: drop}}
-input: {table: {columns: [month, hour, pm2.5, DEWP, TEMP, PRES, cbwd, Iws, Is, Ir], categories: [month]}}
-task: regression
-"""
 ROWS: Mapping[str, tuple[Callable[[Path], None], str, str, str]] = {
     "two_digits": (
         two_digits,
@@ -123,7 +113,6 @@ ROWS: Mapping[str, tuple[Callable[[Path], None], str, str, str]] = {
         f"model:\n{TABLE_MODEL}{TRAINING}",
         "test_accuracy",
     ),
-    "beijing_pm25": (nothing, POLLUTION, f"model:\n{TABLE_MODEL}{TRAINING}", "test_rmse"),
 }
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
 from automl.errors import did_you_mean
-from automl.records.data import Part, Splits
+from automl.records.data import EXAMPLES, TARGETS, Part, Splits, Table, Tree
 from automl.sources import _layout
 from automl.sources._arrays import paired, plain_targets
 from automl.sources._parts import PARTS
 from automl.sources._places import fault, find
-from automl.sources._tables import splits
+from automl.sources._tables import Arrays, splits
 
 _PART = {word: part for part, words in PARTS.items() for word in words}
 _WORDS = "|".join(sorted(_PART, key=len, reverse=True))
@@ -38,6 +40,9 @@ class Npz(_layout.Arrays):
 
     The part may stand in front (`train_images, train_labels`), and be called `valid`, `validation` or `dev` as well.
     With `channels_first`, series lie as (examples, channels, steps), images as (examples, channels, height, width).
+
+    Its other arrays are columns too, by their names without the part's (`photo_train` and `photo_test` are `photo`),
+    for inputs and tasks that name their columns; they are read when they are asked for.
 
     Arrays of pickled objects are refused: unpickling runs code.
 
@@ -76,7 +81,10 @@ class Npz(_layout.Arrays):
         named = {name: key for name in PARTS if (key := self._key(keys, self.x, name, path)) is not None}
         parts = {name: self._part(archive, path, key, name) for name, key in named.items()}
         if "train" in parts:
-            return splits(parts["train"], parts.get("val"), parts.get("test"))
+            opened = splits(parts["train"], parts.get("val"), parts.get("test"))
+            named_of = [{keyed(key)[0]: key for key in keys if keyed(key)[1] == part} for part in opened.rows]
+            table = Archive(path, opened.table, [parts[part] for part in opened.rows], named_of)
+            return replace(opened, table=table)
         if parts or self.x not in keys:
             wanted = f"{self.x}_train"
             others = [key for key in keys if keyed(key)[0] != self.y]
@@ -87,7 +95,9 @@ class Npz(_layout.Arrays):
                 received=", ".join(keys) or "no keys",
                 hint=did_you_mean(wanted, others) or "Name its keys with the fields `x` and `y`",
             )
-        return splits(self._part(archive, path, self.x, None))
+        part = self._part(archive, path, self.x, None)
+        opened = splits(part)
+        return replace(opened, table=Archive(path, opened.table, [part], [dict(zip(keys, keys, strict=True))]))
 
     def _key(self, keys: list[str], name: str, part: str | None, path: Path) -> str | None:
         """Returns the key of an array, of a part where there are parts; None where there is none."""
@@ -143,6 +153,55 @@ class Npz(_layout.Arrays):
         y = np.arange(90) % 3
         np.savez(folder / "toy.npz", x_train=x[:60], y_train=y[:60], x_test=x[60:], y_test=y[60:])
         return cls(file=str(folder / "toy.npz"))
+
+
+class Archive:
+    """The table of an archive: examples and targets, and by their names its other arrays.
+
+    Args:
+        path: The archive.
+        own: Examples and targets.
+        parts: These of each part, in their order.
+        keys: The key of each array of each part, by its name; of those that every part has.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, own: Table, parts: Sequence[Part], keys: Sequence[Mapping[str, str]]) -> None:
+        self._path, self._own, self._parts, self._keys = path, own, parts, keys
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        others = [name for name in self._keys[0] if all(name in keys for keys in self._keys)]
+        return tuple(dict.fromkeys([*self._own.columns, *others]))
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def pieces(
+        self, columns: Sequence[str], rows: np.ndarray | None = None, *, text: bool = False
+    ) -> Iterator[tuple[np.ndarray, Tree]]:
+        """Reads columns, some rows at a time; see `records.data.Table`."""
+        blocks = []
+        for part, keys in zip(self._parts, self._keys, strict=True):
+            known = {EXAMPLES: part.x, TARGETS: part.y}
+            block = {name: known[name] if name in known else self._read(keys[name]) for name in columns}
+            if odd := next((name for name, column in block.items() if len(column) != len(part.x)), None):
+                where, received = f"{self._path}[{keys[odd]}]", f"shape {block[odd].shape}"
+                raise fault(where, "is no column of the examples", expected=f"{len(part.x)} rows", received=received)
+            blocks.append(block)
+        yield from Arrays(*blocks).pieces(columns, rows, text=text)
+
+    def _read(self, key: str) -> np.ndarray:
+        try:
+            with np.load(self._path, allow_pickle=False) as archive:
+                column: np.ndarray = archive[key]
+        except _READING as error:
+            raise fault(f"{self._path}[{key}]", "cannot be read", hint=_reason(error)) from error
+        if not column.ndim:
+            raise fault(f"{self._path}[{key}]", "is a single number", expected="a column of the examples")
+        return column
 
 
 def _reason(error: BaseException) -> str:

@@ -28,8 +28,10 @@ def of(augmentation: Augmentation) -> Mix | None:
 
 def _mixed(augmentation: Augmentation, batch: Batch, rng: np.random.Generator) -> Batch:
     x, *others = batch
-    if isinstance(x, dict):  # only `mixup` is let through where there are several inputs
-        partner, share = _pairs(augmentation.mixup or 1.0, len(others[0]), rng)
+    if isinstance(x, dict):
+        if not augmentation.mixup:  # no document with another one is let through where there are several inputs
+            raise ValueError(f"of several inputs only mixup is made, not {', '.join(augmentation.active)}")
+        partner, share = _pairs(augmentation.mixup, len(others[0]), rng)
         mixed = {name: blended(each, each[partner], share) for name, each in x.items()}
         return (mixed, *(_between(each, each[partner], share) for each in others))
     if augmentation.window is not None:

@@ -36,7 +36,8 @@ class Inputs(Block):
     yields: ClassVar[tuple[Kind, ...]] = END
 
     branches: dict[str, Chain] = Field(
-        description="A list of blocks for each input.", examples=[{"photo": ["conv"], "facts": [{"dense": {}}]}]
+        description="A list of blocks for each input.",
+        examples=[{"photo": ["dense"], "facts": [{"dense": {"units": 8}}]}],
     )
     join: Literal["concat", "add", "attention"] = Field("concat", description="How what comes of them is joined.")
 

@@ -66,7 +66,7 @@ class Fitting:
             self._build_metrics(network)
 
     def _build_metrics(self, network: Any) -> None:
-        y = self.task.encode(targets(self.data, "val")[:1], self.data.task.state)
+        y = self.task.encode(targets(self.data, "train")[:1], self.data.task.state)
         network.compute_metrics(None, y, keras.tree.map_structure(_zeros, network.output))
         network.reset_metrics()
 

@@ -87,7 +87,7 @@ def test_a_metric_of_another_task_is_refused(tmp_path: Path) -> None:
 def test_every_shipped_space_goes_with_every_task(tmp_path: Path, space: str, task: str) -> None:
     (tmp_path / "d.yaml").write_text(f"source: {{npz: {{file: toy.npz}}}}\ninput: image\ntask: {task}\n")
     found = experiment.load(space, str(tmp_path / "d.yaml"))
-    assert found.objective.removeprefix("val_") in tasks.registry.get(task).metrics
+    assert found.goals.primary.metric.removeprefix("val_") in tasks.registry.get(task).metrics
 
 
 def test_what_is_shown_of_an_epoch_is_the_objective_and_the_losses(
@@ -95,7 +95,7 @@ def test_what_is_shown_of_an_epoch_is_the_objective_and_the_losses(
 ) -> None:
     monkeypatch.setattr("automl.cli._progress.QUIET_S", 0.0)
     lines = Lines()
-    lines.search_started("s-1", 4, 0, read(tmp_path, "regression").objective)
+    lines.search_started("s-1", 4, 0, read(tmp_path, "regression").goals.primary.metric)
     lines.epoch(Report(1, 1, 1, {"loss": 1.0, "rmse": 3.0, "val_loss": 2.0, "val_rmse": 4.0, "val_r2": 0.25}))
     assert "t001  epoch 1/1  loss 1  val_loss 2  val_r2 0.25" in capsys.readouterr().err
 

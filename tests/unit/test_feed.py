@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -33,7 +34,7 @@ def spec(folder: Path, size: int = SIZE, dtype: Any = np.uint8) -> DataSpec:
         np.save(folder / f"{part}_y.npy", (np.arange(size) % 3).astype(np.int32))
     sizes = {"train": size, "val": size, "test": 0}
     task = TaskSpec({"classification": {}}, ("y",), {"classes": ["a", "b", "c"], "weights": [1.0, 2.0, 4.0]})
-    return DataSpec(str(folder), "toy", "0" * 64, (InputSpec("rows", {"image": {}}, ("x",), (1,)),), task, sizes)
+    return DataSpec(str(folder), "toy", "0" * 64, (InputSpec("image", {"image": {}}, ("x",), (1,)),), task, sizes)
 
 
 def feed(folder: Path, part: str = "train", **fields: Any) -> Feed:
@@ -88,14 +89,14 @@ def test_class_weights_follow_the_stored_targets(tmp_path):
 
 def test_several_inputs_come_by_name_each_encoded_from_its_own_columns(tmp_path):
     given = spec(tmp_path)
-    np.save(tmp_path / "train_wide.npy", np.arange(3 * SIZE, dtype=np.int16).reshape(SIZE, 3))
+    np.save(tmp_path / "train_wide.wide.npy", np.arange(3 * SIZE, dtype=np.int16).reshape(SIZE, 3))
     other = InputSpec("wide", {"image": {}}, ("wide",), (3,))
     both = dataclasses.replace(given, inputs=(*given.inputs, other))
     source = Feed(both, "train", BATCH, seed=SEED)
     x, y = source[1]
     chosen = order(SIZE, SEED, 0)[BATCH : 2 * BATCH]
-    assert {name: each.dtype for name, each in x.items()} == {"rows": np.float32, "wide": np.float32}
-    assert x["rows"].ravel().tolist() == chosen.tolist()
+    assert {name: each.dtype for name, each in x.items()} == {"image": np.float32, "wide": np.float32}
+    assert x["image"].ravel().tolist() == chosen.tolist()
     assert x["wide"].tolist() == [[3 * row, 3 * row + 1, 3 * row + 2] for row in chosen]
     assert y.tolist() == (chosen % 3).tolist()
     assert source.held(4e-6 * SIZE * 4) is not None
@@ -266,7 +267,7 @@ def own_mib():
 def spec(folder, size):
     sizes = {"train": size, "val": size, "test": size}
     task = TaskSpec({"classification": {}}, ("y",), {"classes": ["a", "b"]})
-    return DataSpec(str(folder), "big", "0" * 64, (InputSpec("rows", {"image": {}}, ("x",), (64, 64)),), task, sizes)
+    return DataSpec(str(folder), "big", "0" * 64, (InputSpec("image", {"image": {}}, ("x",), (64, 64)),), task, sizes)
 
 def write(folder, size):
     folder.mkdir()
@@ -361,10 +362,11 @@ def test_a_pipeline_gives_several_inputs_by_name(tmp_path, monkeypatch, limit_mb
     monkeypatch.setattr(tf_pipeline, "LIMIT_MB", limit_mb)
     given = spec(tmp_path)
     both = dataclasses.replace(given, inputs=(dataclasses.replace(given.inputs[0], name="again"), *given.inputs))
+    shutil.copy(tmp_path / "train_x.npy", tmp_path / "train_again.x.npy")
     source = Feed(both, "train", BATCH, seed=SEED, weighted=True)
     for (x, y, w), index in zip(tf_pipeline.of(source), range(len(source)), strict=True):
         expected, targets, weights = source[index]
-        assert x.keys() == expected.keys() == {"again", "rows"}
+        assert x.keys() == expected.keys() == {"again", "image"}
         for name, values in expected.items():
             np.testing.assert_array_equal(x[name], values)
         np.testing.assert_array_equal(y, targets)

@@ -17,6 +17,7 @@ from automl.data.section import DataDocument
 from automl.executors import Message
 from automl.records.alive import Alive
 from automl.records.data import DataSpec
+from automl.records.objective import Goals, Objective
 from automl.records.trials import Report, TestRequest, TrialRequest, TrialResult
 from automl.training.evaluation import Evaluation
 from automl.worker.fitting import Fitting
@@ -49,7 +50,7 @@ def document(optimizer: Any = None, **training: Any) -> dict[str, Any]:
 
 
 def ask(folder: Path, data: DataSpec, written: dict[str, Any] | None = None, **given: Any) -> TrialRequest:
-    fields = {"objective": "val_medae", "direction": "min", "epochs": 3, **given}
+    fields = {"goals": Goals.single("val_medae", "min"), "epochs": 3, **given}
     return TrialRequest(1, 1, written or document(), 5, data, str(folder), **fields)
 
 
@@ -144,9 +145,9 @@ def test_a_trial_says_that_it_is_at_work_while_it_predicts(
 
 def test_a_task_without_such_metrics_predicts_nothing(tmp_path: Path, prepared: Any) -> None:
     labels = prepared("classification", "kind")
-    fitting = Fitting(document(), labels, 0, "val_accuracy", "max")
+    fitting = Fitting(document(), labels, 0, Objective("val_accuracy", "max"))
     assert fitting.measuring(tf_pipeline.of(fitting.feed("val"))) == []
-    numbers = Fitting(document(), prepared(), 0, "val_medae", "min")
+    numbers = Fitting(document(), prepared(), 0, Objective("val_medae", "min"))
     assert len(numbers.measuring(tf_pipeline.of(numbers.feed("val")))) == 1
 
 

@@ -52,7 +52,8 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search of seconds leaves a server in peace for a moment."""
+    """A search of seconds tells all at once, and leaves a server in peace for a moment: a trial may last for less."""
+    monkeypatch.setattr(outbox, "FLUSH_S", 0.0)
     monkeypatch.setattr(outbox, "FIRST_PAUSE_S", 0.1)
     monkeypatch.setattr(outbox, "LONGEST_PAUSE_S", 0.1)
 

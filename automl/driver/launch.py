@@ -202,7 +202,7 @@ def _drive(
     with Interrupts(at_once=options.inline) as interrupts:
         try:
             # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
-            executor = _executor(machine, folder, options)
+            executor = _executor(machine, folder, options, run)
             history = journal.replay()
             keras_backend.import_keras(folder / LOG)
             interrupts.check()
@@ -260,7 +260,7 @@ def _machine(options: Options) -> Machine:
     return on_cluster(share, options.workers, options.backend, nodes)
 
 
-def _executor(machine: Machine, folder: Path, options: Options) -> Executor:
+def _executor(machine: Machine, folder: Path, options: Options, run: Run) -> Executor:
     if options.inline:
         return Inline(features_kept(options.home))
     if machine.cluster is not None:
@@ -271,4 +271,6 @@ def _executor(machine: Machine, folder: Path, options: Options) -> Executor:
         needed = {name: versions[name] for name in ("automl", "keras", machine.backend)}
         given = (machine.workers, machine.cluster.cpus, machine.cluster.gpus)
         return ray.Cluster(*given, variables=variables, caches=folders, versions=needed, name=folder.name)
-    return Processes(machine.worker_environments(options.home), folder / LOG)
+    # What trains needs Keras; other work, as tests have, may not.
+    warm = partial(keras_backend.import_keras, folder / LOG) if run is run_trial else None
+    return Processes(machine.worker_environments(options.home), folder / LOG, warm)

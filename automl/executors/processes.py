@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -60,6 +60,7 @@ class Processes:
     Args:
         environments: For each worker, the variables to set before it imports anything; None takes one away.
         log: File that takes what workers print; a backend's own messages would tear the driver's display.
+        warm: Called in each worker before its first request: imports what takes seconds.
         recycle_after: Trials after which a worker is replaced.
         growth_mib: Growth of its own memory since its first trial after which a worker is replaced, in MiB.
     """
@@ -68,6 +69,7 @@ class Processes:
         self,
         environments: Sequence[Mapping[str, str | None]],
         log: Path | None = None,
+        warm: Callable[[], None] | None = None,
         recycle_after: int = RECYCLE_AFTER,
         growth_mib: float = GROWTH_MIB,
     ) -> None:
@@ -75,7 +77,7 @@ class Processes:
         # worker, so that the driver's death is seen as end of file.
         self._context = multiprocessing.get_context("spawn")
         self._environments = [dict(environment) for environment in environments]
-        self._log = log
+        self._log, self._warm = log, warm
         self._recycle_after = recycle_after
         self._growth_mib = growth_mib
         # Before Python's own end of workers, which asks them by a signal that they ignore, and waits.
@@ -179,7 +181,8 @@ class Processes:
     def _start(self, place: int) -> _Worker:
         ours, theirs = self._context.Pipe()
         log = str(self._log) if self._log else None
-        process = self._context.Process(target=_serve, args=(theirs, self._environments[place], log), daemon=True)
+        given = theirs, self._environments[place], log, self._warm
+        process = self._context.Process(target=_serve, args=given, daemon=True)
         with _interrupts_blocked():
             process.start()
         theirs.close()  # the worker's end lives in the worker alone, so that its death ends the pipe
@@ -210,7 +213,9 @@ def _reason(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
-def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | None) -> None:
+def _serve(
+    pipe: Connection, environment: Mapping[str, str | None], log: str | None, warm: Callable[[], None] | None
+) -> None:
     """A worker's life: requests in, reports and results out, until the pipe closes."""
     for name, value in environment.items():
         if value is None:
@@ -224,6 +229,9 @@ def _serve(pipe: Connection, environment: Mapping[str, str | None], log: str | N
     requests: SimpleQueue[Any] = SimpleQueue()
     halted = threading.Event()
     threading.Thread(target=_listen, args=(pipe, requests, halted), daemon=True).start()
+    if warm is not None:
+        with contextlib.suppress(ImportError):  # the first request fails of it too, and says so
+            warm()
     try:
         while True:
             run, request = _taken(requests.get())

@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import automl
 from automl.errors import ConfigError, Problem, install_hint
@@ -102,8 +103,22 @@ def import_keras(log: Path | None = None) -> None:
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quietly(log):
+    with quietly(log), _without_jax():
         importlib.import_module("keras")
+
+
+@contextlib.contextmanager
+def _without_jax() -> Iterator[None]:
+    """Hides JAX from TensorFlow, whose converter to TFLite imports it for nothing: half a second, and 100 MB."""
+    if "jax" in sys.modules or os.environ.get("KERAS_BACKEND", BACKENDS[0]) != BACKENDS[0]:
+        yield
+        return
+    hidden: dict[str, Any] = {"jax": None}
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        del sys.modules["jax"]
 
 
 def spare_imports() -> None:

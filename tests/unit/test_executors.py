@@ -79,6 +79,15 @@ def gone(pids: list[int], within_s: float) -> bool:
     return False
 
 
+@pytest.mark.parametrize(("warm", "found"), [(jobs.warm_up, "yes"), (jobs.warm_up_in_vain, None), (None, None)])
+def test_a_worker_is_warm_before_its_first_request(pool: Pool, warm: Callable[[], None] | None, found: str) -> None:
+    executor = pool(warm=warm)
+    executor.submit(jobs.tell_warmth, jobs.request(1))
+    (event,) = until_idle(executor)
+    assert isinstance(event, TrialResult)
+    assert event.message == found
+
+
 def test_reports_come_while_the_trial_runs(pool: Pool) -> None:
     executor = pool()
     executor.submit(jobs.count, jobs.request(4, attempt=2, pause=0.4))

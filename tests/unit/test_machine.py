@@ -1,5 +1,6 @@
 import importlib.metadata
 import os
+import subprocess
 import sys
 
 import pytest
@@ -191,3 +192,16 @@ def test_a_users_own_xla_flags_stay(monkeypatch):
     flags = Machine("jax", 1, 2).worker_environment()["XLA_FLAGS"]
     assert flags.split()[0] == "--xla_dump_to=/tmp/x"
     assert "intra_op_parallelism_threads=2" in flags
+
+
+def test_tensorflow_is_imported_without_jax_which_can_be_imported_after_it() -> None:
+    """TensorFlow's converter to TFLite imports it where it is installed."""
+    pytest.importorskip("jax")
+    code = (
+        "import os, sys; os.environ['KERAS_BACKEND'] = 'tensorflow'\n"
+        "from automl.machine import keras_backend\n"
+        "keras_backend.import_keras()\n"
+        "assert 'tensorflow' in sys.modules and 'jax' not in sys.modules\n"
+        "import jax; jax.numpy.ones(3)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})

@@ -1,9 +1,10 @@
-"""Sets that nobody wants in memory: a folder of 50,000 JPEGs against the same images as one array.
+"""Sets that nobody wants in memory: a folder of 50,000 JPEGs, stored or not, against the same images as one array.
 
     python benchmarks/large.py [--images 50000] [--repeats 2]
 
-Searches of `cnn` with one trial of two epochs, each in a process of its own: a folder of JPEGs of 96 by 96 pixels, and
-an `.npz` file of the very pixels they decode to, in turn. The resident memory of the driver and of its workers, pages
+Searches of `cnn` with one trial of two epochs, each in a process of its own: a folder of JPEGs of 96 by 96 pixels; the
+same folder where nothing may be stored, so that the worker decodes each batch; and an `.npz` file of the very pixels
+they decode to, in turn. The resident memory of the driver and of its workers, pages
 of mapped files among it, is read four times a second from their beginning to their end. The second epoch is timed
 from the end of the first to its own; the first also builds and compiles the model. Some half an hour.
 """
@@ -28,14 +29,15 @@ from automl.records.trials import Report
 
 MIB = 2**20
 SIDE, CLASSES = 96, 4
-KINDS = ("folder", "array")
+KINDS = ("folder", "decoded", "array")
 DATA = """
 name: {kind}
 source: {source}
 input: image
 task: classification
 """
-SOURCES = {"folder": "{image_folder: {folder: %s/jpegs}}", "array": "{npz: {file: %s/array.npz}}"}
+JPEGS = "{image_folder: {folder: %s/jpegs}}"
+SOURCES = {"folder": JPEGS, "decoded": JPEGS, "array": "{npz: {file: %s/array.npz}}"}
 SMALL = {
     "stem.filters": 12, "body.repeat": 1, "body.filters": 24, "reduce.filters": 32,
     "training.epochs": 2, "training.batch_size": 64,
@@ -125,10 +127,12 @@ def search(kind: str, folder: Path) -> dict[str, Any]:
 
 def tables(runs: dict[str, list[dict[str, Any]]]) -> list[list[list[str]]]:
     """Returns the rows of the page."""
-    ratios = [array["second_s"] / each["second_s"] for each, array in zip(runs["folder"], runs["array"], strict=True)]
     rows = [["", "median", "each repeat", "expected"]]
-    told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    rows += [["speed of the second epoch, folder to array", f"{median(ratios):.2f}", told, "at least 0.9"]]
+    for kind, least in (("folder", "at least 0.9"), ("decoded", "")):
+        pairs = zip(runs[kind], runs["array"], strict=True)
+        ratios = [array["second_s"] / each["second_s"] for each, array in pairs]
+        told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        rows += [[f"speed of the second epoch, {kind} to array", f"{median(ratios):.2f}", told, least]]
     for who, most in (("driver", "1,024"), ("worker", "2,560")):
         sizes = [each[f"{who}_mib"] for each in runs["folder"]]
         told = ", ".join(f"{size:,}" for size in sizes)
@@ -157,7 +161,9 @@ def main() -> None:
         for repeat in range(asked.repeats):
             for kind in KINDS[:: -1 if repeat % 2 else 1]:
                 with tempfile.TemporaryDirectory() as folder:
-                    runs[kind].append(_page.child(__file__, "--only", kind, made, folder=folder))
+                    stored = {"AUTOML_STORED_GB": "0" if kind == "decoded" else "10"}
+                    given = ("--only", kind, made)
+                    runs[kind].append(_page.child(__file__, *given, folder=folder, environment=stored))
                 print(kind, runs[kind][-1], flush=True)
     section["runs"] = runs
     section["tables"] = tables(runs)

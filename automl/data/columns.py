@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from automl.data.examples import Rows
+from automl.data.reread import Reader, Reread
 from automl.data.store import Draft
 from automl.errors import DataError
 from automl.inputs import Input
@@ -18,10 +21,27 @@ from automl.sources import _arrays
 from automl.sources._places import fault
 
 
+@dataclass(frozen=True)
+class Given:
+    """What an input was given.
+
+    Args:
+        columns: Names of its columns.
+        scanned: What it saw before: `Input.scan`.
+        unstored: See `InputSpec`.
+        reader: How it reads, if they are not stored.
+    """
+
+    columns: tuple[str, ...]
+    scanned: dict[str, Any]
+    unstored: Mapping[str, tuple[tuple[int, ...], str]]
+    reader: Reader
+
+
 def stored(
-    each: str, reader: Input, splits: Splits, parts: Rows, draft: Draft, name: str
-) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Checks and stores what an input reads.
+    each: str, reader: Input, splits: Splits, parts: Rows, draft: Draft, name: str, limit: float = math.inf
+) -> Given:
+    """Checks what an input reads, and stores it unless that is too much.
 
     Args:
         each: The input's name.
@@ -30,9 +50,7 @@ def stored(
         parts: The rows of each part to store.
         draft: Where to.
         name: What messages call the set.
-
-    Returns:
-        Names of the columns stored, and what the input saw before: `Input.scan`.
+        limit: Bytes to store at most, of what can be read anew.
 
     Raises:
         DataError: Rows cannot be read so, or differ in shape.
@@ -44,21 +62,33 @@ def stored(
     target, place = _placed(parts, len(splits.table))
     used = None if (target >= 0).all() else np.flatnonzero(target >= 0)
     shapes: dict[str, set[tuple[int, ...]]] = {}
+    dtypes: dict[str, np.dtype[Any]] = {}
+    is_stored = splits.recipe is None
     for rows, piece in splits.table.pieces(columns, used):
         for part, some in _split(origin[rows], splits.rows):
             where, own = f"{name}, part {part}", rows[some]
             read = _checked(reader, {key: values[some] for key, values in piece.items()}, scanned, number[own], where)
+            if not dtypes:
+                size = sum(values.nbytes for values in read.values()) / len(own)
+                is_stored = is_stored or size * sum(map(len, parts.values())) <= limit
             for column, values in read.items():
+                dtypes[column] = np.result_type(dtypes.get(column, values.dtype), values.dtype)
                 shapes.setdefault(column, set()).add(values.shape[1:])
                 if len(shapes[column]) > 1:
                     received = " and ".join(map(str, sorted(shapes[column])))
                     raise fault(name, "examples differ in shape between the parts", received=received)
-                for goal, here in _split(target[own], parts):
+                for goal, here in _split(target[own], parts) if is_stored else ():
                     draft.put(goal, called(column), values[here], place[own[here]], len(parts[goal]))
-    for column in shapes:
+    known = Reader(splits.table, reader, columns, scanned)
+    unstored = {} if is_stored else {column: (min(shapes[column]), dtypes[column].str) for column in shapes}
+    for column, (shape, _) in unstored.items():
+        for part, rows in parts.items():
+            read_rows = partial(known.read, column=column)
+            draft.leave(part, called(column), Reread(read_rows, rows, shape, dtypes[column]))
+    for column in shapes if is_stored else ():
         for part in [part for part, rows in parts.items() if not len(rows)]:
             draft.put(part, called(column), draft.column("train", called(column))[:0], np.arange(0), 0)
-    return tuple(shapes), scanned
+    return Given(tuple(shapes), scanned, unstored, known)
 
 
 def _placed(parts: Rows, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,8 @@ import numpy as np
 from automl import inputs, tasks
 from automl.data import store
 from automl.data.mixing import Batch, Mix
+from automl.data.reread import Reread
+from automl.data.store import Column
 from automl.records.data import DataSpec, InputSpec
 
 
@@ -174,7 +176,7 @@ class Feed(keras.utils.PyDataset):
 class _Encoded:
     """Examples as they are stored, encoded as the model takes them when they are read."""
 
-    def __init__(self, spec: InputSpec, columns: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, spec: InputSpec, columns: Mapping[str, np.ndarray | Column | Reread]) -> None:
         self.name, self.shape = spec.name, spec.shape
         self._spec, self._columns, self._input = spec, columns, inputs.of(spec)
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from automl import inputs, tasks
-from automl.data import columns, earlier, folds, groups, split, store
+from automl import inputs, sources, tasks
+from automl.data import columns, earlier, folds, groups, reread, split, store
+from automl.data.columns import Given
 from automl.data.examples import Examples, Picked
+from automl.data.reread import Reread
 from automl.data.section import DataDocument, declared
 from automl.data.store import Column, Draft
 from automl.errors import DataError, Problem
@@ -38,6 +40,7 @@ def prepare(
     root: Path | None = None,
     evaluation: Evaluation | None = None,
     version: int = VERSION,
+    limit: float | None = None,
 ) -> DataSpec:
     """Reads the set a document declares and stores it, ready for memory maps.
 
@@ -51,6 +54,8 @@ def prepare(
         evaluation: How trials are measured; with folds there is no `val` to cut, and preprocessing is learned for each.
         version: Of the cuts; an earlier one for a search that began with it, which goes on with the parts it had. The
             set is then read in the way, of those that earlier versions had, that gives the digest of the document.
+        limit: Bytes of an input's examples to store at most, where they can be read anew as they are needed; None for
+            `store.limit`. The digest does not depend on it.
 
     Returns:
         The description that `load_spec(folder)` reads.
@@ -60,13 +65,14 @@ def prepare(
     """
     root = root or (None if document.root is None else Path(document.root))
     measured, is_earlier = evaluation or Evaluation(), version < VERSION
+    limit = store.limit(folder) if limit is None else limit
     for other in earlier.otherwise(document) if is_earlier else ():
         with contextlib.suppress(DataError), store.Draft(folder) as draft:
-            spec, cut = _drafted(other, draft, root, measured, version)
+            spec, cut = _drafted(other, draft, root, measured, version, limit)
             if spec.digest == document.digest:
                 return draft.publish(spec, document.model_dump(mode="json", exclude_none=True), cut)
     with store.Draft(folder) as draft:
-        spec, cut = _drafted(document, draft, root, measured, version)
+        spec, cut = _drafted(document, draft, root, measured, version, limit)
         if document.digest not in (None, spec.digest):
             go_on = f"{_GO_ON if is_earlier else 'or remove `digest` to accept the data as it is now'}"
             raise _bad(
@@ -89,7 +95,7 @@ def load_spec(folder: Path) -> DataSpec:
 
 
 def _drafted(
-    document: DataDocument, draft: Draft, root: Path | None, evaluation: Evaluation, version: int
+    document: DataDocument, draft: Draft, root: Path | None, evaluation: Evaluation, version: int, limit: float
 ) -> tuple[DataSpec, np.ndarray | None]:
     """Stores a set, and returns its description, and which fold each training example validates, if there are such."""
     name, task = document.name, document.task
@@ -102,8 +108,13 @@ def _drafted(
     for part, rows in parts.items():
         draft.put(part, TARGETS, stored[rows], np.arange(len(rows)), len(rows))
     given = {
-        each: columns.stored(each, reader, splits, parts, draft, name) for each, reader in document.readers.items()
+        each: columns.stored(each, reader, splits, parts, draft, name, limit)
+        for each, reader in document.readers.items()
     }
+    if unstored := {each: known.reader for each, known in given.items() if known.unstored}:
+        for part, rows in parts.items():
+            draft.put(part, reread.ROWS, rows, np.arange(len(rows)), len(rows))
+        draft.describe(reread.description(splits, declared(sources.registry, document.source), unstored))
     notes = (*splits.notes, *splits.table.notes, *notes)
     read = _Learner(document, draft, given, scanned)
     kept = [*(file for each in given for file in read.files(each).values()), TARGETS]
@@ -114,7 +125,14 @@ def _drafted(
         name=name,
         digest=draft.digest(kept, scanned.get("classes", ()), cut),
         inputs=tuple(
-            InputSpec(each, declared(inputs.registry, reader), given[each][0], read.shape(each), state)
+            InputSpec(
+                each,
+                declared(inputs.registry, reader),
+                given[each].columns,
+                read.shape(each),
+                state,
+                given[each].unstored,
+            )
             for (each, reader), state in zip(document.readers.items(), whole.inputs, strict=True)
         ),
         task=TaskSpec(declared(tasks.registry, task), (TARGETS,), whole.task),
@@ -187,14 +205,14 @@ class _Learner:
 
     document: DataDocument
     draft: Draft
-    given: Mapping[str, tuple[tuple[str, ...], dict[str, Any]]]
+    given: Mapping[str, Given]
     scanned: Mapping[str, Any]
 
     def files(self, each: str) -> dict[str, str]:
         kind = self.document.readers[each].name()
-        return {column: stored_as(each, kind, column) for column in self.given[each][0]}
+        return {column: stored_as(each, kind, column) for column in self.given[each].columns}
 
-    def columns(self, each: str) -> dict[str, Column]:
+    def columns(self, each: str) -> dict[str, Column | Reread]:
         return {column: self.draft.stored("train", file) for column, file in self.files(each).items()}
 
     def shape(self, each: str) -> tuple[int, ...]:
@@ -206,7 +224,7 @@ class _Learner:
             columns: Mapping[str, Any] = self.columns(each)
             if rows is not None:
                 columns = {column: Picked(values, rows) for column, values in columns.items()}
-            states.append(reader.fit(columns, self.given[each][1]))
+            states.append(reader.fit(columns, self.given[each].scanned))
         targets = self.draft.column("train", TARGETS)
         task = self.document.task.fit(targets if rows is None else targets[rows], self.scanned)
         return FoldState(tuple(states), task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import uuid
@@ -15,16 +16,37 @@ from typing import Any, Self
 
 import numpy as np
 
-from automl.data import folds
-from automl.errors import SearchError
+from automl.data import folds, reread
+from automl.data.reread import Reread
+from automl.errors import ConfigError, Problem, SearchError
 from automl.records import typed
 from automl.records.data import DataSpec, InputSpec
 from automl.sources._places import fault
 
 PARTS = ("train", "val", "test")
 SPEC = "spec.json"
+LIMIT_VARIABLE = "AUTOML_STORED_GB"
 PIECE_BYTES = 64 * 2**20
 """How much is read at a time."""
+
+
+def limit(folder: Path) -> float:
+    """Returns how many bytes of examples may be stored in a folder: `$AUTOML_STORED_GB`, else half of what is free.
+
+    Raises:
+        ConfigError: The variable holds no such number.
+    """
+    given = os.environ.get(LIMIT_VARIABLE)
+    if not given:
+        there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+        return shutil.disk_usage(there).free / 2
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not number >= 0:
+        raise ConfigError(Problem(LIMIT_VARIABLE, "is no size", "gigabytes, from 0", repr(given)))
+    return number * 1e9
 
 
 class Column:
@@ -64,6 +86,7 @@ class Draft:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._fresh = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+        self._left: dict[tuple[str, str], Reread] = {}
 
     def __enter__(self) -> Self:
         self._fresh.mkdir(parents=True)
@@ -96,12 +119,22 @@ class Draft:
             kept = _widened(path, kept, np.result_type(kept.dtype, values.dtype))
         kept[places] = values
 
+    def leave(self, part: str, column: str, where: Reread) -> None:
+        """Takes note of a column that is not written."""
+        self._left[part, column] = where
+
+    def describe(self, text: str) -> None:
+        """Writes how the columns are read that are not written: `reread.description`."""
+        (self._fresh / reread.FILE).write_text(text, encoding="utf-8")
+
     def column(self, part: str, name: str) -> np.ndarray:
         """Returns a column of a part, memory-mapped."""
-        return self.stored(part, name).whole()
+        return mapped(self._fresh / f"{part}_{name}.npy")
 
-    def stored(self, part: str, name: str) -> Column:
+    def stored(self, part: str, name: str) -> Column | Reread:
         """Returns a column of a part, to be read piece by piece."""
+        if (part, name) in self._left:
+            return self._left[part, name]
         return Column(self._fresh / f"{part}_{name}.npy")
 
     def digest(self, columns: Sequence[str], classes: Sequence[str], cut: np.ndarray | None = None) -> str:
@@ -146,14 +179,24 @@ class Draft:
 
 def files(spec: DataSpec) -> list[str]:
     """Returns the names of the files that hold the columns of a set."""
-    names = [*(each.stored(column) for each in spec.inputs for column in each.columns), *spec.task.columns]
+    kept = [each for each in spec.inputs if not each.unstored]
+    names = [*(each.stored(column) for each in kept for column in each.columns), *spec.task.columns]
+    names += [] if len(kept) == len(spec.inputs) else [reread.ROWS]
     return [f"{part}_{name}.npy" for part in PARTS for name in names]
 
 
-def examples(spec: DataSpec, part: str, each: InputSpec) -> dict[str, np.ndarray]:
-    """Returns the columns of an input, memory-mapped, of all rows of a part; see `columns` for those of a fold."""
-    read, _ = columns(spec, part, [each.stored(column) for column in each.columns])
-    return dict(zip(each.columns, read.values(), strict=True))
+def examples(spec: DataSpec, part: str, each: InputSpec) -> Mapping[str, np.ndarray | Column | Reread]:
+    """Returns the columns of an input, of all rows of a part; see `columns` for those of a fold.
+
+    They are memory-mapped, large ones anew for whatever is read of them; or read from their source when rows are asked
+    for, where they are too much to be stored.
+    """
+    file, _ = folds.rows(spec, part)
+    folder = Path(spec.folder)
+    if each.unstored:
+        return reread.columns(folder, file, each, each.columns)
+    found = {column: Column(folder / f"{file}_{each.stored(column)}.npy") for column in each.columns}
+    return {name: column if column.nbytes > PIECE_BYTES else column.whole() for name, column in found.items()}
 
 
 def columns(spec: DataSpec, part: str, names: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
@@ -189,7 +232,7 @@ def _widened(path: Path, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     return other
 
 
-def pieces(array: np.ndarray | Column) -> Iterator[np.ndarray]:
+def pieces(array: np.ndarray | Column | Reread) -> Iterator[np.ndarray]:
     """Returns a column, some rows at a time."""
     step = max(1, PIECE_BYTES * len(array) // max(1, array.nbytes))
     return (array[start : start + step] for start in range(0, len(array), step))
@@ -238,7 +281,8 @@ def read(folder: Path) -> DataSpec:
         raise fault(path, "cannot be read as a description of prepared data", hint=hint) from error
     if not isinstance(spec.task.state.get("classes", []), list):
         raise fault(path, "cannot be read as a description of prepared data", hint=hint)
-    for name in (*files(spec), *((folds.FILE,) if spec.folds else ())):
+    unstored = [reread.FILE] if any(each.unstored for each in spec.inputs) else []
+    for name in (*files(spec), *unstored, *((folds.FILE,) if spec.folds else ())):
         if not (folder / name).is_file():
             raise fault(folder, f"the file {name} is missing", hint=hint)
     return spec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import shutil
 import socket
@@ -78,7 +79,8 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
     made = [path for path in (folder.parent, options.home) if not path.exists()]
     folder.mkdir(parents=True)
     try:
-        data = prepare.prepare(read.data, folder / DATA, options.data_root, read.evaluation)
+        given = read.data, folder / DATA, options.data_root, read.evaluation
+        data = prepare.prepare(*given, limit=_limit(machine))
         for note in data.notes:
             watcher.say(note)
         origins = pretrained.require(read, build.entrance(data), watcher.say)
@@ -173,7 +175,8 @@ def resume(
     with Lock(folder), Journal.open(folder) as journal:
         expected = read.data.model_copy(update={"digest": header.data_digest})
         kept = settings.get("data") or {}
-        data = prepare.prepare(expected, folder / DATA, root, read.evaluation, kept.get("version", 1))
+        given = expected, folder / DATA, root, read.evaluation, kept.get("version", 1)
+        data = prepare.prepare(*given, limit=_limit(machine))
         for note in data.notes:
             if note not in kept.get("notes", ()):
                 watcher.say(note)
@@ -258,6 +261,11 @@ def _machine(options: Options) -> Machine:
     gpus = float(any(gpus for _, gpus in nodes)) if options.gpus_per_trial is None else options.gpus_per_trial
     share = Share(options.cluster, cpus, gpus)
     return on_cluster(share, options.workers, options.backend, nodes)
+
+
+def _limit(machine: Machine) -> float | None:
+    """Returns how much of the data may be stored: all for a cluster, whose nodes may not see its files."""
+    return math.inf if machine.cluster is not None else None
 
 
 def _executor(machine: Machine, folder: Path, options: Options, run: Run) -> Executor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -83,6 +83,8 @@ class Splits:
         is_timeline: Whether the rows of `train` stand in the order of time: what is cut from them is the latest.
         notes: How the set is read, a line each, where that is worth a word; what is seen only while it is read, its
             table says.
+        recipe: Returns what `Source.reopened` makes the table of again, as plain data; None where single rows cannot be
+            read by themselves.
     """
 
     table: Table
@@ -93,6 +95,7 @@ class Splits:
     groups: str | None = None
     is_timeline: bool = False
     notes: tuple[str, ...] = ()
+    recipe: Callable[[], Mapping[str, Any]] | None = None
 
 
 def stored_as(name: str, kind: str, column: str) -> str:
@@ -118,6 +121,8 @@ class InputSpec:
         columns: The columns that it stores, by its own names for them; see `stored`.
         shape: Shape of one example as the model takes it, without the batch axis.
         state: What its `fit` learned from the training part, as plain data (means, deviations).
+        unstored: Its columns, where they are more than may be stored and are read from their source instead: the shape
+            of an example, and the type of its values as NumPy names it.
     """
 
     name: str
@@ -125,6 +130,7 @@ class InputSpec:
     columns: tuple[str, ...]
     shape: tuple[int, ...]
     state: Mapping[str, Any] = field(default_factory=dict)
+    unstored: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from automl.records.data import Splits
+from automl.records.data import Splits, Table
 from automl.registry import Member, Registry
 
 
@@ -22,6 +24,14 @@ class Source(Member):
         Raises:
             DataError: The set is missing (the message says what to put where), or cannot be read.
         """
+
+    def reopened(self, recipe: Mapping[str, Any]) -> Table:
+        """Returns the table that was opened before, without looking for its files again; for a source that gives one.
+
+        Args:
+            recipe: What `Splits.recipe` returned.
+        """
+        raise NotImplementedError(f"{type(self).__name__} gives no recipe")
 
     @classmethod
     @abstractmethod

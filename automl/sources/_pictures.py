@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 import warnings
 import zlib
@@ -25,7 +26,7 @@ T = TypeVar("T")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")
 
 TOGETHER = 16
-"""Files that a thread reads before it asks for more."""
+"""Files that a thread reads before it asks for more, at most."""
 
 _READING = (
     OSError, EOFError, ValueError, TypeError, SyntaxError, IndexError, KeyError, OverflowError, AttributeError,
@@ -59,7 +60,9 @@ def read(path: Path, what: Callable[[Image], T]) -> T:
 def read_all(paths: Iterable[Path], what: Callable[[Image], T]) -> list[T]:
     """Returns something of each of several image files, in their order; several are read at a time. See `read`."""
     paths = [*paths]
-    some = [paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER)]
+    # A batch is spread over all cores, however small.
+    together = max(1, min(TOGETHER, len(paths) // (os.cpu_count() or 1)))
+    some = [paths[start : start + together] for start in range(0, len(paths), together)]
     # Warnings are caught for the whole process: threads that did so each for itself would undo what others did.
     with _quiet(), ThreadPoolExecutor() as pool:
         return [*chain.from_iterable(pool.map(lambda few: [_read(path, what) for path in few], some))]

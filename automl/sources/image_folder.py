@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from automl.records.data import EXAMPLES, TARGETS, Splits, Tree
+from automl.records.data import Splits, Table
 from automl.sources import Source, _pictures
 from automl.sources._folders import Files, listed
+from automl.sources._picture_table import PictureTable, Pixels
 from automl.sources._pictures import Depth, Range, read_all
 from automl.sources._places import fault, find
-from automl.sources._tables import PIECE_BYTES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 _GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0)}
-
-UNREAD, HIDDEN, SEEN, ALONE = range(4)
-"""How much is seen of the ground of an image: not known yet, nothing, something, nothing else."""
 
 
 class ImageFolder(Source):
@@ -70,11 +66,16 @@ class ImageFolder(Source):
         size = self.size or _shared_size(folder, heads.values())
         scale, dtype, notes = _range(folder, heads)
         ground = self.background if isinstance(self.background, tuple) else _GROUNDS[self.background]
-        made = _Pixels(size, self.fit, "RGB" if self.color == "rgb" else "L", ground, scale)
+        made = Pixels(size, self.fit, "RGB" if self.color == "rgb" else "L", ground, scale)
         shown = self.background if isinstance(self.background, str) else f"the colour {list(self.background)}"
         ends = np.cumsum([0, *map(len, parts.values())])
         rows = {name: np.arange(*ends[place : place + 2]) for place, name in enumerate(parts)}
-        return Splits(_Pictures([*chain(*parts.values())], made, dtype, shown), rows, notes=tuple(notes))
+        table = PictureTable([*chain(*parts.values())], made, dtype, shown)
+        return Splits(table, rows, notes=tuple(notes), recipe=table.recipe)
+
+    def reopened(self, recipe: Mapping[str, Any]) -> Table:
+        """Returns the table of the files that were listed before; see `Source.reopened`."""
+        return PictureTable.of(recipe)
 
     @classmethod
     def toy(cls, folder: Path) -> ImageFolder:
@@ -89,107 +90,6 @@ class ImageFolder(Source):
                     pixels = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
                     Images.fromarray(pixels).save(folder / part / name / f"{number}.png")
         return cls(folder=str(folder))
-
-
-class _Pictures:
-    """A table of image files and their labels, decoded as they are read."""
-
-    columns = (EXAMPLES, TARGETS)
-
-    def __init__(self, pictures: Files, made: _Pixels, dtype: type[np.generic], shown: str) -> None:
-        self._paths = [path for path, _ in pictures]
-        self._labels = np.array([label for _, label in pictures])
-        self._made, self._dtype, self._shown = made, dtype, shown
-        self._grounds = np.full(len(pictures), UNREAD, np.int8)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """How many of the images that were read are transparent, and what is seen of them."""
-        count, seen, flat = ((self._grounds >= least).sum() for least in (HIDDEN, SEEN, ALONE))
-        if not seen:
-            return ()
-        told = [f"{seen:,} of {count:,} images are transparent in part, and lie on {self._shown} (`background`)"]
-        if flat:
-            told.append(
-                f"nothing is seen on {self._shown} of {flat:,} of {count:,} images, which become one colour: what "
-                "they show has that colour, or they are empty. Another `background` may show it"
-            )
-        return tuple(told)
-
-    def pieces(
-        self, columns: Sequence[str], rows: np.ndarray | None = None, *, text: bool = False
-    ) -> Iterator[tuple[np.ndarray, Tree]]:
-        """Reads columns, some rows at a time; see `records.data.Table`."""
-        del text  # labels are text in any case
-        wanted = np.arange(len(self)) if rows is None else rows
-        size = math.prod(self._made.shape) * np.dtype(self._dtype).itemsize
-        step = max(1, PIECE_BYTES // size) if EXAMPLES in columns else max(1, len(wanted))
-        for start in range(0, len(wanted), step):
-            some = wanted[start : start + step]
-            read = {TARGETS: lambda some: self._labels[some], EXAMPLES: self._decoded}
-            yield some, {name: read[name](some) for name in columns}
-
-    def _decoded(self, rows: np.ndarray) -> np.ndarray:
-        made = _pictures.read_all([self._paths[row] for row in rows], self._made)
-        self._grounds[rows] = [ground for _, ground in made]
-        x = np.empty((len(rows), *self._made.shape), self._dtype)
-        for place, (pixels, _) in enumerate(made):
-            x[place] = pixels
-        return x
-
-
-@dataclass(frozen=True)
-class _Pixels:
-    """Makes the pixels of an example of an open image.
-
-    Args:
-        size: Height and width.
-        fit: How an image of other proportions gets it.
-        mode: Pillow's word for the channels.
-        ground: What lies behind what is transparent.
-        scale: The range of numbers of more than 8 bits.
-    """
-
-    size: tuple[int, int]
-    fit: str
-    mode: str
-    ground: tuple[int, int, int]
-    scale: Range | None
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels."""
-        return (*self.size, 3 if self.mode == "RGB" else 1)
-
-    def __call__(self, image: Image) -> tuple[np.ndarray, int]:
-        """Returns the pixels, and how much is seen of the ground."""
-        from PIL import ImageOps
-
-        deep = _pictures.depth(image) == "numbers"
-        image = ImageOps.exif_transpose(image)
-        if deep:
-            assert self.scale is not None
-            return self._fitted(self.scale.applied(image)), HIDDEN
-        image, is_seen = _pictures.on(self.ground, image)
-        ground = HIDDEN if not is_seen else ALONE if _pictures.colours(image) == 1 else SEEN
-        return self._fitted(image.convert(self.mode)), ground
-
-    def _fitted(self, image: Image) -> np.ndarray:
-        from PIL import Image as Images
-        from PIL import ImageOps
-
-        height, width = self.size
-        method = Images.Resampling.BILINEAR
-        if image.size != (width, height):
-            if self.fit == "stretch":
-                image = image.resize((width, height), method)
-            else:
-                change = ImageOps.pad if self.fit == "pad" else ImageOps.fit
-                image = change(image, (width, height), method)
-        return np.asarray(image).reshape(height, width, -1)
 
 
 def sizes(parts: Mapping[str, Files]) -> Counter[tuple[int, int]]:

@@ -180,7 +180,7 @@ def test_trials_that_could_not_be_built_take_no_place_of_a_new_total(
             journal.append(Ended(number, 1, outcome, 3))  # type: ignore[arg-type]
         journal.append(Finished("completed", "all 2 trials are done", 4, result=result))
     monkeypatch.setattr(keras_backend, "become_driver", lambda _: None)
-    monkeypatch.setattr(prepare, "prepare", lambda *_: SimpleNamespace(notes=()))
+    monkeypatch.setattr(prepare, "prepare", lambda *_, **__: SimpleNamespace(notes=()))
     monkeypatch.setattr(launch, "_drive", lambda read, *_: read.search.trials)
     found = launch.resume("s", Options(home=tmp_path), Watcher(), trials)
     assert found == (trials if goes_on else Summary(**result))

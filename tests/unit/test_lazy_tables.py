@@ -15,7 +15,7 @@ from automl.data.section import DataDocument
 from automl.errors import DataError
 from automl.inputs import _moments
 from automl.records.data import Splits
-from automl.sources import _pictures, image_folder
+from automl.sources import _picture_table, _pictures
 from automl.sources.image_folder import ImageFolder
 
 MB = 2**20
@@ -65,7 +65,7 @@ def test_images_are_decoded_when_they_are_read_and_not_before(tmp_path, decoded)
 
 
 def test_images_stand_in_the_order_of_their_names_however_many_are_decoded_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_folder, "PIECE_BYTES", 7 * 6 * 6 * 3)
+    monkeypatch.setattr(_picture_table, "PIECE_BYTES", 7 * 6 * 6 * 3)
     monkeypatch.setattr(_pictures, "TOGETHER", 2)
     pieces = list(opened(pictures(tmp_path)).table.pieces(["x"]))
     assert [len(rows) for rows, _ in pieces] == [7, 7, 7, 7, 7, 5]
@@ -122,7 +122,7 @@ def test_what_a_table_saw_is_told_of_what_is_prepared(tmp_path):
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is read or looked at some rows at a time is so half a megabyte at a time."""
-    for module in (image_folder, store):
+    for module in (_picture_table, store):
         monkeypatch.setattr(module, "PIECE_BYTES", MB // 2)
     monkeypatch.setattr(_moments, "CHUNK_BYTES", MB // 2)
     # What is imported meanwhile is no memory of the data.

@@ -9,27 +9,36 @@ from pathlib import Path
 
 import click
 
+from automl import members
 from automl.cli import _output
 
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--target", help="Column of the targets, or their key in an .npz archive; else it is guessed.")
-@click.option("--input", "wanted", type=click.Choice(["image", "series"]), help="What the examples are; else guessed.")
+@click.option(
+    "--input", "wanted", type=click.Choice(members.names("automl.inputs")), help="What the examples are; else guessed."
+)
+@click.option(
+    "--task", type=click.Choice(members.names("automl.tasks")), help="What is learned; else told by the targets."
+)
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder to write into.")
 @click.option("--force", is_flag=True, help="Overwrite the two files.")
 @_output.object_option
-def init(data: Path, target: str | None, wanted: str | None, to: Path, force: bool, output: str) -> None:
+def init(
+    data: Path, target: str | None, wanted: str | None, task: str | None, to: Path, force: bool, output: str
+) -> None:
     """Look at DATA, a file or a folder, and write a data document and a search space for it.
 
     \b
     automl init sensors.csv
+    automl init houses.csv --target price
     automl init GunPoint_TRAIN.ts --to documents
     """  # noqa: D301 - click itself reads the \b
     from automl.authoring import sniff
 
     to = _folder(to)
-    found = sniff.look(data, target, wanted)
+    found = sniff.look(data, target, wanted, task)
     paths = to / f"{found.name}.data.yaml", to / f"{found.name}.space.yaml"
     command = shlex.join(["automl", "search", str(paths[1]), "--data", str(paths[0])])
     texts = {paths[0]: sniff.data.write(found, to, command), paths[1]: sniff.space.write(found, command)}

@@ -231,21 +231,19 @@ class _Learner:
 
 
 def _constant(document: DataDocument, read: _Learner, notes: Sequence[str]) -> list[str]:
-    """Returns what is said of channels, of images and of series, that carry a single value in the training part.
+    """Returns what is said of channels and columns that carry a single value in the training part.
 
     Raises:
         DataError: All of them do: there is nothing to learn from.
     """
     name, said = document.name, []
-    for each, reader in document.readers.items():
-        if not reader.stores_numbers:
-            continue
-        found = Constant(store.pieces(next(iter(read.columns(each).values()))))
-        if found.is_all:
-            received = ", ".join(f"{value:g}" for value in found.values[:5])
+    for each in document.readers:
+        seen = [Constant(store.pieces(column)) for column in read.columns(each).values()]
+        if all(found.is_all for found in seen):
+            received = ", ".join(f"{value:g}" for value in seen[0].values[:5])
             hint = ". ".join(["There is nothing to learn from: look at how the source reads the files", *notes])
-            raise _bad(name, found.told, received=received, hint=hint)
-        said += [f"{name}: {found.told}"] if found.channels else []
+            raise _bad(name, seen[0].told, received=received, hint=hint)
+        said += [f"{name}: {seen[0].told}"] if seen[0].channels and not seen[0].is_all else []
     return said
 
 

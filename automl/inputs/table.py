@@ -10,6 +10,7 @@ from pydantic import Field
 from automl.errors import DataError, shorten
 from automl.flow import Flow, Kind, Shape
 from automl.inputs import Input, Rows, there
+from automl.records import float32
 from automl.records.data import EXAMPLES, InputSpec, Splits, Tree
 from automl.training.augmentation import Augmentation
 
@@ -21,6 +22,9 @@ NUMBERS, WORDS = "numbers", "words"
 
 ROWS = 100_000
 """Rows that are looked at at a time."""
+
+SAMPLE = 10_000
+"""Rows of a piece that are looked at to see whether float32 tells its numbers apart."""
 
 
 class Table(Input):
@@ -216,6 +220,14 @@ def _numbers(name: str, column: np.ndarray, first: int) -> np.ndarray:
     if infinite.any():
         row = first + int(infinite.argmax()) + 1
         raise DataError(f"table: column {name!r} holds an infinite number, or one beyond float32, in row {row}")
+    if column.dtype.itemsize >= 4 and column.dtype != np.float32:
+        told = float32.blurred(column[:SAMPLE].astype(np.float64).reshape(len(column[:SAMPLE]), -1))
+        for one, other in told.values():
+            raise DataError(
+                f"table: numbers of column {name!r} that differ are one number in float32. Expected numbers that it "
+                f"tells apart; received {one!r} and {other!r}. Take {np.floor(one):.0f} off them with the field "
+                "`offset` of the source, and off what the model is given; or leave the column out"
+            )
     return values
 
 

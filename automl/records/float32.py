@@ -34,3 +34,26 @@ def merged(values: np.ndarray) -> tuple[float, float] | None:
         return None
     at = int(same.argmax())
     return float(different[at]), float(different[at + 1])
+
+
+def blurred(values: np.ndarray) -> dict[int, tuple[float, float]]:
+    """Returns two numbers that are `merged`, by the number of their column, of columns that have a range to speak of.
+
+    Args:
+        values: `(numbers, columns) float64`.
+    """
+    return {place: pair for place in _coarse(values) if (pair := merged(values[:, place])) is not None}
+
+
+def _coarse(values: np.ndarray) -> list[int]:
+    """Returns the columns whose range float32 cuts into few pieces; a trace of rounding on a constant is no range."""
+    import numpy as np
+
+    there = np.isfinite(values)
+    low = np.where(there, values, np.inf).min(axis=0)
+    high = np.where(there, values, -np.inf).max(axis=0)
+    most = np.maximum(np.abs(low), np.abs(high))
+    with np.errstate(invalid="ignore", over="ignore"):
+        spread, step = high - low, most * 2.0**-23
+        found = there.any(axis=0) & (most < np.finfo(np.float32).max) & (spread > 1e-12 * most) & (step > 1e-7 * spread)
+    return [int(place) for place in np.flatnonzero(found)]

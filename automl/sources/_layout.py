@@ -136,7 +136,7 @@ def _pairs(x: np.ndarray, channels: int) -> dict[int, tuple[float, float]]:
     steps = x[0].size // channels if len(x) else 1
     rows = max(FEWEST, min(SAMPLE // max(1, steps), CELLS // max(1, steps * channels)))
     values = x[:rows].reshape(-1, channels)[:SAMPLE].astype(np.float64)
-    return {place: pair for place in _coarse(values) if (pair := float32.merged(values[:, place])) is not None}
+    return float32.blurred(values)
 
 
 def _alike(x: np.ndarray) -> bool:
@@ -145,15 +145,3 @@ def _alike(x: np.ndarray) -> bool:
     sizes = np.where(np.isfinite(values), np.abs(values), 0.0).max(axis=0, initial=0.0)
     sizes = sizes[sizes > 0]
     return len(sizes) == 0 or bool(sizes.max() <= 2 * sizes.min())
-
-
-def _coarse(values: np.ndarray) -> list[int]:
-    """Returns the channels whose range float32 cuts into few pieces; a trace of rounding on a constant is no range."""
-    there = np.isfinite(values)
-    low = np.where(there, values, np.inf).min(axis=0)
-    high = np.where(there, values, -np.inf).max(axis=0)
-    most = np.maximum(np.abs(low), np.abs(high))
-    with np.errstate(invalid="ignore", over="ignore"):
-        spread, step = high - low, most * 2.0**-23
-        found = there.any(axis=0) & (most < np.finfo(np.float32).max) & (spread > 1e-12 * most) & (step > 1e-7 * spread)
-    return [int(place) for place in np.flatnonzero(found)]

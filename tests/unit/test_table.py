@@ -112,3 +112,12 @@ def test_pieces_give_what_the_whole_gives() -> None:
     parts = [reader.check(piece, scanned) for piece in pieces]
     for name, column in reader.check(ROWS, scanned).items():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), column)
+
+
+@pytest.mark.parametrize("column", [1.7e9 + np.arange(200.0), 1_700_000_000_000 + np.arange(200)])
+def test_numbers_that_float32_makes_one_are_refused(column: np.ndarray) -> None:
+    raw = {"when": column, "x": np.linspace(0, 1, len(column))}
+    with pytest.raises(DataError, match="numbers of column 'when' that differ are one number in float32"):
+        Table().check(raw, Table().scan(iter([raw])))
+    near = {"when": column - column[0], "x": 1e6 + np.linspace(0, 1, len(column)).round(0)}
+    assert len(Table().check(near, Table().scan(iter([near])))) == 1

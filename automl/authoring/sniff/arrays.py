@@ -13,7 +13,7 @@ from automl import inputs, sources
 from automl.authoring.sniff import pictures, places
 from automl.authoring.sniff.columns import is_owner
 from automl.authoring.sniff.found import Found
-from automl.errors import did_you_mean, shorten
+from automl.errors import DataError, did_you_mean, shorten
 from automl.inputs import OneColumn
 from automl.records.data import EXAMPLES, TARGETS, Splits
 from automl.sources import _arrays, _layout, npz
@@ -75,7 +75,7 @@ def read(kind: str, path: Path, target: str | None, wanted: str | None) -> Found
     shape = tuple(int(side) for side in reader.checked(first[:1]).shape[1:])
     found = Found(kind, path, fields, chosen, shape, why, notes=[*splits.notes, *notes])
     found.photographs = photographs
-    found.notes += _owners(path, fields) if kind == "npz" else []
+    found.notes += [*_owners(path, fields), *_others(path, fields, splits)] if kind == "npz" else []
     for name, rows in splits.rows.items():
         constant = Constant()
         for _, piece in splits.table.pieces([EXAMPLES], rows):
@@ -186,6 +186,28 @@ def _owners(path: Path, fields: dict[str, Any]) -> list[str]:
         "with `group`"
     )
     return [told]
+
+
+def _others(path: Path, fields: dict[str, Any], splits: Splits) -> list[str]:
+    """Returns a sentence on arrays of an archive that may be another input: they hold a number or a word for each."""
+    read = {fields.get("x", "x"), fields.get("y", "y")}
+    bases = dict.fromkeys(npz.keyed(name)[0] for name in _names(path))
+    others = [name for name in bases if name not in read and not is_owner(name) and name in splits.table.columns]
+    columns = [name for name in others if _is_column(splits, name)]
+    if not columns:
+        return []
+    table = f"inputs: {{first: ..., second: {{table: {{columns: [{', '.join(columns)}]}}}}}}"
+    return [
+        f"of the arrays {shorten(columns)}, with a value for each example, none is read; as a second input: {table}"
+    ]
+
+
+def _is_column(splits: Splits, name: str) -> bool:
+    try:
+        _, piece = next(splits.table.pieces([name], splits.rows["train"]))
+    except (DataError, KeyError, StopIteration):
+        return False
+    return piece[name].ndim == 1
 
 
 def _names(path: Path) -> list[str]:

@@ -75,6 +75,10 @@ class Columns:
             return True
         return not when.says_time(column) and when.count_rows(self.head[column], self.table.decimal)
 
+    def comes_again(self, column: str) -> bool:
+        """Returns whether what a column holds comes again in others of the first rows: words of categories do."""
+        return 2 <= self.different(column) <= len(self.head[column]) / 2
+
     def different(self, column: str) -> int:
         """Returns how many different values the first rows of a column hold."""
         return len(set(self.head[column]))
@@ -149,14 +153,12 @@ def target(columns: Columns, named: str | None) -> tuple[str, str]:
 
 
 def _only(columns: Columns) -> str:
-    """Returns the one column that can be classes; the last one, which is refused for what it is, where none can."""
+    """Returns the one column that can be classes."""
     header = list(columns.kinds)
     plain = [name for name in header if columns.kinds[name] in ("numbers", "words")]
     # Of more columns the first rows must do.
     text = columns.whole(plain) if len(plain) <= 3 * FEW else pd.DataFrame({name: columns.head[name] for name in plain})
     could = [name for name in text if _classes(text[name].to_numpy(dtype=str))]
-    if columns.table.header and not could and columns.kinds[header[-1]] == "numbers":
-        return header[-1]
     if columns.table.header and could == header[-1:]:
         return header[-1]
     what = "which column is the target cannot be told"

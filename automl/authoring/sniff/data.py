@@ -34,10 +34,10 @@ def write(found: Found, folder: Path, command: str) -> str:
         *above, line = notes.entry(name, value, reason, 4)
         lines += [*above, f"    # {line.strip()}"]
     lines += notes.entry("input", found.input, why["input"])
-    task: Any = {"classification": {"class_weights": "balanced"}} if found.uneven else "classification"
-    lines += notes.entry(
-        "task", task, f"{found.uneven}: the rare weigh more" if found.uneven else "targets are classes"
-    )
+    task: Any = {"classification": {"class_weights": "balanced"}} if found.uneven else found.task
+    reasons = {"regression": "the target is a number", "multi_label": "an example may have several labels"}
+    because = f"{found.uneven}: the rare weigh more" if found.uneven else reasons.get(found.task, "targets are classes")
+    lines += notes.entry("task", task, why.get("task", because))
     if found.split:
         cut = " and ".join(part for part in ("val", "test") if part in found.split)
         larger = "larger than 0.2: there are few examples of a class; " if max(_shares(found)) > 0.2 else ""

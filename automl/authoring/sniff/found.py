@@ -25,17 +25,20 @@ class Found:
         path: The file, or the folder of idx files, `.ts` files or images.
         fields: The source's other fields.
         input: Registered name of the input.
-        shape: Shape of one example.
+        shape: Shape of one example; of a row of a table its columns.
         why: Reasons, by the key of the data document or of the source they are for.
         left_out: Columns that are no features.
         offers: Fields of the source that the user may want, each with its value and what speaks for it.
+        categories: Columns of a table that hold words.
+        task: Registered name of the task; empty until it is chosen.
         labels: Raw targets by part, as the files bring them.
         groups: What each example belongs to, by part in the order of `labels`; empty where that is not known.
         values: Values of all examples, padding aside.
         missing: How many of them are missing.
         zeros: How many steps are zero at the start and at the end of each series, by piece.
         steps: Shortest and longest series, padding aside; None for images.
-        classes: Examples of each class.
+        classes: Examples of each class; empty where numbers are learned.
+        span: The least and the greatest of the numbers that are learned.
         split: The data document's `split`; empty for a set that brings all parts.
         limit: The data document's `limit`; empty for all examples.
         sizes: Examples of each part after both.
@@ -53,6 +56,8 @@ class Found:
     shape: tuple[int, ...]
     why: dict[str, str]
     left_out: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    task: str = ""
     offers: dict[str, tuple[Any, str]] = field(default_factory=dict)
     labels: dict[str, np.ndarray] = field(default_factory=dict)
     groups: list[np.ndarray] = field(default_factory=list)
@@ -61,6 +66,7 @@ class Found:
     zeros: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     steps: tuple[int, int] | None = None
     classes: dict[str, int] = field(default_factory=dict)
+    span: tuple[float, float] | None = None
     split: dict[str, float] = field(default_factory=dict)
     limit: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -80,6 +86,7 @@ class Found:
         """Adds examples, checked by their input, to the figures: `(examples, ...)`, padded with NaN at their end."""
         if self.input != "series":
             self.values += x.size
+            self.missing += int(np.isnan(x).sum()) if x.dtype.kind == "f" else 0
             return
         there = ~np.isnan(x)
         # Up to the last step that holds a number: what follows is padding.
@@ -128,23 +135,42 @@ class Found:
     @property
     def uneven(self) -> str:
         """How uneven the classes are, in words; empty where they are even enough."""
+        if self.task != "classification":
+            return ""
         ratio = max(self.classes.values()) / min(self.classes.values())
         return f"the largest class has {ratio:.0f} times the examples of the smallest" if ratio >= 3 else ""
 
     @property
     def told(self) -> str:
         """What the set is, in a line."""
+        sizes = " + ".join(f"{len(labels):,}" for labels in self.labels.values())
+        gaps = f", {self.missing / self.values:.2%} of their values missing" if self.missing else ""
+        return f"{sizes} {self._form}{gaps}; {self._learned}"
+
+    @property
+    def _form(self) -> str:
         *sides, channels = self.shape
+        if self.input == "table":
+            words = len(self.categories)
+            numbers = channels - words
+            told = [f"{numbers} column{'s' * (numbers > 1)} of numbers"] if numbers else []
+            told += [f"{words} of categories"] if words else []
+            return f"rows of a table with {' and '.join(told)}"
         form = f"images of {' by '.join(map(str, sides))} pixels"
         if self.steps:
             low, high = self.steps
             form = f"series of {low if low == high else f'{low} to {high}'} steps"
-        sizes = " + ".join(f"{len(labels):,}" for labels in self.labels.values())
-        gaps = f", {self.missing / self.values:.2%} of their values missing" if self.missing else ""
+        return f"{form}, {channels} channel{'s' * (channels > 1)}"
+
+    @property
+    def _learned(self) -> str:
+        if self.span is not None:
+            low, high = self.span
+            return f"a number to predict, from {low:g} to {high:g}"
         counts = [f"{name} ({count:,})" for name, count in self.classes.items()]
         more = f", {len(counts) - 10} more" if len(counts) > 10 else ""
-        listed = f"{len(counts)} classes: {', '.join(counts[:10])}{more}"
-        return f"{sizes} {form}, {channels} channel{'s' * (channels > 1)}{gaps}; {listed}"
+        what = "labels" if self.task == "multi_label" else "classes"
+        return f"{len(counts)} {what}: {', '.join(counts[:10])}{more}"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -156,7 +182,10 @@ class Found:
             "target": self.fields.get("target") or self.fields.get("y"),
             "input": self.input,
             "shape": list(self.shape),
+            "categories": self.categories,
+            "task": self.task,
             "classes": self.classes,
+            "span": list(self.span) if self.span else None,
             "examples": {part: len(labels) for part, labels in self.labels.items()},
             "steps": list(self.steps) if self.steps else None,
             "missing_values": self.missing,

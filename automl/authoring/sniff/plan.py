@@ -6,6 +6,7 @@ import math
 from itertools import product, zip_longest
 
 import numpy as np
+import pandas as pd
 
 from automl import tasks
 from automl.authoring.sniff.columns import FEW, numeric, whole
@@ -41,28 +42,37 @@ def make(found: Found) -> None:
 
 
 def _make(found: Found) -> None:
-    """Writes classes, split, limit, sizes and folds into `found`.
+    """Writes task, classes, split, limit, sizes and folds into `found`.
 
     Raises:
-        DataError: The targets are no classes, or there are too few examples to learn and to judge.
+        DataError: The targets are none of the task, or there are too few examples to learn and to judge.
     """
-    task = tasks.registry.read("classification")
     labels = np.concatenate([*found.labels.values()])
-    _check_classes(found, labels)
+    found.task = found.task or _task(found, labels)
+    task = tasks.registry.read(found.task)
+    raw = {TARGETS: labels if task.as_text else _numbers(found, labels)}
     try:
-        names = task.scan({TARGETS: labels})["classes"]
+        scanned = task.scan(raw)
     except DataError as error:
         hint = "Another target: --target" if "target" in found.fields else None
         raise fault(found.path, str(error).rstrip("."), hint=hint) from error
-    counts = dict(zip(*np.unique(np.asarray(task.strata({TARGETS: labels})), return_counts=True), strict=True))
-    found.classes = {name: int(counts[name]) for name in names}
+    strata = task.strata(raw)
+    found.classes, found.span = {}, None
+    if names := scanned.get("classes"):
+        if strata is not None:
+            counts = dict(zip(*np.unique(strata, return_counts=True), strict=True))
+            found.classes = {name: int(counts[name]) for name in names}
+        else:
+            found.classes = dict(zip(names, task.store(raw, scanned).sum(axis=0, dtype=int).tolist(), strict=True))
+    else:
+        found.span = float(raw[TARGETS].min()), float(raw[TARGETS].max())
     sizes = np.cumsum([0, *map(len, found.labels.values())])
     rows = {part: np.arange(start, end) for part, start, end in zip(found.labels, sizes[:-1], sizes[1:], strict=True)}
     owners = None
     if any(groups is not None for groups in found.groups):
         known = zip_longest(found.labels.values(), found.groups)
         owners = np.concatenate([np.full(len(y), "") if each is None else named(each) for y, each in known])
-    examples = Examples(len(labels), task.strata({TARGETS: labels}), owners)
+    examples = Examples(len(labels), strata, owners)
     in_time = "order" in found.fields
     reasons: list[DataError] = []
     for fraction, limited in product(FRACTIONS, (True, False)):
@@ -82,8 +92,6 @@ def _make(found: Found) -> None:
         if found.sizes["val"] < LEAST:
             found.folds = next((many for many in FOLDS if _can(found, rows, examples, fraction, many)), None)
         return
-    if len(names) > max(FEW, len(labels) // 10) and whole(labels):
-        raise _numeric(found, f"{len(names)} different numbers in {len(labels)} examples")
     raise _by_time(found, reasons[0])
 
 
@@ -102,36 +110,78 @@ def _can(found: Found, rows: Rows, examples: Examples, fraction: float, many: in
     try:
         parts = split.cut(rows, examples, val=None, test=fraction, seed=0, name=name, in_time=walks)
         train = examples.at(split.limited(parts, found.limit, 0, examples)["train"])
-        assert train.labels is not None
-        rarest = np.unique(train.labels, return_counts=True)[1].min()
+        rarest = many if train.labels is None else np.unique(train.labels, return_counts=True)[1].min()
         return bool(rarest >= many and len(folds.assigned(train, many, found.strategy, 0, name)))
     except DataError:
         return False
 
 
-def _check_classes(found: Found, labels: np.ndarray) -> None:
-    """Checks that targets are names rather than numbers to predict; of few numbers as text the user may say so."""
-    if labels.dtype.kind == "U" and numeric(labels):
+def _task(found: Found, labels: np.ndarray) -> str:
+    """Returns what is learned: numbers that are not whole, or too many different ones, are no names of classes."""
+    is_text = labels.dtype.kind == "U"
+    fractions = numeric(labels) if is_text else labels.dtype.kind == "f" and not whole(labels)
+    if labels.ndim == 1 and fractions:
         counts = np.unique(labels, return_counts=True)[1]
-        few = 2 <= len(counts) <= FEW and counts.min() >= 2
-        if not (few and found.named):
-            raise _numeric(found, shorten(str(labels[0])), few=few)
-    if labels.dtype.kind == "f" and not (labels == np.round(labels)).all():
-        raise _numeric(found, str(labels[labels != np.round(labels)][0]))
+        if is_text and 2 <= len(counts) <= FEW and counts.min() >= 2:
+            # Few numbers, each of several examples: versions, say, or grades.
+            if found.named:
+                return "classification"
+            column = found.fields.get("target")
+            raise fault(
+                found.path,
+                f"whether the target {column!r} names classes or is a number to predict cannot be told",
+                received=f"{len(counts)} different numbers, as {shorten(str(labels[0]))}",
+                hint="Say so with --task classification or --task regression",
+            )
+        found.why["task"] = "the target is a number, and not always whole"
+        return "regression"
+    if labels.ndim == 2:
+        return _task_of_rows(found, labels)
+    if (not is_text and labels.dtype.kind not in "biuf") or (is_text and not _all_numbers(labels)):
+        return "classification"
+    count = len(np.unique(labels))
+    if count > max(FEW, len(labels) // 10):
+        found.why["task"] = f"{count:,} different numbers in {len(labels):,} examples; classes: --task classification"
+        return "regression"
+    if count > FEW // 2:
+        told = f"the target's {count} different whole numbers are read as classes"
+        found.notes.append(f"{told}; numbers to predict: --task regression")
+    return "classification"
 
 
-def _numeric(found: Found, received: str, *, few: bool = False) -> DataError:
-    column = found.fields.get("target") or found.fields.get("y")
-    hint = "`automl init` writes classes alone; for numbers write one by hand, with `task: regression`"
-    hint += "; there is no task for forecasts yet" if "order" in found.fields else ""
-    hint += "; another target: --target" if column else ""
-    return fault(
-        found.path,
-        f"the target{f' {column!r}' if column else ''} is a number to predict",
-        expected="classes, as words or whole numbers, each of several examples",
-        received=received,
-        hint=f"{hint}; where its few numbers name classes, say so: --target {column}" if few else hint,
-    )
+def _task_of_rows(found: Found, labels: np.ndarray) -> str:
+    """Returns what is learned of several numbers, or words, for each example."""
+    if labels.shape[1] == 1 or labels.dtype.kind not in "biuf":
+        return "classification"
+    if not np.isin(labels, (0, 1)).all():
+        found.why["task"] = f"{labels.shape[1]} numbers for each example"
+        return "regression"
+    if (labels.sum(axis=1) == 1).all():
+        what = "its targets are 0 and a single 1 for each example: classes, one in each column"
+        hint = "Save them as numbers of classes, y.argmax(axis=1); or say --task multi_label"
+        raise fault(found.path, what, expected="one label per example", received=f"shape {labels.shape}", hint=hint)
+    found.why["task"] = f"0 and 1 for each of {labels.shape[1]} labels"
+    return "multi_label"
+
+
+def _all_numbers(labels: np.ndarray) -> bool:
+    return bool(pd.to_numeric(pd.Series(np.unique(labels)), errors="coerce").notna().all())
+
+
+def _numbers(found: Found, labels: np.ndarray) -> np.ndarray:
+    """Returns targets as numbers.
+
+    Raises:
+        DataError: One is none.
+    """
+    if labels.dtype.kind in "biuf":
+        return labels
+    numbers = pd.to_numeric(pd.Series(labels), errors="coerce").to_numpy(np.float64)
+    if np.isnan(numbers).any():
+        received = shorten(str(labels[int(np.isnan(numbers).argmax())]))
+        hint = "Words are classes: --task classification; another target: --target"
+        raise fault(found.path, "the target is no number", expected="numbers", received=received, hint=hint)
+    return numbers
 
 
 def _limit(found: Found, parts: Rows) -> dict[str, int]:

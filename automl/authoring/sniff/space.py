@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from string import Template
 
+from automl import tasks
 from automl.authoring.sniff import notes
 from automl.authoring.sniff.found import Found
 
@@ -74,6 +75,20 @@ model:
       units: {values: [$wider, $widest]}  # its outputs
 """
 
+_TABLE = """
+model:
+$embed
+  - dense:
+      repeat: {min: 1, max: 3}  # depth
+      units: {min: $wide, max: $widest, log: true, each: true}  # $why_size
+      norm: {values: [none, batch]}  # batch lets larger learning rates through
+      norm_momentum: 0.9  # its averages, which validation reads, are there after some 30 steps
+      dropout: {min: 0.0, max: 0.5, step: 0.1, default: 0.1}  # against learning by heart
+"""
+
+_EMBED = """  - entity_embedding:
+      size: {min: 2, max: 16}  # numbers for each category, at most half as many as there are categories"""
+
 _PRETRAINED = """
 model:
   - backbone:
@@ -134,12 +149,11 @@ def write(found: Found, command: str) -> str:
         command: The command line that searches the space on the set.
     """
     template, name, because = _family(found)
-    objective = "val_f1" if found.uneven else "val_accuracy"
-    reason = f"{found.uneven}: accuracy would overlook the rare" if found.uneven else "no class is rare"
+    objective, reason = _objective(found)
     training, trials = ("", 6) if template is _PRETRAINED else (_TRAINING, 20)
     text = Template(template + training + _SEARCH).substitute(
         _sizes(found),
-        rate="1e-2" if found.input == "series" else "3e-3",
+        rate="3e-3" if found.input == "image" else "1e-2",
         clip="  clipnorm: {values: [1.0, null]}  # recurrent gradients explode" if template is _RNN else "",
         trials=trials,
         objective=objective,
@@ -148,6 +162,17 @@ def write(found: Found, command: str) -> str:
     )
     lines = [f"name: {name}  # models are registered as {name}-{found.name}", *text.splitlines()]
     return "\n".join([f"# {command}", "#", *notes.wrapped(because), *_noted(lines)]) + "\n"
+
+
+def _objective(found: Found) -> tuple[str, str]:
+    """Returns what the search is for, and why."""
+    if found.task == "classification":
+        if found.uneven:
+            return "val_f1", f"{found.uneven}: accuracy would overlook the rare"
+        return "val_accuracy", "no class is rare"
+    reasons = {"regression": "the share of the variance that is explained; or val_mae, val_rmse, in its own units"}
+    reason = reasons.get(found.task, "rare labels count as much as the others")
+    return tasks.registry.get(found.task).default_objective, reason
 
 
 def _evaluation(found: Found) -> str:
@@ -167,6 +192,8 @@ def _family(found: Found) -> tuple[str, str, str]:
         return _PRETRAINED, "pretrained_image", f"As the shipped `pretrained_image`: {reason}. {more}."
     if found.input == "image":
         return _IMAGE, "cnn", "A convolutional network, as the shipped `cnn`: convolutions, poolings, dense layers."
+    if found.input == "table":
+        return _TABLE, "table", "Dense layers behind what a table holds: its numbers, and a vector for each category."
     steps = found.shape[0]
     if steps <= RECURRENT_STEPS:
         reason = f"{steps} steps are few enough to be read one after the other"
@@ -177,7 +204,7 @@ def _family(found: Found) -> tuple[str, str, str]:
 
 def _sizes(found: Found) -> dict[str, object]:
     """Returns the numbers of a template."""
-    examples, side = found.sizes["train"], min(found.shape[:-1])
+    examples, side = found.sizes["train"], min(found.shape[:-1], default=1)
     tier = sum(examples >= bound for bound in (500, 5_000))
     low, high = (8, 12, 16)[tier], ((16, 32, 48) if found.input == "image" else (32, 48, 64))[tier]
     batch = 8 if examples < 300 else 16 if examples < 2_000 else 32 if examples < 20_000 else 64
@@ -194,6 +221,7 @@ def _sizes(found: Found) -> dict[str, object]:
         "wide": 2 * low,
         "wider": wider,
         "widest": 2 * wider,
+        "embed": _EMBED if found.categories else "",
         "why_size": f"for {examples:,} training examples",
         "kernel": kernel,
         "kernels": "{values: [3, 5]}" if side >= 5 else kernel,

@@ -14,7 +14,8 @@ from automl.flow import Flow, Kind, Shape
 class EntityEmbedding(Block):
     """A learned vector for each category of each column of a table, behind its numbers.
 
-    A column of few categories gets half as many numbers as it has categories, but one at least.
+    A column of few categories gets half as many numbers as it has categories, but one at least. A table of numbers
+    alone is left as it is.
 
     Input:
         `(batch, numbers + columns of categories) float32`.
@@ -38,10 +39,12 @@ class EntityEmbedding(Block):
         parts = []
         for place, (code, size) in enumerate(categories(flow), start=1):
             parts.append(keras.layers.Embedding(size, self._size(size), name=self.label(str(place)))(code))
+        own = numbers(flow)
+        if not parts:
+            return Flow(own, "vector")
         x = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name=self.label("join"))(parts)
         if self.dropout:
             x = keras.layers.Dropout(self.dropout, name=self.label("dropout"))(x)
-        own = numbers(flow)
         if own is not None:
             x = keras.layers.Concatenate(name=self.label("numbers"))([own, x])
         return Flow(x, "vector")

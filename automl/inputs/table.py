@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from automl.errors import DataError, shorten
-from automl.flow import Flow, Kind, Shape
+from automl.flow import Flow, Shape
 from automl.inputs import Input, Rows, there
 from automl.records import float32
 from automl.records.data import EXAMPLES, InputSpec, Splits, Tree
@@ -40,7 +40,7 @@ class Table(Input):
 
     Output:
         `(batch, numbers + columns of missing ones + categories) float32`: numbers scaled, categories as whole numbers
-        from 0, the unknown one. Without categories it is a vector like any other.
+        from 0, the unknown one.
 
     Source: Guo and Berkhahn 2016, https://arxiv.org/abs/1604.06737 (categories as numbers that an embedding reads)
     """
@@ -148,7 +148,7 @@ class Table(Input):
     def flow(self, spec: InputSpec) -> Shape:
         """Returns how many numbers come out of the stem, those that say what is missing among them."""
         sizes = _sizes(spec.state)
-        return Shape(_kind(sizes), (spec.shape[0] + len(spec.state.get("missing", ())),), categories=sizes)
+        return Shape("table", (spec.shape[0] + len(spec.state.get("missing", ())),), categories=sizes)
 
     def stem(self, spec: InputSpec, augmentation: Augmentation | None = None) -> tuple[Any, Flow]:
         """Builds the entrance: raw numbers and places of categories in, scaled numbers out."""
@@ -174,7 +174,7 @@ class Table(Input):
         if sizes:
             parts.append(entrance[:, count:])
         x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
-        return entrance, Flow(x, _kind(sizes), categories=sizes)
+        return entrance, Flow(x, "table", categories=sizes)
 
     def toy(self, latent: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Makes three columns of numbers, of which one shows the hidden number and one has gaps."""
@@ -246,7 +246,3 @@ def _counts(codes: Rows, sizes: list[int]) -> list[np.ndarray]:
 def _sizes(state: Mapping[str, Any]) -> tuple[int, ...]:
     """Returns how many values each column of categories may have, the unknown one among them."""
     return tuple(len(known["kept"]) + 1 for known in state[WORDS].values())
-
-
-def _kind(sizes: tuple[int, ...]) -> Kind:
-    return "table" if sizes else "vector"

@@ -79,7 +79,7 @@ def test_learns_its_toy_data(name, reader):
     spec = toy.data.task
     keras.utils.set_random_seed(0)
     (given,) = toy.data.inputs
-    conv = [] if inputs.of(given).flow(given).kind == "vector" else [{"conv": {"filters": 8}}]
+    conv = [] if inputs.of(given).flow(given).kind == "table" else [{"conv": {"filters": 8}}]
     network = build.build({"model": [*conv, {"dense": {"units": 16}}]}, toy.data)
     training = Training(optimizer={"adam": {"learning_rate": 0.02}}, clipnorm=1.0)
     build.compile_model(network, training, task, toy.data)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from automl import inputs
+from automl.blocks.entity_embedding import EntityEmbedding
 from automl.errors import DataError
 from automl.inputs.table import Table
 from automl.records.data import InputSpec
@@ -87,10 +88,14 @@ def test_the_stem_keeps_categories_behind_the_numbers() -> None:
     np.testing.assert_array_equal(found[:, 2], [0, 1, 0, 0])  # price was missing
 
 
-def test_numbers_alone_are_a_vector() -> None:
+def test_numbers_alone_are_a_table_that_an_embedding_leaves_as_it_is() -> None:
     spec, _ = spec_of(Table(), {"a": np.arange(3), "b": np.ones((3, 2))})
-    assert Table().flow(spec).kind == "vector"
     assert spec.state["numbers"] == ["a", "b_0", "b_1"]
+    shape, (_, flow) = Table().flow(spec), Table().stem(spec)
+    assert (shape.kind, flow.kind) == ("table", "table")
+    block = EntityEmbedding(name="embedding")
+    assert block.shape(shape, "vector").sides == (3,)
+    assert block(flow, "vector").x.shape == (None, 3)
 
 
 def test_an_infinite_number_is_refused_with_its_row() -> None:

@@ -7,6 +7,7 @@ import functools
 import gc
 import importlib
 import importlib.metadata
+import logging
 import os
 import platform
 import sys
@@ -103,6 +104,8 @@ def import_keras(log: Path | None = None) -> None:
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Of many small models it warns that their functions were traced: each has to be, once.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with quietly(log), _without_jax():
         importlib.import_module("keras")
 

@@ -1,9 +1,9 @@
 # make demo   search a small CNN on the digits, from nothing but Python 3.11+ and pip
 # make test   set up what the tests need and run them all
-# make test-fast | lint | results | bench | headers | clean
+# make test-all | test-fast | lint | results | bench | headers | clean
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint results bench headers clean
+.PHONY: help demo test test-all test-fast lint results bench headers clean
 SHELL := /bin/sh
 
 # The interpreter that makes the environment: PYTHON when given, else the first one that is new enough.
@@ -48,6 +48,11 @@ demo: $(CORE_STAMP)
 
 test: $(DEV_STAMP)
 	$(SETTINGS) $(BIN)/python -m pytest $(PARALLEL)
+
+# The sweeps in whole: five times the kills, twenty times as many made documents, every task with every
+# input. An hour and more; before a release.
+test-all: $(DEV_STAMP)
+	AUTOML_TEST_ALL=1 $(SETTINGS) $(BIN)/python -m pytest --timeout 3600 $(PARALLEL)
 
 test-fast: $(DEV_STAMP)
 	$(SETTINGS) $(BIN)/python -m pytest -m "not slow" $(PARALLEL)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import sweeps
 
 # Before any test module imports a backend.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -27,7 +28,10 @@ REPO = Path(__file__).parents[1]
 
 # In CI the same examples each time: a new find is for whoever runs the tests, not for whoever submits next.
 hypothesis.settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
+hypothesis.settings.register_profile("whole", max_examples=2_000)
+if sweeps.IS_WHOLE:
+    hypothesis.settings.load_profile("whole")
+elif os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import specs
+import sweeps
 
 from automl import inputs, tasks
 from automl.errors import Infeasible
@@ -16,11 +17,13 @@ from automl.training.section import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-PAIRS = [
+EACH = [
     *((name, "image") for name in tasks.registry.names()),
     *(("classification", reader) for reader in inputs.registry.names() if reader != "image"),
 ]
 """Each task with one input and each input with one task: a head does not ask where its flow came from."""
+
+PAIRS = sweeps.part(EACH, [(name, reader) for name in tasks.registry.names() for reader in inputs.registry.names()])
 
 
 @pytest.mark.parametrize("name", tasks.registry.names())

@@ -7,6 +7,7 @@ import random
 import re
 
 import pytest
+import sweeps
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -160,7 +161,7 @@ documents = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=sweeps.part(300, 5000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents)
 def test_a_made_document_compiles_or_is_told(made):
     outcome(json.dumps(made))

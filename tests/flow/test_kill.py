@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sweeps
 from kills import LINES, compare, kill_at_random, trained
 from kills import finish as finish_by_itself
 from searches import QUICKEST, begun, client_of, trial_runs
@@ -18,7 +19,7 @@ from automl.journal import History, replay
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
+KILLS = sweeps.part(20, 100)
 # Random, and nobody judged: with two workers, all else hangs on which trial ends first.
 SPACE = QUICK.replace("epochs: 1", "epochs: 6").replace("trials: 2", "trials: 60").replace("max: 9", "max: 999")
 

@@ -16,7 +16,7 @@ from automl.data.reread import Reader, Reread
 from automl.data.store import Draft
 from automl.errors import DataError
 from automl.inputs import Input
-from automl.records.data import Splits, Tree, stored_as
+from automl.records.data import EXAMPLES, Splits, Tree, stored_as
 from automl.sources import _arrays
 from automl.sources._places import fault
 
@@ -57,7 +57,9 @@ def stored(
     """
     columns = reader.reads(splits)
     called = partial(stored_as, each, reader.name())
-    scanned = reader.scan(piece for _, piece in splits.table.pieces(columns))
+    # Whatever a source calls its examples: the digest of a set is not to depend on what else it offers.
+    names = {column: EXAMPLES if column == splits.examples else column for column in columns}
+    scanned = reader.scan(_renamed(piece, names) for _, piece in splits.table.pieces(columns))
     origin, number = _placed(splits.rows, len(splits.table))
     target, place = _placed(parts, len(splits.table))
     used = None if (target >= 0).all() else np.flatnonzero(target >= 0)
@@ -67,7 +69,8 @@ def stored(
     for rows, piece in splits.table.pieces(columns, used):
         for part, some in _split(origin[rows], splits.rows):
             where, own = f"{name}, part {part}", rows[some]
-            read = _checked(reader, {key: values[some] for key, values in piece.items()}, scanned, number[own], where)
+            mine = {key: values[some] for key, values in _renamed(piece, names).items()}
+            read = _checked(reader, mine, scanned, number[own], where)
             if not dtypes:
                 size = sum(values.nbytes for values in read.values()) / len(own)
                 is_stored = is_stored or size * sum(map(len, parts.values())) <= limit
@@ -89,6 +92,10 @@ def stored(
         for part in [part for part, rows in parts.items() if not len(rows)]:
             draft.put(part, called(column), draft.column("train", called(column))[:0], np.arange(0), 0)
     return Given(tuple(shapes), scanned, unstored, known)
+
+
+def _renamed(piece: Tree, names: Mapping[str, str]) -> Tree:
+    return {names[column]: values for column, values in piece.items()}
 
 
 def _placed(parts: Rows, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -99,7 +99,7 @@ def _drafted(
 ) -> tuple[DataSpec, np.ndarray | None]:
     """Stores a set, and returns its description, and which fold each training example validates, if there are such."""
     name, task = document.name, document.task
-    splits = document.source.open(root)
+    splits = document.source.learning(task.target, may_be_empty=task.may_be_empty).open(root)
     raw = _targets(splits, task, name)
     scanned = task.scan(raw)
     parts, cut, notes = _cut(document, splits, raw, evaluation, version)

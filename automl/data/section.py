@@ -88,6 +88,11 @@ class DataDocument(Member):
             raise ValueError("inputs names fewer than two: a single one is declared as input")
         return self
 
+    @model_validator(mode="after")
+    def _names_one_target(self) -> DataDocument:
+        self.source.learning(self.task.target)
+        return self
+
     @field_serializer("source", "input", "task")
     def _declare(self, member: Member | None, info: FieldSerializationInfo) -> dict[str, Any] | None:
         # As it was declared, {name: fields}: a dumped document is a document again.

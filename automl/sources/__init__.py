@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from automl.records.data import Splits, Table
 from automl.registry import Member, Registry
@@ -13,6 +13,19 @@ from automl.registry import Member, Registry
 
 class Source(Member):
     """Where a data set comes from. Fields are what a user writes under `source:` in a data document."""
+
+    def learning(self, target: str | tuple[str, ...] | None, *, may_be_empty: bool = False) -> Self:
+        """Returns the source of a set for a task, which may name what it learns: that is no feature then.
+
+        Args:
+            target: What the task names, if anything.
+            may_be_empty: Whether text without a character is a target.
+
+        Raises:
+            ValueError: The source names another target.
+        """
+        del target, may_be_empty
+        return self
 
     @abstractmethod
     def open(self, root: Path | None) -> Splits:

@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import numpy as np
 
 from automl.errors import DataError, shorten
+from automl.sources import _rows
 from automl.sources._arrays import not_text, tidy
 from automl.sources._packed import UNPACKING, opened
 from automl.sources._places import fault
 
 if TYPE_CHECKING:
+    from _csv import Reader
+
     import pandas as pd
 
 MISSING = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"]
@@ -32,6 +35,34 @@ MISSING = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"]
 
 CELLS = 2_000_000
 """Cells read at a time, where a table is read in pieces: 16 MB as float64."""
+
+PIECE_BYTES = 64 * 2**20
+"""The same in bytes of the file, where cells are long."""
+
+BOOLEANS = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0}
+"""What pandas reads as booleans."""
+
+Kind = Literal["nothing", "booleans", "percentages", "numbers"]
+"""What the cells of a column are that are not missing."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is seen of a file before it is read.
+
+    Args:
+        names: Names of the columns.
+        rows: How many there are.
+        row_bytes: What one takes in the file on average.
+    """
+
+    names: list[str]
+    rows: int
+    row_bytes: int
+
+    def piece(self, columns: int) -> int:
+        """Returns how many rows are read at a time, of so many columns."""
+        return max(1, min(CELLS // max(1, columns), PIECE_BYTES // self.row_bytes))
 
 
 @dataclass(frozen=True)
@@ -51,19 +82,16 @@ class Table:
     percent: dict[str, bool] = field(default_factory=dict)
 
     def names(self, path: Path) -> list[str]:
-        """Returns the names of the columns after checking that every row has as many values.
+        """Returns the names of the columns after checking that every row has as many values."""
+        return self.seen(path).names
+
+    def seen(self, path: Path) -> Seen:
+        """Returns the names of the columns and the number of rows, once every row is seen to have as many values.
 
         pandas fills short rows with NaN and shifts or cuts long ones, so a ragged file would train on wrong columns.
         """
         try:
-            with opened(path) as file:
-                try:
-                    return self._names(path, file)
-                except csv.Error as error:
-                    if "expected after" not in str(error):
-                        raise
-                file.seek(0)
-                return self._names(path, io.StringIO(_closed(file.read(), self.separator), newline=""))
+            return self._counted(path) or self._read_row_by_row(path)
         except UnicodeDecodeError as error:
             raise not_text(path, error) from error
         except (csv.Error, OSError, *UNPACKING) as error:
@@ -74,25 +102,51 @@ class Table:
             )
             raise fault(path, "cannot be read as comma-separated values", hint=hint or str(error)) from error
 
-    def _names(self, path: Path, file: TextIO) -> list[str]:
-        reader = csv.reader(file, delimiter=self.separator, strict=True, skipinitialspace=True)
+    def _counted(self, path: Path) -> Seen | None:
+        """Returns what is seen of a file whose every row has as many values; None for one that is to be looked at."""
+        with opened(path) as file:
+            try:
+                names, _ = self._named(path, self._reader(file))
+            except (csv.Error, UnicodeDecodeError):
+                return None
+        with opened(path) as file:
+            found = _rows.count(file.buffer, self.separator, len(names))
+        return None if found is None else _some(path, names, found[0] - self.header, found[1])
+
+    def _read_row_by_row(self, path: Path) -> Seen:
+        with opened(path) as file:
+            try:
+                return self._read_rows(path, file)
+            except csv.Error as error:
+                if "expected after" not in str(error):
+                    raise
+            file.seek(0)
+            return self._read_rows(path, io.StringIO(_rows.closed(file.read(), self.separator), newline=""))
+
+    def _reader(self, file: TextIO) -> Reader:
+        return csv.reader(file, delimiter=self.separator, strict=True, skipinitialspace=True)
+
+    def _named(self, path: Path, reader: Reader) -> tuple[list[str], list[str]]:
+        """Returns the names of the columns, and the first row."""
         first = next(filter(None, reader), None)
         if not first:
             raise fault(path, "is empty", expected="a header line and a row per example")
         names = tidy(first) if self.header else [f"column_{number}" for number in range(1, len(first) + 1)]
-        twice = sorted(name for name, count in Counter(names).items() if count > 1)
-        if twice:
-            raise fault(path, "two columns bear one name", received=shorten(twice))
-        rows = 0
+        check_names(names, path)
+        return names, first
+
+    def _read_rows(self, path: Path, file: TextIO) -> Seen:
+        reader = self._reader(file)
+        names, first = self._named(path, reader)
+        rows, size = 0, 0
         for row in chain(() if self.header else (first,), reader):
             # pandas skips blank lines as well.
             if row and len(row) != len(names):
                 where = f"{path}:{reader.line_num}"
                 raise fault(where, "wrong number of values", expected=f"{len(names)}", received=f"{len(row)}")
             rows += bool(row)
-        if not rows:
-            raise fault(path, "holds no examples", expected="a row per example below the header")
-        return names
+            size += sum(map(len, row)) + len(row)
+        return _some(path, names, rows, size)
 
     def head(self, path: Path, names: Sequence[str], rows: int) -> dict[str, tuple[str, ...]]:
         """Returns the columns of the first rows as text, read without pandas: a table may have 100,000 columns."""
@@ -102,7 +156,13 @@ class Table:
         return dict(zip(names, zip(*found, strict=True), strict=True))
 
     def pieces(
-        self, path: Path, names: Sequence[str], features: Sequence[str], texts: Iterable[str], rows: int | None = None
+        self,
+        path: Path,
+        names: Sequence[str],
+        features: Sequence[str],
+        texts: Iterable[str],
+        rows: int | None = None,
+        written: Iterable[str] = (),
     ) -> Iterator[pd.DataFrame]:
         """Reads some columns, so many rows at a time.
 
@@ -112,6 +172,7 @@ class Table:
             features: Columns of numbers; a missing one is NaN.
             texts: Columns read as they are written.
             rows: Rows of a piece; 0 for all of them in one, None for as many as memory is meant to hold.
+            written: Those of the features that are read as text, and become numbers in `numbers`.
         """
         import pandas as pd
 
@@ -130,8 +191,8 @@ class Table:
                     index_col=False,
                     skipinitialspace=True,
                     keep_default_na=False,
-                    na_values=dict.fromkeys(features, MISSING),
-                    dtype=dict.fromkeys(texts, str),
+                    na_values={name: MISSING for name in features if name not in texts},
+                    dtype=dict.fromkeys({*texts, *written}, str),
                     # In one piece: read in chunks, a column may get a type of its own in each of them.
                     low_memory=False,
                     chunksize=size or None,
@@ -160,51 +221,68 @@ class Table:
                 if name in plain:
                     values[:, place] = column.to_numpy(dtype=np.float64)
                 else:
-                    values[:, place], hundredths = self._read(column, path)
-                    percent.update([name] if hundredths else [])
+                    values[:, place], kind = self.cells(column, path)
+                    percent.update([name] if kind == "percentages" else [])
         for name, seen in zip(features, ~np.isnan(values).all(axis=0), strict=True):
             if seen and self.percent.setdefault(name, name in percent) != (name in percent):
-                raise _mixed(name, path)
+                raise mixed(name, path)
         return values
 
-    def _read(self, column: pd.Series, path: Path) -> tuple[np.ndarray, bool]:
-        """Returns a column of text as numbers, and whether they are percentages."""
+    def cells(self, column: pd.Series, path: Path) -> tuple[np.ndarray, Kind]:
+        """Returns a column of text as numbers, NaN where they are missing, and what they are.
+
+        Raises:
+            DataError: A value is no number, or percentages stand beside plain numbers.
+        """
         import pandas as pd
 
         text = column.astype(object).map(lambda value: str(value).strip(), na_action="ignore")
         text = text.where(text.notna() & ~text.isin(MISSING))
         there = text.notna()
         whole = text[there]
-        if whole.isin(["True", "False"]).all():
-            return text.map({"True": 1.0, "False": 0.0}).to_numpy(dtype=np.float64), False
+        if whole.isin(BOOLEANS).all():
+            return text.map(BOOLEANS).to_numpy(dtype=np.float64), "booleans" if len(whole) else "nothing"
         signs = whole.str.endswith("%")
         if signs.any() and not signs.all():
-            raise _mixed(str(column.name), path)
+            raise mixed(str(column.name), path)
         plain = whole.str.removesuffix("%")
         if self.decimal == ",":
             plain = plain.str.translate(str.maketrans({",": ".", ".": "!"}))
         numbers = pd.to_numeric(plain, errors="coerce").reindex(column.index)
         bad = (numbers.isna() & there).to_numpy()
         if bad.any():
-            raise self._no_number(column, int(bad.argmax()), path)
+            row = int(bad.argmax())
+            raise self.no_number(str(column.name), str(column.iloc[row]), int(column.index[row]) + 1, path)
         values: np.ndarray = numbers.to_numpy(dtype=np.float64)
-        return (values / 100, True) if signs.any() else (values, False)
+        return (values / 100, "percentages") if signs.any() else (values, "numbers")
 
-    def _no_number(self, column: pd.Series, row: int, path: Path) -> DataError:
-        received = str(column.iloc[row])
+    def no_number(self, column: str, received: str, row: int, path: Path) -> DataError:
+        """Builds the error of a cell that is no number, in a row counted from 1."""
         hint = "Mend the row, or choose the numeric columns with `columns`"
         if self.decimal == "." and re.fullmatch(r"\s*[+-]?\d+,\d+\s*%?", received):
             hint = "Where the comma stands before decimals, write `decimal: ','`"
         return fault(
             path,
-            f"the feature column {column.name!r} is not numeric",
+            f"the feature column {column!r} is not numeric",
             expected=f"a number, or one of {', '.join(filter(None, MISSING))} where it is missing",
-            received=f"{shorten(received)} in row {int(column.index[row]) + 1}",
+            received=f"{shorten(received)} in row {row}",
             hint=hint,
         )
 
 
-def _mixed(name: str, path: Path) -> DataError:
+def check_names(names: Sequence[str], path: Path) -> None:
+    """Checks that no two columns bear one name.
+
+    Raises:
+        DataError: Two do.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise fault(path, "two columns bear one name", received=shorten(twice))
+
+
+def mixed(name: str, path: Path) -> DataError:
+    """Builds the error of a column of percentages that are none everywhere."""
     return fault(
         path,
         f"the column {name!r} holds percentages in some places and plain numbers in others",
@@ -212,8 +290,7 @@ def _mixed(name: str, path: Path) -> DataError:
     )
 
 
-def _closed(text: str, separator: str) -> str:
-    """Removes spaces between a closing quote and the separator behind it, which `csv` refuses and pandas reads."""
-    end, space = re.escape(separator), "[ \t]*".replace(separator, "")
-    part = re.compile(rf'{space}("(?:[^"]|"")*"){space}(?=[{end}\r\n]|\Z)|[^{end}\r\n]+|[{end}\r\n]')
-    return part.sub(lambda match: match.group(1) or match.group(), text)
+def _some(path: Path, names: list[str], rows: int, size: int) -> Seen:
+    if not rows:
+        raise fault(path, "holds no examples", expected="a row per example below the header")
+    return Seen(names, rows, max(1, size // rows))

@@ -692,12 +692,11 @@ DATA_DOCUMENTS = {
     ),
     "source's field": (
         DATA.replace("target", "taget"),
-        "d.yaml:1:10: target is missing. Add target: Column of the targets.",
         "d.yaml:1:33: unknown key 'taget'. Expected one of <CSV>. Did you mean 'target'?",
     ),
     "source's type": (
         DATA.replace("target: y", "target: 3"),
-        "d.yaml:1:33: target does not fit. Expected text; received 3.",
+        "d.yaml:1:33: target does not fit. Expected text or a list; received 3.",
     ),
     "task": (
         DATA.replace("classification", "clasification"),

@@ -1,0 +1,180 @@
+"""Tables that lie in files, one for each part: every column by its own name, and the features side by side."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.errors import DataError
+from automl.records.data import EXAMPLES, TARGETS, Tree
+
+if TYPE_CHECKING:
+    from automl.sources._columns import Columns
+
+Pieces = Iterator[tuple[np.ndarray, np.ndarray, Tree]]
+"""Numbers of rows in their file, columns of numbers side by side (float64), and other columns."""
+
+
+class Files(ABC):
+    """The files of a set, how they are written and what their columns hold, whatever these are for.
+
+    Attributes:
+        paths: They, the training part's first.
+        names: Names of the columns of each.
+        sizes: How many rows each has.
+        decimal: Character before the decimals of a number that is text.
+    """
+
+    decimal = "."
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+        self.names: list[list[str]] = []
+        self.sizes: list[int] = []
+
+    @abstractmethod
+    def add(self, path: Path) -> None:
+        """Adds a file, once it is seen to be a table.
+
+        Raises:
+            DataError: It is none, or has no rows.
+        """
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The columns that all files have, in the order of the first."""
+        first, *others = self.names
+        there = [set(names) for names in others]
+        return tuple(name for name in first if all(name in names for names in there))
+
+    @abstractmethod
+    def refusal(self, column: str) -> DataError | None:
+        """Returns why a column does not hold a number, or nothing, in every row; None where it does."""
+
+    def is_array(self, column: str) -> bool:
+        """Returns whether a column holds several numbers in each row, as many in all."""
+        del column
+        return False
+
+    @abstractmethod
+    def read(self, place: int, numbers: Sequence[str], others: Sequence[str], rows: np.ndarray | None = None) -> Pieces:
+        """Reads columns of a file, some rows at a time.
+
+        Args:
+            place: Which of the files.
+            numbers: Those that are read as numbers; a missing one is NaN.
+            others: Those that are read as they are, text as it is written; a missing one is empty.
+            rows: Which rows, ascending; None for all.
+        """
+
+
+class FileTable:
+    """The rows of all files, behind each other: their columns, the examples, and what is learned as `y`.
+
+    Args:
+        files: They.
+        source: Makes examples of features, and targets of what stands in the files.
+        features: The columns that are learned from.
+        targets: The columns that are learned.
+        offsets: What is taken off each feature.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self, files: Files, source: Columns, features: Sequence[str], targets: Sequence[str], offsets: np.ndarray
+    ) -> None:
+        self._files, self._source = files, source
+        self._features, self._targets = list(features), tuple(targets)
+        self._offsets = offsets
+        self._offset = {name: offset for name, offset in zip(features, offsets.tolist(), strict=True) if offset}
+        self._starts = np.cumsum([0, *files.sizes])
+        shared = files.shared
+        self.examples = EXAMPLES
+        while self.examples in shared:  # a file's own columns go by their names
+            self.examples += "_"
+        self._labels = TARGETS if len(targets) == 1 and TARGETS not in shared else None
+        self.columns: tuple[str, ...] = (*shared, self.examples, *filter(None, [self._labels]))
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def pieces(
+        self, columns: Sequence[str], rows: np.ndarray | None = None, *, text: bool = False
+    ) -> Iterator[tuple[np.ndarray, Tree]]:
+        """Reads columns, some rows at a time; see `records.data.Table`. No piece reaches over two files."""
+        wanted = self._wanted(columns, text=text)
+        for place, start in enumerate(self._starts[:-1]):
+            path, size = self._files.paths[place], self._files.sizes[place]
+            own = None if rows is None else rows[(rows >= start) & (rows < start + size)] - start
+            if own is not None and not len(own):
+                continue
+            begins = True
+            for some, block, others in self._files.read(place, wanted.numbers, wanted.others, own):
+                yield (
+                    some + start,
+                    {
+                        column: self._examples(block, others, some, path, begins=begins)
+                        if column == self.examples
+                        else self._column(self._own(column), wanted, block, others, some, path)
+                        for column in columns
+                    },
+                )
+                begins = False
+
+    def _wanted(self, columns: Sequence[str], *, text: bool) -> _Wanted:
+        """Returns which columns of the files are read, and how."""
+        named = [self._own(column) for column in columns if column != self.examples]
+        written = {self._own(column) for column in columns if text or column == self._labels}
+        numbers = [name for name in named if name not in written and self._files.refusal(name) is None]
+        others = [name for name in named if name not in numbers]
+        if self.examples not in columns:
+            return _Wanted([*dict.fromkeys(numbers)], [*dict.fromkeys(others)])
+        if self._are_arrays:
+            return _Wanted([*dict.fromkeys(numbers)], [*dict.fromkeys([*self._features, *others])])
+        for name in self._features:
+            if problem := self._files.refusal(name):
+                raise problem
+        return _Wanted([*dict.fromkeys([*self._features, *numbers])], [*dict.fromkeys(others)])
+
+    @property
+    def _are_arrays(self) -> bool:
+        return all(self._files.is_array(name) for name in self._features)
+
+    def _own(self, column: str) -> str:
+        """Returns what a column is called in the files."""
+        return self._targets[0] if column == self._labels else column
+
+    def _examples(self, block: np.ndarray, others: Tree, rows: np.ndarray, path: Path, *, begins: bool) -> np.ndarray:
+        if self._are_arrays:
+            return self._source.stacked([self._less(others[name], name) for name in self._features], rows, path)
+        x = block[:, : len(self._features)]
+        x = x - self._offsets if self._offset else x
+        return self._source.joined(x, self._features if begins else None, rows, path)
+
+    def _column(
+        self, name: str, wanted: _Wanted, block: np.ndarray, others: Tree, rows: np.ndarray, path: Path
+    ) -> np.ndarray:
+        if name not in wanted.others:
+            return self._less(block[:, wanted.numbers.index(name)], name)
+        if name in self._targets:
+            return self._source.labelled(others[name], name, rows, path)
+        return self._less(others[name], name)
+
+    def _less(self, values: np.ndarray, name: str) -> np.ndarray:
+        """Returns numbers less what is taken off a feature."""
+        offset = self._offset.get(name)
+        return values - offset if offset and values.dtype.kind in "biuf" else values
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Columns that are read as numbers, side by side, and others."""
+
+    numbers: list[str]
+    others: list[str]

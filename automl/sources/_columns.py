@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt, PrivateAttr, model_validator
@@ -17,6 +17,7 @@ from automl.records.data import Splits
 from automl.sources import _layout
 from automl.sources._arrays import as_stored, tidy
 from automl.sources._file_table import Files, FileTable
+from automl.sources._later import rows_later
 from automl.sources._order import follows, moments
 from automl.sources._places import fault, find
 
@@ -44,6 +45,14 @@ class Columns(_layout.Arrays):
         description="Column that says when a row was (a date, a rising number): no feature; parts are cut by it, "
         "the latest rows are the test part, and a test file may hold none that is earlier than a training row",
     )
+    ahead: PositiveInt | None = Field(
+        None,
+        description="The target is the one that stands so many rows later by `order`, to be told in advance; what it "
+        "is now is a feature. Where steps in time are regular, a row with a gap before its target is left out",
+    )
+    missing_targets: Literal["refuse", "drop"] = Field(
+        "refuse", description="What is done about rows whose target is missing; dropped, the search says how many"
+    )
     test: str | None = Field(None, description="File of the test part, with the same columns")
     shape: tuple[PositiveInt, ...] | None = Field(None, description="Shape of one example, for images and series")
     offset: float | dict[str, float] = Field(
@@ -58,6 +67,8 @@ class Columns(_layout.Arrays):
     def _agrees(self) -> Columns:
         if self.group is not None and self.order is not None:
             raise ValueError("group and order exclude each other: a cut by time would split groups")
+        if self.ahead is not None and self.order is None:
+            raise ValueError("ahead needs order: the column that says which rows are later")
         if self.offset and self.zero_padding is not None:
             raise ValueError(
                 "offset and zero_padding exclude each other: what is 0 in the file would not be it any more"
@@ -67,6 +78,8 @@ class Columns(_layout.Arrays):
     def learning(self, target: str | tuple[str, ...] | None, *, may_be_empty: bool = False) -> Self:
         """Returns the source of a set whose targets are what the task names; see `Source.learning`."""
         named, own = _names(target), _names(self.target)
+        if named and self.ahead is not None:
+            raise ValueError("with `ahead` of the source, the source names the target: leave it out of the task")
         if named and own and named != own:
             raise ValueError(
                 f"the source says that the target is {_told(own)}, and the task that it is {_told(named)}: name it in "
@@ -88,37 +101,62 @@ class Columns(_layout.Arrays):
         if self.test is not None:
             files.add(find(self.test, root, f"the {self.ending} file of the test part"))
             self._features(files, features)
-        targets = _names(self.target)
-        table = FileTable(files, self, features, targets, self._offsets(features, files.paths[0]))
+        rows, when = self._rows(files)
+        table = FileTable(files, self, features, _names(self.target), self._offsets(features, files.paths[0]))
+        notes: list[str] = []
+        if self.ahead is not None:
+            places, notes = self._ahead(files, rows, when)
+            table.look_ahead(self.ahead, places)
+            rows = {part: each[places[each] >= 0] for part, each in rows.items()}
+        if self.missing_targets == "drop":
+            there = table.has_targets()
+            lost = sum(int((~there[each]).sum()) for each in rows.values())
+            rows = {part: each[there[each]] for part, each in rows.items()}
+            notes += [f"{lost:,} rows are left out: their target is missing"] if lost else []
         return Splits(
             table,
-            self._rows(files),
+            rows,
             examples=table.examples,
             features=tuple(features),
-            targets=tuple(targets),
+            targets=table.targets,
             groups=None if self.group is None else tidy([self.group])[0],
             is_timeline=self.order is not None,
+            notes=tuple(notes),
         )
 
-    def _rows(self, files: Files) -> dict[str, np.ndarray]:
-        """Returns the rows of each part, in the order of time where there is one."""
+    def _ahead(
+        self, files: Files, rows: Mapping[str, np.ndarray], when: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, list[str]]:
+        """Returns the row whose target each row has, -1 for none, and what is said of it."""
+        assert self.ahead is not None
+        found, gaps = np.full(sum(files.sizes), -1), 0
+        for (part, each), path in zip(rows.items(), files.paths, strict=True):
+            later, count = rows_later(when[part], self.ahead, path, str(self.order))
+            found[each] = np.where(later >= 0, each[later], -1)
+            gaps += count
+        told = f"the target of a row is {_told(_names(self.target))} of {self.ahead} row{'s' * (self.ahead > 1)} later"
+        return found, [f"{told} by {self.order!r}", *([f"{gaps:,} rows are left out: a gap follows"] if gaps else [])]
+
+    def _rows(self, files: Files) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns the rows of each part, in the order of time where there is one, and when they were."""
         bounds = [*pairwise(np.cumsum([0, *files.sizes]).tolist())]
         parts = ("train", "test")[: len(bounds)]
         if self.order is None:
-            return {part: np.arange(start, end) for part, (start, end) in zip(parts, bounds, strict=True)}
+            return {part: np.arange(start, end) for part, (start, end) in zip(parts, bounds, strict=True)}, {}
         (order,) = tidy([self.order])
-        when = [
+        told = [
             np.concatenate([others[order] for *_, others in files.read(place, (), (order,))])
             for place in range(len(parts))
         ]
-        # What is equally old stays as it stands in the file.
-        found = {
-            part: start + np.argsort(moments(said, path, order, files.decimal), kind="stable")
-            for part, (start, _), said, path in zip(parts, bounds, when, files.paths, strict=True)
-        }
+        rows, when = {}, {}
+        for part, (start, _), said, path in zip(parts, bounds, told, files.paths, strict=True):
+            times = moments(said, path, order, files.decimal)
+            # What is equally old stays as it stands in the file.
+            places = np.argsort(times, kind="stable")
+            rows[part], when[part] = start + places, times[places]
         if self.test is not None:
-            self._check_later(when[0], when[1], files, order)
-        return found
+            self._check_later(told[0], told[1], files, order)
+        return rows, when
 
     def _check_later(self, train: np.ndarray, test: np.ndarray, files: Files, order: str) -> None:
         path = files.paths[1]
@@ -147,8 +185,10 @@ class Columns(_layout.Arrays):
                     expected=f"one of {shorten(header, 300)}",
                     hint=did_you_mean(column, header),
                 )
-        features = list(wanted) if wanted else [name for name in header if name not in others]
-        among = next((name for name in features if name in others), None)
+        # What a target is now may tell what it will be.
+        own = "target" if self.ahead is not None else None
+        features = list(wanted) if wanted else [name for name in header if others.get(name, own) == own]
+        among = next((name for name in features if name in others and others[name] != own), None)
         if among is not None:
             what = others[among]
             raise fault(path, f"the {what} {among!r} is among the feature columns", hint="Leave it out of `columns`")

@@ -100,6 +100,51 @@ class FileTable:
             self.examples += "_"
         self._labels = TARGETS if len(targets) == 1 and TARGETS not in shared else None
         self.columns: tuple[str, ...] = (*shared, self.examples, *filter(None, [self._labels]))
+        self._later: dict[str, str] = {}
+        self._places: np.ndarray | None = None
+        self._held: dict[tuple[str, bool], np.ndarray] = {}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that a task reads if it names none."""
+        return tuple(self._later) or self._targets
+
+    def look_ahead(self, rows: int, places: np.ndarray) -> None:
+        """Offers targets that stand elsewhere, as columns of their own: `price` of one row later is `price+1`.
+
+        Args:
+            rows: How many rows later they stand.
+            places: The row of each row's target; -1 for none.
+        """
+        self._places = places
+        self._later = {f"{name}+{rows}": name for name in self._targets}
+        while set(self._later) & set(self.columns):
+            self._later = {f"{name}'": own for name, own in self._later.items()}
+        self.columns, self._labels = (*self.columns, *self._later), None
+        self.columns = tuple(name for name in self.columns if name != TARGETS or name in self._files.shared)
+
+    def has_targets(self) -> np.ndarray:
+        """Returns whether each row has all of its targets, `(rows,) bool`."""
+        there = np.ones(len(self), bool)
+        for name in self._targets:
+            values = self._whole(name, text=False).reshape(len(self), -1)
+            missing: np.ndarray = values == "" if values.dtype.kind == "U" else np.isnan(values.astype(np.float64))
+            has = np.logical_not(missing).all(axis=1)
+            there &= has if self._places is None else has[self._places] & (self._places >= 0)
+        return there
+
+    def _whole(self, name: str, *, text: bool) -> np.ndarray:
+        """Returns a column of a file's own, of all rows, held in memory."""
+        if (name, text) not in self._held:
+            is_number = not text and self._files.refusal(name) is None
+            wanted = ([name], []) if is_number else ([], [name])
+            pieces = [
+                block[:, 0] if is_number else others[name]
+                for place in range(len(self._files.paths))
+                for _, block, others in self._files.read(place, *wanted)
+            ]
+            self._held[name, text] = np.concatenate(pieces)
+        return self._held[name, text]
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -108,6 +153,10 @@ class FileTable:
         self, columns: Sequence[str], rows: np.ndarray | None = None, *, text: bool = False
     ) -> Iterator[tuple[np.ndarray, Tree]]:
         """Reads columns, some rows at a time; see `records.data.Table`. No piece reaches over two files."""
+        later = [column for column in columns if column in self._later]
+        if later:
+            yield from self._with_later(columns, later, rows, text=text)
+            return
         wanted = self._wanted(columns, text=text)
         for place, start in enumerate(self._starts[:-1]):
             path, size = self._files.paths[place], self._files.sizes[place]
@@ -126,6 +175,34 @@ class FileTable:
                     },
                 )
                 begins = False
+
+    def _with_later(
+        self, columns: Sequence[str], later: Sequence[str], rows: np.ndarray | None, *, text: bool
+    ) -> Iterator[tuple[np.ndarray, Tree]]:
+        """Reads columns of which some stand in other rows."""
+        assert self._places is not None
+        rest = [column for column in columns if column not in later]
+        every = np.arange(len(self)) if rows is None else rows
+        for some, piece in self.pieces(rest, rows, text=text) if rest else [(every, {})]:
+            found = {column: self._target(column, some, text=text) for column in later}
+            yield some, {**piece, **found}
+
+    def _target(self, column: str, rows: np.ndarray, *, text: bool) -> np.ndarray:
+        assert self._places is not None
+        name, places = self._later[column], self._places[rows]
+        if (places < 0).any():
+            raise IndexError(f"row {rows[(places < 0).argmax()]} has no target")
+        values = self._whole(name, text=text)[places]
+        if values.dtype.kind in "biuf":
+            return values
+        # Each file's own, so that a missing one is told by its file and its row there.
+        found = [
+            (here, self._source.labelled(values[here], name, places[here] - start, path))
+            for path, start, end in zip(self._files.paths, self._starts[:-1], self._starts[1:], strict=True)
+            if len(here := np.flatnonzero((places >= start) & (places < end)))
+        ]
+        order = np.concatenate([here for here, _ in found])
+        return np.concatenate([labels for _, labels in found])[np.argsort(order)]
 
     def _wanted(self, columns: Sequence[str], *, text: bool) -> _Wanted:
         """Returns which columns of the files are read, and how."""

@@ -47,7 +47,7 @@ def _cut(examples: Examples, folds: int, strategy: Strategy, seed: int, name: st
     if examples.groups is not None:
         return groups.folds(examples.groups, folds, seed, examples.labels, name)
     if strategy == "group":
-        hint = "Name the column with `group` (source csv), or use strategy: stratified"
+        hint = "Name the column with `group` (sources csv and parquet), or use strategy: stratified"
         raise fault(name, "the set does not say which examples belong together", hint=hint)
     return _drawn(examples.size, folds, seed, examples.labels)
 

@@ -16,7 +16,8 @@ from automl.errors import DataError, did_you_mean, shorten
 from automl.records.data import Splits
 from automl.sources import _layout
 from automl.sources._arrays import as_stored, tidy
-from automl.sources._file_table import Files, FileTable
+from automl.sources._file_table import FileTable
+from automl.sources._files import Files
 from automl.sources._later import rows_later
 from automl.sources._order import follows, moments
 from automl.sources._places import fault, find

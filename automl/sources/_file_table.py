@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,67 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.errors import DataError
 from automl.records.data import EXAMPLES, TARGETS, Tree
+from automl.sources._files import Files
 
 if TYPE_CHECKING:
     from automl.sources._columns import Columns
-
-Pieces = Iterator[tuple[np.ndarray, np.ndarray, Tree]]
-"""Numbers of rows in their file, columns of numbers side by side (float64), and other columns."""
-
-
-class Files(ABC):
-    """The files of a set, how they are written and what their columns hold, whatever these are for.
-
-    Attributes:
-        paths: They, the training part's first.
-        names: Names of the columns of each.
-        sizes: How many rows each has.
-        decimal: Character before the decimals of a number that is text.
-    """
-
-    decimal = "."
-
-    def __init__(self) -> None:
-        self.paths: list[Path] = []
-        self.names: list[list[str]] = []
-        self.sizes: list[int] = []
-
-    @abstractmethod
-    def add(self, path: Path) -> None:
-        """Adds a file, once it is seen to be a table.
-
-        Raises:
-            DataError: It is none, or has no rows.
-        """
-
-    @property
-    def shared(self) -> tuple[str, ...]:
-        """The columns that all files have, in the order of the first."""
-        first, *others = self.names
-        there = [set(names) for names in others]
-        return tuple(name for name in first if all(name in names for names in there))
-
-    @abstractmethod
-    def refusal(self, column: str) -> DataError | None:
-        """Returns why a column does not hold a number, or nothing, in every row; None where it does."""
-
-    def is_array(self, column: str) -> bool:
-        """Returns whether a column holds several numbers in each row, as many in all."""
-        del column
-        return False
-
-    @abstractmethod
-    def read(self, place: int, numbers: Sequence[str], others: Sequence[str], rows: np.ndarray | None = None) -> Pieces:
-        """Reads columns of a file, some rows at a time.
-
-        Args:
-            place: Which of the files.
-            numbers: Those that are read as numbers; a missing one is NaN.
-            others: Those that are read as they are, text as it is written; a missing one is empty.
-            rows: Which rows, ascending; None for all.
-        """
 
 
 class FileTable:

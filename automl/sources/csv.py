@@ -11,18 +11,15 @@ import numpy as np
 from pydantic import Field
 
 from automl.errors import DataError, shorten
+from automl.records.data import Tree
 from automl.sources import _kinds
-from automl.sources._arrays import tidy
 from automl.sources._columns import Columns
-from automl.sources._file_table import Files, Pieces
+from automl.sources._files import Files, words
 from automl.sources._places import fault
 from automl.sources._table import Seen, Table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TEXT_BYTES = 64 * 2**20
-"""Memory of a piece of a column of text, each of whose cells takes as much as the longest."""
 
 
 class Csv(Columns):
@@ -101,42 +98,24 @@ class _Texts(Files):
     def refusal(self, column: str) -> DataError | None:
         return self._kinds[column].problem
 
-    def read(self, place: int, numbers: Sequence[str], others: Sequence[str], rows: np.ndarray | None = None) -> Pieces:
+    def _pieces(
+        self, place: int, numbers: Sequence[str], others: Sequence[str], rows: np.ndarray
+    ) -> Iterator[tuple[int, pd.DataFrame]]:
+        del rows  # what lies before a row says where it begins
         path, seen = self.paths[place], self._seen[place]
         written = [name for name in numbers if self._kinds[name].written]
-        left, done = np.arange(seen.rows) if rows is None else rows, 0
+        start = 0
         size = seen.piece(len({*numbers, *others}))
         for frame in self._table.pieces(path, seen.names, numbers, others, size, written):
-            start, done = done, done + len(frame)
-            chosen, left = np.split(left, [np.searchsorted(left, done)])
-            if len(chosen):
-                frame = frame.iloc[chosen - start] if len(chosen) < len(frame) else frame
-                block = self._table.numbers(frame, numbers, path)
-                words = {name: _words(frame[name]) for name in others}
-                for some in _narrow([*words.values()], slice(0, len(chosen))):
-                    yield chosen[some], block[some], {name: text[some].astype(str) for name, text in words.items()}
-            if not len(left) and rows is not None:
-                return
-        if len(left) or done > seen.rows:
-            raise fault(path, "has changed while it was read", expected=f"{seen.rows} rows", received=str(done))
+            yield start, frame
+            start += len(frame)
 
+    def _columns(
+        self, piece: pd.DataFrame, rows: np.ndarray | None, numbers: Sequence[str], others: Sequence[str], path: Path
+    ) -> tuple[np.ndarray, Tree]:
+        import pandas as pd
 
-def _words(cells: pd.Series) -> np.ndarray:
-    """Returns text as it is told apart, `(rows,) object`; most columns of text have few different cells."""
-    import pandas as pd
-
-    codes, different = pd.factorize(cells)
-    found: np.ndarray = np.array([*tidy(different.tolist()), ""], dtype=object)[codes]
-    return found
-
-
-def _narrow(columns: Sequence[np.ndarray], rows: slice) -> Iterator[slice]:
-    """Cuts rows into pieces whose columns of text take no more than `TEXT_BYTES` each."""
-    size = rows.stop - rows.start
-    longest = max((len(word) for text in columns for word in text[rows]), default=0)
-    if size == 1 or 4 * size * longest <= TEXT_BYTES:
-        yield rows
-        return
-    middle = rows.start + size // 2
-    yield from _narrow(columns, slice(rows.start, middle))
-    yield from _narrow(columns, slice(middle, rows.stop))
+        frame = piece if rows is None else piece.iloc[rows]
+        block = self._table.numbers(frame, numbers, path)
+        coded = {name: pd.factorize(frame[name]) for name in others}
+        return block, {name: words(codes, different.tolist()) for name, (codes, different) in coded.items()}

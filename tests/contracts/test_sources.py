@@ -19,7 +19,7 @@ def source(request, tmp_path) -> Source:
 
 
 def test_every_source_is_registered():
-    assert SOURCES == ["csv", "idx", "image_folder", "npz", "sklearn", "ts"]
+    assert SOURCES == ["csv", "idx", "image_folder", "npz", "parquet", "sklearn", "ts"]
 
 
 def test_the_toy_loads(source):

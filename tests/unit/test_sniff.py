@@ -842,7 +842,11 @@ def test_paths_that_hold_nothing(tmp_path):
     (tmp_path / "empty").mkdir()
     assert "received an empty folder" in refusal(tmp_path / "empty")
     (tmp_path / "t.parquet").touch()
-    assert "no source reads .parquet files" in refusal(tmp_path / "t.parquet")
+    told = refusal(tmp_path / "t.parquet")
+    assert "`init` does not look into .parquet files" in told
+    assert "source: {parquet: {file: ..., target: ...}}" in told
+    (tmp_path / "t.feather").touch()
+    assert "no source reads .feather files" in refusal(tmp_path / "t.feather")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def find(given: Path) -> tuple[str, Path]:
     if kind is None:
         if modality := unread.modality([path]):
             raise _no_input(*modality)
-        what = f"no source reads {path.suffix or 'such'} files"
+        is_read = path.suffix.lower() == ".parquet"
+        what = f"{'`init` does not look into' if is_read else 'no source reads'} {path.suffix or 'such'} files"
         raise fault(path, what, expected=_KNOWN, hint=unread.advice([path]) or unread.OTHER)
     return kind, path
 

@@ -16,7 +16,8 @@ MODALITIES = {
 
 _HINTS = {
     ".zip .tar .tgz .gz .bz2 .xz .7z .rar .zst": "Unpack it, and give the file or the folder that comes out",
-    ".parquet .feather .orc .xlsx .xls .ods .json .jsonl .arff .sav .dta .sas7bdat .db .sqlite": (
+    ".parquet": "Write its document by hand, with source: {parquet: {file: ..., target: ...}}",
+    ".feather .orc .xlsx .xls .ods .json .jsonl .arff .sav .dta .sas7bdat .db .sqlite": (
         "Save the table as .csv (pandas: to_csv)"
     ),
     ".npy .mat .h5 .hdf5 .pkl .pickle .joblib .pt .pth .tfrecord .tfrecords .bin .edf .safetensors": (

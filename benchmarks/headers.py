@@ -27,7 +27,9 @@ def measure(command: str) -> str:
         found = automl(folder, *shlex.split(command))
         took = time.monotonic() - start
     elapsed = f"{took:.0f} s" if took < 600 else f"{took / 60:.0f} min"
-    return f"{elapsed} on {CORES} cores, test accuracy {found['best']['test']['test_accuracy']:.3f}"
+    tested = found["best"]["test"]
+    metric = next(name for name in ("accuracy", "r2") if f"test_{name}" in tested)
+    return f"{elapsed} on {CORES} cores, test {metric} {tested[f'test_{metric}']:.3f}"
 
 
 def main(names: list[str]) -> None:

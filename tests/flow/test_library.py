@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import searches
+import specs
 
 from automl.authoring import lint
 from automl.blocks._chain import Chain
@@ -38,6 +39,8 @@ PRETRAINED = ("finetune_image", "pretrained_image")
 TRAINED = [name for name in NAMES if name not in PRETRAINED]
 REPEATED = ("cnn", "cnn_augmented", "crnn", "rnn_attention", "tcn")
 """Of each kind one: images, changed images, both in one, a recurrent network, a convolutional one over time."""
+WORDS = np.array(["ab", "c"] * 12)
+"""Categories of a table's rows."""
 SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 227)
 
 
@@ -61,6 +64,9 @@ def input_of(name: str) -> str:
 
 
 def spec(name: str, size: int, channels: int = 1, classes: int = 3) -> DataSpec:
+    if input_of(name) == "table":
+        given, _ = specs.read("table", {"x": np.random.default_rng(0).normal(size=(24, size)), "word": WORDS})
+        return specs.classified(given, [str(number) for number in range(classes)])
     shape = (size, size, channels) if input_of(name) == "image" else (size, channels)
     return build.data_of(shape, classes)
 
@@ -197,14 +203,15 @@ def test_a_trial_builds_the_same_model_again(name):
 def toy(name: str, size: int, folder: Path) -> DataDocument:
     """Noise with three classes, 24 examples in all, in a file."""
     rng = np.random.default_rng(0)
-    shape = (size, size, 1) if input_of(name) == "image" else (size, 1)
+    shape = {"image": (size, size, 1), "series": (size, 1), "table": (size,)}[input_of(name)]
     y = np.arange(24) % 3
-    np.savez(folder / "toy.npz", x=(rng.normal(size=(24, *shape)) + y.reshape(-1, *[1] * len(shape))), y=y)
+    x = rng.normal(size=(24, *shape)) + y.reshape(-1, *[1] * len(shape))
+    np.savez(folder / "toy.npz", x=x, y=y, word=WORDS)
     return DataDocument.model_validate(
         {
             "name": "toy",
             "source": {"npz": {"file": str(folder / "toy.npz")}},
-            "input": input_of(name),
+            "input": {"table": {"columns": ["x", "word"]}} if input_of(name) == "table" else input_of(name),
             "task": "classification",
         }
     )
@@ -269,7 +276,7 @@ def test_a_file_tells_how_it_is_run_and_what_it_reached(name):
     lines = text.splitlines()
     assert lines[0] == "# yaml-language-server: $schema=schema.json"
     assert re.match(rf"# automl search {name} --data \w+", lines[1])
-    assert re.fullmatch(r"#     [1-9]\d* (s|min) on 2 cores, test accuracy [01]\.\d{3}", lines[2]), (
+    assert re.fullmatch(r"#     [1-9]\d* (s|min) on 2 cores, test (accuracy|r2) [01]\.\d{3}", lines[2]), (
         "see benchmarks/headers.py"
     )
     read = experiment.load(name)

@@ -19,7 +19,7 @@ from automl.sources._arrays import as_stored, tidy
 from automl.sources._file_table import FileTable
 from automl.sources._files import Files
 from automl.sources._later import rows_later
-from automl.sources._order import follows, moments
+from automl.sources._order import follows, moments, plainly
 from automl.sources._places import fault, find
 
 
@@ -145,19 +145,27 @@ class Columns(_layout.Arrays):
         if self.order is None:
             return {part: np.arange(start, end) for part, (start, end) in zip(parts, bounds, strict=True)}, {}
         (order,) = tidy([self.order])
-        told = [
-            np.concatenate([others[order] for *_, others in files.read(place, (), (order,))])
-            for place in range(len(parts))
-        ]
         rows, when = {}, {}
-        for part, (start, _), said, path in zip(parts, bounds, told, files.paths, strict=True):
-            times = moments(said, path, order, files.decimal)
+        for place, (part, (start, _)) in enumerate(zip(parts, bounds, strict=True)):
+            times = self._times(files, place, order)
             # What is equally old stays as it stands in the file.
             places = np.argsort(times, kind="stable")
             rows[part], when[part] = start + places, times[places]
         if self.test is not None:
-            self._check_later(told[0], told[1], files, order)
+            self._check_later(_text(files, 0, order), _text(files, 1, order), files, order)
         return rows, when
+
+    def _times(self, files: Files, place: int, order: str) -> np.ndarray:
+        """Returns when each row of a file was; its column is held as text only where single rows do not tell that."""
+        found: list[np.ndarray] = []
+        forms = set()
+        for *_, others in files.read(place, (), (order,)):
+            told = plainly(others[order], files.decimal)
+            forms.add(None if told is None else told[0])
+            if told is None or len(forms) > 1:
+                return moments(_text(files, place, order), files.paths[place], order, files.decimal)
+            found.append(told[1])
+        return np.concatenate(found)
 
     def _check_later(self, train: np.ndarray, test: np.ndarray, files: Files, order: str) -> None:
         path = files.paths[1]
@@ -264,6 +272,10 @@ class Columns(_layout.Arrays):
         if empty.any() and not self._may_be_empty:
             raise fault(path, f"row {int(rows[empty.argmax()]) + 1} has no target in column {column!r}")
         return values
+
+
+def _text(files: Files, place: int, column: str) -> np.ndarray:
+    return np.concatenate([others[column] for *_, others in files.read(place, (), (column,))])
 
 
 def _names(named: str | tuple[str, ...] | None) -> list[str]:

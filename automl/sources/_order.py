@@ -35,8 +35,7 @@ def moments(column: np.ndarray, where: Path | str, name: str, decimal: str = "."
     import pandas as pd
 
     text = pd.Series(tidy(column.tolist()), dtype=object)
-    plain = text.str.translate(str.maketrans({",": ".", ".": "!"})) if decimal == "," else text
-    numbers = pd.to_numeric(plain, errors="coerce")
+    numbers = pd.to_numeric(_with_points(text, decimal), errors="coerce")
     if numbers.notna().all():
         return numbers.to_numpy()
     read = readings(text)
@@ -60,6 +59,25 @@ def moments(column: np.ndarray, where: Path | str, name: str, decimal: str = "."
             received=shorten(str(text[0])),
         )
     return rising[0] if len(orders) > 1 else read[0]
+
+
+def plainly(column: np.ndarray, decimal: str = ".") -> tuple[str, np.ndarray] | None:
+    """Returns how moments are written that each row tells by itself, and a number per row; None for other columns.
+
+    Such are numbers and dates as 2024-03-09: some rows of them can be read without the others.
+
+    Args:
+        column: What stands in some rows, as text.
+        decimal: Character before the decimals of a number.
+    """
+    import pandas as pd
+
+    text = pd.Series(tidy(column.tolist()), dtype=object)
+    numbers = pd.to_numeric(_with_points(text, decimal), errors="coerce")
+    if numbers.notna().all():
+        return "numbers", numbers.to_numpy()
+    dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    return ("dates", _nanoseconds(dates)) if dates.notna().all() else None
 
 
 def follows(
@@ -95,6 +113,15 @@ def readings(text: pd.Series) -> list[np.ndarray]:
             continue
         dates = pd.to_datetime(text, format=form, errors="coerce", utc=True)
         if dates.notna().all():
-            # In one unit, whatever the decimals of the seconds.
-            found.append(dates.dt.as_unit("ns").astype("int64").to_numpy())
+            found.append(_nanoseconds(dates))
+    return found
+
+
+def _with_points(text: pd.Series, decimal: str) -> pd.Series:
+    return text.str.translate(str.maketrans({",": ".", ".": "!"})) if decimal == "," else text
+
+
+def _nanoseconds(dates: pd.Series) -> np.ndarray:
+    # In one unit, whatever the decimals of the seconds.
+    found: np.ndarray = dates.dt.as_unit("ns").astype("int64").to_numpy()
     return found

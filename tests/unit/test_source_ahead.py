@@ -13,6 +13,7 @@ from automl.data import prepare
 from automl.data.section import DataDocument
 from automl.errors import DataError
 from automl.records.data import DataSpec
+from automl.sources import _table
 from automl.sources.csv import Csv
 
 HOURS = [f"2024-01-01 {hour:02}:00" for hour in range(24)]
@@ -147,3 +148,23 @@ def test_a_column_may_bear_the_name_of_the_later_one(tmp_path: Path) -> None:
     _, piece = next(splits.table.pieces(["price+1", "price+1'"], np.arange(3)))
     assert piece["price+1"].tolist() == [0, 1, 2]
     assert piece["price+1'"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("form", ["{day}", "{day}.5", "2024-01-{day:02}", "{day:02}.01.2024", "2024-01-{day:02} 10:00"])
+def test_the_order_is_the_same_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    days = np.random.default_rng(0).permutation(28) + 1
+    written(tmp_path / "t.csv", [f"{form.format(day=day)},{day},a" for day in days])
+    source = Csv(file="t.csv", target="price", order="when", columns=("kind",))
+    whole = source.open(tmp_path).rows["train"]
+    assert days[whole].tolist() == sorted(days)
+    monkeypatch.setattr(_table, "CELLS", 3)
+    assert source.open(tmp_path).rows["train"].tolist() == whole.tolist()
+
+
+def test_a_column_of_numbers_and_dates_is_no_order_read_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_table, "CELLS", 3)
+    written(tmp_path / "t.csv", [f"{row if row < 12 else HOURS[row]},{row},a" for row in range(24)])
+    with pytest.raises(DataError, match="the column 'when' does not say when each row was"):
+        Csv(file="t.csv", target="price", order="when").open(tmp_path)

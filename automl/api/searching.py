@@ -72,6 +72,16 @@ class Search:
         rows = [(row.pop("params"), row) for row in leaderboard.rows(self.home, self.id)]
         return pd.DataFrame([{**row, **values} for values, row in rows])
 
+    def baselines(self) -> pd.DataFrame:
+        """Returns what is simpler than a network: a row a baseline, a column for every metric of the validation part.
+
+        Those of the test part, measured at the end, are among the `summary`.
+        """
+        import pandas as pd
+
+        told = leaderboard.history(self.home, self.id).baselines
+        return pd.DataFrame([{"baseline": name, **event.metrics} for name, event in told.items()])
+
     def epochs(self) -> pd.DataFrame:
         """Returns the curves: a row an epoch of each trial, a column for every metric."""
         import pandas as pd

@@ -90,7 +90,8 @@ def _texts(rows: Sequence[Row], shown: Any) -> list[str]:
         rows: The trials.
         shown: Returns a parameter's name as it is written.
     """
-    alike = {name for name in _names(rows) if len(rows) > 1 and _is_alike(rows, name)}
+    trials = [row for row in rows if row["params"]]  # baselines have none
+    alike = {name for name in _names(rows) if len(trials) > 1 and _is_alike(trials, name)}
     return [_text(row, alike, shown) for row in rows]
 
 

@@ -78,10 +78,14 @@ SECTION = ("trials", "time", "algorithm", "scheduler", "seed")
 def take_section(given: dict[str, Any]) -> dict[str, Any]:
     """Takes out of a command's options those that are keys of the search section; returns the ones that were given."""
     taken = {key: given.pop(key, None) for key in SECTION}
+    taken["baselines"] = False if given.pop("no_baselines") else None
     return {key: value for key, value in taken.items() if value is not None}
 
 
-_SEARCH = (workers, gpus, workers_per_gpu, algorithm, scheduler, seed, settings)
+baselines = click.option(
+    "--no-baselines", is_flag=True, help="Do not measure first what is simpler than a network, as a linear model."
+)
+_SEARCH = (workers, gpus, workers_per_gpu, algorithm, scheduler, seed, baselines, settings)
 
 
 def of_a_search(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -158,7 +158,7 @@ def _show(summary: Summary) -> None:
     from automl.results import leaderboard, prediction
 
     # Without the values, which would not fit beside the figures: `automl trials` and `automl show` have them.
-    table = leaderboard.rows(folders.home(), summary.search_id)
+    table = leaderboard.board(folders.home(), summary.search_id)
     _board.emit(table[:10], "Leaderboard", values=False)
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
     span = ", trials from {:.0f} to {:.0f} s".format(*summary.trials_s) if summary.trials_s else ""
@@ -173,5 +173,9 @@ def _show(summary: Summary) -> None:
     test = "  ".join(f"{name} {_output.cell(value)}" for name, value in sorted(best["test"].items()))
     _output.say(f"winner t{best['trial']:03d}: {_output.cell(best['params'])}")
     _output.say(f"test: {test or 'not tested'}")
+    if summary.beaten_by is not None:
+        _output.say(
+            f"the baseline {summary.beaten_by} is as good as the winner, or better: a network is not needed yet"
+        )
     _output.say(f"model: {best['model_uri']}")
     _output.say("see every trial: automl ui     save the model: automl export -f keras")

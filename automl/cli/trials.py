@@ -16,11 +16,11 @@ def trials(search: str | None, output: str) -> None:
     from automl.results import leaderboard
 
     home = folders.home()
-    rows = leaderboard.rows(home, leaderboard.find_search(home, search))
+    search_id = leaderboard.find_search(home, search)
     if output == "table":
-        _board.emit(rows)
+        _board.emit(leaderboard.board(home, search_id))
     else:
-        _output.emit(rows, output)
+        _output.emit(leaderboard.rows(home, search_id), output)
 
 
 @click.command()

@@ -139,6 +139,15 @@ class Feed(keras.utils.PyDataset):
         # The 1 keeps the first batch apart from `order`: to NumPy, [seed, epoch] and [seed, epoch, 0] are the same.
         return self._mix(batch, np.random.default_rng([self._seed, self._epoch, index, 1]))
 
+    def at(self, places: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
+        """Returns some examples as the model takes them, by the names of inputs where there are several.
+
+        Args:
+            places: Which, in their stored order.
+        """
+        x: np.ndarray | dict[str, np.ndarray] = self._read(places)[0]
+        return x
+
     def held(self, limit_mb: float) -> Batch | None:
         """Returns all examples as one batch, unmixed, in their stored order.
 

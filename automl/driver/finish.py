@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, TypedDict
 
 from automl.deploy.register import register
+from automl.driver import baselines
 from automl.driver.loop import STOPPED, Loop
 from automl.driver.mirroring import tell_finish
-from automl.executors import Event, Run
+from automl.driver.single import run_single
 from automl.journal import Finished, now_ms
 from automl.machine.folders import MODEL, trial_folder
-from automl.records.alive import Alive
 from automl.records.objective import spread
-from automl.records.trials import Begun, TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost
+from automl.records.trials import TestRequest, TestResult, TrialResult
 from automl.results.prediction import Prediction
 from automl.worker.trial import run_refit, run_test
-
-MOST_ATTEMPTS = 3
-
-SILENCE_S = 600.0
-"""Least time after which a worker that tests or trains the winner and says nothing is given up."""
 
 
 class Best(TypedDict):
@@ -40,7 +35,8 @@ class Summary:
     """The result of a search, as `search -o json` prints it.
 
     `wall_s` is what the drivers of the search took, as its journal counts it; `trials_s` from when to when of that
-    trials ran, on a resume those of earlier drivers with it.
+    trials ran, on a resume those of earlier drivers with it. `baselines` are the metrics of what is simpler than a
+    network, by name; `beaten_by` is the best of them that the winner does not beat, if there is one.
     """
 
     search_id: str
@@ -54,6 +50,8 @@ class Summary:
     run_id: str | None
     predicted_s: list[float] | None = None
     trials_s: list[float] | None = None
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    beaten_by: str | None = None
 
 
 def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Prediction | None = None) -> Summary:
@@ -68,6 +66,8 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
     tracker, header, ranking = loop.tracker, loop.history.header, loop.ranking
     best = ranking.best
     described: dict[str, Any] | None = None
+    simpler: dict[str, dict[str, float]] = {}
+    beaten_by: str | None = None
     if best is not None:
         if loop.experiment.evaluation.refit:
             _refit(loop, best)
@@ -84,6 +84,14 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
             "model_uri": uri,
             "test": dict(test.metrics),
         }
+        simpler = baselines.tested(loop)
+        objective = loop.experiment.goals.primary
+        assert best.score is not None
+        beaten_by = baselines.unbeaten(simpler, best.score, objective)
+        if beaten_by is not None:
+            other = simpler[beaten_by][objective.metric]
+            told = f"{objective.metric} {best.score:.4g} against {other:.4g}"
+            loop.watcher.say(f"the winner does not beat the baseline {beaten_by}: {told}")
         if test.message:
             loop.watcher.say(f"the winner could not be tested: {test.message}")
         if loop.history.finishes:
@@ -103,6 +111,8 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
         experiment_id=tracker.experiment_id,
         run_id=tracker.run_id,
         trials_s=[round(seconds, 3) for seconds in trials_s],
+        baselines=simpler,
+        beaten_by=beaten_by,
     )
     test_metrics = described["test"] if described else {}
     finished = Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
@@ -116,7 +126,7 @@ def _refit(loop: Loop, best: TrialResult) -> None:
     """Trains the winner once more, on the examples of all folds; its model takes the place of the best fold's."""
     request = replace(loop.request(loop.ranking.asked[best.trial]), epochs=best.best_epoch or 1)
     loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {request.epochs} epochs")
-    told = _run(loop, run_refit, request)
+    told = run_single(loop, run_refit, request, TrialResult)
     if told.message:
         loop.watcher.say(f"the winner could not be trained again, its best fold's model stays: {told.message}")
 
@@ -125,25 +135,5 @@ def _test(loop: Loop, best: TrialResult) -> TestResult:
     """Evaluates the winner."""
     model = str(trial_folder(loop.folder, best.trial) / MODEL)
     request = TestRequest(best.trial, 1, loop.resolved(loop.ranking.asked[best.trial]), loop.data, model)
-    told = _run(loop, run_test, request)
-    return told if isinstance(told, TestResult) else TestResult(best.trial, MOST_ATTEMPTS, message=told.message)
-
-
-def _run(loop: Loop, run: Run, request: TestRequest | TrialRequest) -> TestResult | TrialResult | WorkerLost:
-    """Runs something in a worker, because the driver sees no device; again when the worker dies."""
-    events: list[Event] = []
-
-    def follow(event: Event) -> bool:
-        if not isinstance(event, Begun | Alive):
-            events.append(event)
-        return True
-
-    for attempt in range(1, MOST_ATTEMPTS + 1):
-        events.clear()
-        loop.executor.submit(run, replace(request, attempt=attempt))
-        while not events:
-            loop.check()
-            loop.executor.wait(1.0, follow, max(SILENCE_S, loop.retries.silence_s()))
-        if isinstance(events[0], TestResult | TrialResult):
-            return events[0]
-    return WorkerLost(request.trial, MOST_ATTEMPTS, "its worker died each time")
+    told = run_single(loop, run_test, request, TestResult)
+    return told if isinstance(told, TestResult) else TestResult(best.trial, told.attempt, message=told.message)

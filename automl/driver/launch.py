@@ -14,7 +14,7 @@ from pathlib import Path
 
 from automl.data import prepare
 from automl.document.yaml_text import Document
-from automl.driver import changed_document, finish, stop_request
+from automl.driver import baselines, changed_document, finish, stop_request
 from automl.driver.finish import Summary
 from automl.driver.loop import Loop
 from automl.driver.mirroring import Mirroring, with_data, with_trials
@@ -222,6 +222,7 @@ def _drive(
             wish = partial(_wish, interrupts, folder)
             loop = Loop(read, data, folder, journal, history, proposer, executor, tracker, watcher, run, wish, began)
             keras_backend.spare_imports()
+            baselines.measure(loop)
             from_s = loop.limit.seconds() - history.seconds
             reason = loop.search()
             trials_s = (from_s, loop.limit.seconds())

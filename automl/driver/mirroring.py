@@ -12,9 +12,23 @@ from automl.driver.ranking import Ranking
 from automl.errors import SearchError
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
-from automl.journal import Asked, Changed, Ended, Event, Finished, Header, Reported, Resumed, Retried, Started, results
+from automl.journal import (
+    Asked,
+    Baseline,
+    Changed,
+    Ended,
+    Event,
+    Finished,
+    Header,
+    Reported,
+    Resumed,
+    Retried,
+    Started,
+    results,
+)
 from automl.model import pretrained
 from automl.records.data import DataSpec
+from automl.records.objective import Objective
 from automl.records.trials import TrialResult
 from automl.results import prediction
 from automl.tracking import DatasetInput, Tracker
@@ -81,6 +95,8 @@ class Mirroring:
             case Resumed():
                 self._total = event.trials or self._total
                 self._begin(self._ranking)
+            case Baseline():
+                tell_baseline(self.tracker, self._read.goals.primary, event)
             case Asked():
                 self._ranking.ask(event)
             case Retried():
@@ -141,6 +157,12 @@ def with_trials(content: Mapping[str, Any], trials: int | None) -> dict[str, Any
     )
 
 
+def tell_baseline(tracker: Tracker, objective: Objective, event: Baseline) -> None:
+    """Tells of a baseline."""
+    score = event.metrics.get(objective.metric)
+    tracker.baseline(event.name, score, event.metrics, event.seconds, event.time)
+
+
 def tell_end(tracker: Tracker, ranking: Ranking, result: TrialResult, time_ms: int) -> None:
     """Tells of a trial's end, and of how the search stands then."""
     tracker.trial_ended(result, time_ms)
@@ -155,6 +177,11 @@ def tell_finish(tracker: Tracker, ranking: Ranking, finished: Finished) -> None:
     if predicted := finished.result.get("predicted_s"):
         within = {"search_planned_low_s": predicted[0], "search_planned_high_s": predicted[1]}
         planned = {"search_s": prediction.took(finished.result), **within}
+    for name, metrics in (finished.result.get("baselines") or {}).items():
+        tested = {key: value for key, value in metrics.items() if key.startswith("test_")}
+        tracker.baseline_tested(name, tested, finished.time)
+    if finished.result.get("beaten_by"):
+        tracker.note("automl.beaten_by", finished.result["beaten_by"], finished.time)
     done, is_won = len(ranking.results), finished.best is not None
     tracker.finish(ranking.ranks(), "FINISHED" if is_won else "FAILED", test, done, finished.time, planned)
 

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from automl.records.alive import Alive
-from automl.records.trials import Begun, Measured, Report, TestResult, TrialResult, WorkerLost
+from automl.records.trials import BaselineResult, Begun, Measured, Report, TestResult, TrialResult, WorkerLost
 
 Message = Report | Measured | Alive
 """What a running trial says on its way."""
 
-Event = Message | Begun | TrialResult | TestResult | WorkerLost
+Event = Message | Begun | TrialResult | TestResult | BaselineResult | WorkerLost
 """What comes back from a worker."""
 
 Tell = Callable[[Message], bool]
 """What a running trial calls after each epoch, after each of several trainings, and every second in between; tells
 whether it goes on: where the message waits for that, and otherwise as far as the driver has said by then."""
 
-Run = Callable[[Any, Tell], TrialResult | TestResult]
+Run = Callable[[Any, Tell], TrialResult | TestResult | BaselineResult]
 """What a worker is asked to run; a module-level function, so that it can be named across processes."""
 
 Follow = Callable[[Event], bool]

@@ -49,6 +49,9 @@ class Search(Member):
     start: list[dict[str, JsonValue]] = Field(
         default_factory=list, description="Points to try first; what one leaves out stands at its default"
     )
+    baselines: bool = Field(
+        True, description="Measure first what is simpler than a network; it takes no place among the trials"
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the whole search")
 
     @property

@@ -97,6 +97,16 @@ class Input(Member):
         (column,) = batch.values()
         return column.astype(np.float32)
 
+    def plain(self, x: np.ndarray, spec: InputSpec) -> np.ndarray:
+        """Returns features that a linear model reads, `(examples, features)`, NaN where one is missing.
+
+        Args:
+            x: Examples as `encode` gives them.
+            spec: What was learned of them.
+        """
+        del spec
+        return x.reshape(len(x), -1)
+
     @abstractmethod
     def flow(self, spec: InputSpec) -> Shape:
         """Returns the shape of what the stem gives; imports no Keras."""

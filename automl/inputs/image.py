@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+FIELDS = 16
+"""Fields to a side that a linear model is shown."""
+
+
 class Image(OneColumn):
     """Images in their raw pixel range: the model scales them itself, so a saved model takes what the data set holds.
 
@@ -69,6 +73,13 @@ class Image(OneColumn):
             "low": min(found.low),
             "high": max(found.high),
         }
+
+    def plain(self, x: np.ndarray, spec: InputSpec) -> np.ndarray:
+        """Returns the pixels, of larger images the means of 16 by 16 fields."""
+        from automl.inputs._pooled import pooled
+
+        del spec
+        return pooled(pooled(x, 1, FIELDS), 2, FIELDS).reshape(len(x), -1)
 
     def flow(self, spec: InputSpec) -> Shape:
         """Returns the shape of the images."""

@@ -19,6 +19,10 @@ PIECE_BYTES = 32 * 2**20
 """Memory of the series that are looked at at a time."""
 
 
+STRETCHES = 16
+"""Stretches of time that a linear model is shown."""
+
+
 class Series(OneColumn):
     """Series with a fixed number of steps; a shorter one is filled up with NaN steps at its end, its padding.
 
@@ -76,6 +80,20 @@ class Series(OneColumn):
             "width": width[self.scale],
             "padded": _is_padded(x),
         }
+
+    def plain(self, x: np.ndarray, spec: InputSpec) -> np.ndarray:
+        """Returns means over 16 stretches of time, and of each whole channel mean, deviation, least and greatest."""
+        import warnings
+
+        import numpy as np
+
+        from automl.inputs._pooled import pooled
+
+        del spec
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of a channel without a number
+            whole = [measure(x, axis=1) for measure in (np.nanmean, np.nanstd, np.nanmin, np.nanmax)]
+        return np.concatenate([pooled(x, 1, STRETCHES).reshape(len(x), -1), *whole], axis=1)
 
     def flow(self, spec: InputSpec) -> Shape:
         """Returns the shape of the series."""

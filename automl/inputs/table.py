@@ -23,6 +23,9 @@ NUMBERS, WORDS = "numbers", "words"
 ROWS = 100_000
 """Rows that are looked at at a time."""
 
+PLAIN_CATEGORIES = 200
+"""Categories of a column that a linear model is shown at most."""
+
 SAMPLE = 10_000
 """Rows of a piece that are looked at to see whether float32 tells its numbers apart."""
 
@@ -143,6 +146,18 @@ class Table(Input):
             lookup = np.zeros(known["of"], np.float32)
             lookup[known["kept"]] = np.arange(1, len(known["kept"]) + 1)
             parts.append(lookup[batch[f"{self.name()}_{WORDS}"][:, place]][:, np.newaxis])
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def plain(self, x: np.ndarray, spec: InputSpec) -> np.ndarray:
+        """Returns the numbers, what is missing of them, and a column of 0 and 1 for each category."""
+        import numpy as np
+
+        sizes = _sizes(spec.state)
+        count = x.shape[1] - len(sizes)
+        parts = [x[:, :count], np.isnan(x[:, list(spec.state.get("missing", ()))])]
+        for place, size in enumerate(sizes, start=count):
+            if size <= PLAIN_CATEGORIES:
+                parts.append(x[:, place : place + 1] == np.arange(1, size))
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def flow(self, spec: InputSpec) -> Shape:

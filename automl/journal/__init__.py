@@ -21,6 +21,7 @@ from automl.errors import SearchError
 from automl.journal import results
 from automl.journal.events import (
     Asked,
+    Baseline,
     Changed,
     Ended,
     Event,
@@ -197,6 +198,7 @@ def _sync_folder(folder: Path) -> None:
 __all__ = [
     "FILE",
     "Asked",
+    "Baseline",
     "Changed",
     "Ended",
     "Event",

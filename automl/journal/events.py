@@ -54,6 +54,27 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """What is simpler than a network was measured, before any trial.
+
+    Args:
+        name: Which.
+        metrics: Of the validation part, by their names: `val_accuracy`.
+        seconds: How long it took.
+        examples: How many examples it learned from.
+        time: When, since 1970.
+    """
+
+    event: ClassVar[str] = "baseline"
+
+    name: str
+    metrics: Mapping[str, float]
+    seconds: float
+    examples: int
+    time: int
+
+
+@dataclass(frozen=True)
 class Asked:
     """The oracle proposed a trial. `seed` is the trial's own; at the epochs in `rungs` it is judged."""
 
@@ -200,11 +221,13 @@ class Finished:
     result: Annotated[Plain, Told] = field(default_factory=dict)
 
 
-Event = Header | Asked | Started | Reported | Measured | Ended | Lost | Retried | Resumed | Changed | Finished
+Event = (
+    Header | Baseline | Asked | Started | Reported | Measured | Ended | Lost | Retried | Resumed | Changed | Finished
+)
 
 EVENTS: dict[str, type[Event]] = {
     kind.event: kind
-    for kind in (Header, Asked, Started, Reported, Measured, Ended, Lost, Retried, Resumed, Changed, Finished)
+    for kind in (Header, Baseline, Asked, Started, Reported, Measured, Ended, Lost, Retried, Resumed, Changed, Finished)
 }
 
 

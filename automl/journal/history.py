@@ -10,6 +10,7 @@ from typing import Any
 from automl.errors import SearchError
 from automl.journal.events import (
     Asked,
+    Baseline,
     Changed,
     Ended,
     Event,
@@ -65,6 +66,7 @@ class History:
     Args:
         header: Its first line, with the document as it was changed last.
         trials: By number, in the order asked.
+        baselines: By name, in the order measured.
         finishes: Every time the search finished; more than one when it was continued.
         finished: How it finished; None while it runs, was cut off, or goes on after a finish.
         seconds: Time a driver spent on it, summed over resumes.
@@ -74,6 +76,7 @@ class History:
 
     header: Header
     trials: dict[int, TrialHistory] = field(default_factory=dict)
+    baselines: dict[str, Baseline] = field(default_factory=dict)
     finishes: list[Finished] = field(default_factory=list)
     finished: Finished | None = None
     seconds: float = 0.0
@@ -113,6 +116,8 @@ def build(events: Iterable[Event], path: Path) -> History:
             history.begun = event.time
             history.finished = None
             history.total = event.trials or history.total
+        elif isinstance(event, Baseline):
+            history.baselines[event.name] = event
         elif isinstance(event, Changed):
             history.header = replace(history.header, document=event.document, keys=event.keys)
         elif isinstance(event, Finished):

@@ -60,6 +60,8 @@ class Told(TypedDict, total=False):
     tracking_uri: str
     predicted_s: tuple[float, float] | None
     trials_s: tuple[float, float] | None
+    baselines: dict[str, dict[str, float]] | None
+    beaten_by: str | None
 
 
 class Kept(dict[str, Any]):

@@ -181,6 +181,49 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class BaselineRequest:
+    """All a worker needs to measure the baselines of a task: what is simpler than any network.
+
+    Args:
+        data: The prepared data.
+        part: What they are measured on, `val` or `test`.
+        seed: Chooses the training examples, where not all of them are used.
+        with_loss: Also measure the task's own loss: the trials are trained with it.
+        trial: 0: no trial is asked.
+        attempt: 1 for the first run.
+    """
+
+    data: DataSpec
+    part: Literal["val", "test"]
+    seed: int
+    with_loss: bool
+    trial: int = 0
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """What the baselines reached.
+
+    Args:
+        trial: 0.
+        attempt: Which attempt this was.
+        metrics: By baseline, every metric by its name with the part before it, as `val_accuracy`; means of several
+            folds. Without those that could not be measured.
+        seconds: Wall time of each.
+        examples: How many examples they learned from.
+        message: One line that says what went wrong.
+    """
+
+    trial: int
+    attempt: int
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    examples: int = 0
+    message: str | None = None
+
+
+@dataclass(frozen=True)
 class Begun:
     """A worker of a cluster has begun with this trial, which may have waited long for a place."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from automl.journal import FILE, Header, History, TrialHistory, holder, replay, 
 from automl.journal.data import data_of
 from automl.machine import folders, keras_backend
 from automl.model import saved
-from automl.records.objective import spread
+from automl.records.objective import Objective, spread
 from automl.records.trials import CANCELLED, SCORED, TrialResult
 from automl.tracking import names
 
@@ -104,6 +105,25 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     # A column that is empty for every trial says nothing.
     empty = {name for name in ("message", "spread") if all(row[name] is None for row in found)}
     return [{name: value for name, value in row.items() if name not in empty} for row in found]
+
+
+def board(home: Path, search_id: str) -> list[dict[str, Any]]:
+    """Returns the rows of `rows` and one for each baseline, before the first trial that is no better than it."""
+    told, read_ = read(home, search_id)
+    found, objective = rows(home, search_id), read_.goals.primary
+    for name, event in told.baselines.items():
+        score = event.metrics.get(objective.metric)
+        known = {"trial": name, "outcome": "baseline", objective.metric: score, "seconds": round(event.seconds, 1)}
+        row: dict[str, Any] = {**dict.fromkeys(found[0] if found else (), None), **known, "params": {}}
+        place = (at for at, other in enumerate(found) if _stands_behind(other, score, objective))
+        found.insert(next(place, len(found)), row)
+    return found
+
+
+def _stands_behind(row: Mapping[str, Any], score: float | None, objective: Objective) -> bool:
+    """Returns whether a row has no score, or one that a baseline's beats or equals."""
+    own = row.get(objective.metric)
+    return own is None or (score is not None and not objective.beats(own, score))
 
 
 def status(home: Path, search_id: str) -> dict[str, Any]:

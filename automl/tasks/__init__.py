@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -18,6 +18,10 @@ from automl.training.losses import LOSSES, Loss
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+STEPS = 200
+"""Steps in which a linear model has to learn: one that needs more is a baseline as it is then."""
 
 
 class Task(Member):
@@ -85,6 +89,19 @@ class Task(Member):
         """Returns a label per example to stratify splits by, from raw targets, or None."""
         del targets
         return None
+
+    @abstractmethod
+    def baselines(
+        self, x: np.ndarray, stored: np.ndarray, others: np.ndarray, spec: TaskSpec
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields what is simpler than a network, the simplest first: its name, and its answers, as a model gives them.
+
+        Args:
+            x: Features that train, `(examples, features)`, scaled.
+            stored: Their targets, as they are stored.
+            others: Features of the examples to answer for.
+            spec: What the task learned.
+        """
 
     @abstractmethod
     def encode(self, stored: np.ndarray, state: Mapping[str, Any]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from automl.errors import DataError, shorten
 from automl.flow import Flow, Kind
 from automl.records.data import TaskSpec, Tree
 from automl.records.objective import Direction
-from automl.tasks import Task, in_order, one
+from automl.tasks import STEPS, Task, in_order, one
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +88,23 @@ class Classification(Task):
         encoded = np.zeros((len(stored), len(state["classes"])), dtype=np.float32)
         encoded[np.arange(len(stored)), stored] = 1.0
         return encoded
+
+    def baselines(
+        self, x: np.ndarray, stored: np.ndarray, others: np.ndarray, spec: TaskSpec
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields the shares of the classes, and a logistic regression."""
+        import numpy as np
+        from sklearn.linear_model import LogisticRegression
+
+        count, weights = len(spec.state["classes"]), self.weights(stored, spec.state)
+        shares = np.bincount(stored, weights, minlength=count)
+        yield "majority", np.tile(shares / shares.sum(), (len(others), 1)).astype(np.float32)
+        there = np.unique(stored)
+        if len(there) > 1:
+            found = LogisticRegression(max_iter=STEPS).fit(x, stored, weights)
+            answers = np.zeros((len(others), count), np.float32)
+            answers[:, there] = found.predict_proba(others)
+            yield "linear", answers
 
     def weights(self, stored: np.ndarray, state: Mapping[str, Any]) -> np.ndarray | None:
         """Returns the weight of each example's class, where the document asks for balanced ones."""

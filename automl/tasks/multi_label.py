@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from automl.errors import DataError, Problem, shorten
 from automl.flow import Flow, Kind
 from automl.records.data import TaskSpec, Tree
 from automl.records.objective import Direction
-from automl.tasks import Task, in_order
+from automl.tasks import STEPS, Task, in_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +96,25 @@ class MultiLabel(Task):
 
         del state
         return stored.astype(np.float32)
+
+    def baselines(
+        self, x: np.ndarray, stored: np.ndarray, others: np.ndarray, spec: TaskSpec
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields the share of each label, and a logistic regression for each."""
+        import numpy as np
+        from sklearn.linear_model import LogisticRegression
+
+        del spec
+        shares = stored.mean(axis=0)
+        yield "majority", np.tile(shares, (len(others), 1)).astype(np.float32)
+        answers = np.empty((len(others), len(shares)), np.float32)
+        for place, share in enumerate(shares):
+            if 0 < share < 1:
+                found = LogisticRegression(max_iter=STEPS).fit(x, stored[:, place])
+                answers[:, place] = found.predict_proba(others)[:, 1]
+            else:
+                answers[:, place] = share
+        yield "linear", answers
 
     def head(self, flow: Flow, spec: TaskSpec) -> Any:
         """Builds a sigmoid for each label."""

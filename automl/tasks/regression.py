@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.errors import DataError, Problem, shorten
@@ -80,6 +80,18 @@ class Regression(Task):
         """Returns a batch of numbers in their own units, `(batch, targets) float32`."""
         del state
         return stored.copy()
+
+    def baselines(
+        self, x: np.ndarray, stored: np.ndarray, others: np.ndarray, spec: TaskSpec
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields the mean, and a ridge regression."""
+        import numpy as np
+        from sklearn.linear_model import Ridge
+
+        del spec
+        yield "mean", np.tile(stored.mean(axis=0, dtype=np.float64), (len(others), 1)).astype(np.float32)
+        found = Ridge().fit(x, stored.astype(np.float64)).predict(others)
+        yield "linear", np.asarray(found, np.float32).reshape(len(others), -1)
 
     def head(self, flow: Flow, spec: TaskSpec) -> Any:
         """Builds a linear layer, and the one that brings its numbers to the targets' units."""

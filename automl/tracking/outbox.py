@@ -40,7 +40,7 @@ class Page:
     """What waits to be told of one run. What is told of it until the page goes out, goes out with it.
 
     Args:
-        trial: Number of its trial; None for the search's run.
+        trial: Number of its trial, or name of its baseline; None for the search's run.
         time_ms: When the run began, if it has to be made, since 1970.
         anew: Whether it replaces the run that the trial had.
         begins: Whether it is running from here on.
@@ -52,7 +52,7 @@ class Page:
         is_going: Whether it is being written at this moment, and takes nothing up.
     """
 
-    trial: int | None
+    trial: int | str | None
     time_ms: int
     anew: bool = False
     begins: bool = False

@@ -1,4 +1,4 @@
-"""The runs of one search in the store: the parent and a child for every trial, made once and found again after that."""
+"""The runs of a search in the store: the parent, a child for every trial and baseline; made once, then found again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from automl.tracking.limits import value_text
 from automl.tracking.outbox import Outbox
 from automl.tracking.run import MirrorRun
 from automl.tracking.store import Store, find, find_trials
-from automl.tracking.tags import DATA_DIGEST_TAG, SEARCH_TAG, TRIAL_TAG
+from automl.tracking.tags import BASELINE_TAG, DATA_DIGEST_TAG, SEARCH_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,6 +56,7 @@ class Family:
         self._client: MlflowClient | None = None
         self._trials: dict[int, MirrorRun] = {}
         self._known: dict[int, str] = {}
+        self._baselines: dict[str, MirrorRun] = {}
 
     @property
     def trial_run_ids(self) -> dict[int, str]:
@@ -99,6 +100,20 @@ class Family:
                 tags = {"mlflow.parentRunId": parent.run_id}
                 self._trials[number] = self._create(name, time_ms, TRIAL_TAG, f"{self.search_id}/{name}", tags)
         return self._trials[number]
+
+    def baseline(self, name: str, time_ms: int) -> MirrorRun:
+        """Returns a baseline's run, begun at `time_ms` where there is none yet."""
+        if name not in self._baselines:
+            parent, value = self.parent(), f"{self.search_id}/{name}"
+            assert self.experiment_id is not None
+            known = find(self.api, [self.experiment_id], BASELINE_TAG, value)
+            tags = {"mlflow.parentRunId": parent.run_id}
+            self._baselines[name] = (
+                MirrorRun.read(self.api, known)
+                if known
+                else self._create(f"baseline {name}", time_ms, BASELINE_TAG, value, tags)
+            )
+        return self._baselines[name]
 
     def drop(self, number: int) -> None:
         """Deletes a trial's run, if it has one."""

@@ -107,6 +107,36 @@ class Tracker:
         self.flush()
         return self.run_id
 
+    def baseline(self, name: str, score: float | None, metrics: Numbers, seconds: float, time_ms: int) -> None:
+        """Adds the run of a baseline, whole.
+
+        Args:
+            name: Which.
+            score: The objective, as those of trials are called, so that both stand in one column.
+            metrics: What was measured of it, by names as `val_accuracy`.
+            seconds: How long it took.
+            time_ms: When it was measured, since 1970.
+        """
+        facts: dict[str, float | None] = {"score": score, "seconds": seconds, **metrics}
+        facts |= {f"best/{key}": value for key, value in metrics.items()}
+        points = [Point(key, value, 0, time_ms) for key, value in facts.items() if value is not None]
+        began = time_ms - int(1000 * seconds)
+        self._outbox.put(Page(name, began, points=points, ended=("FINISHED", time_ms)))
+
+    def baseline_tested(self, name: str, metrics: Numbers, time_ms: int) -> None:
+        """Adds what a baseline reached on the test part to its run.
+
+        Args:
+            name: Which.
+            metrics: By names as `test_accuracy`.
+            time_ms: When the search ended, since 1970.
+        """
+        self._outbox.put(Page(name, time_ms, points=[Point(key, value, 0, time_ms) for key, value in metrics.items()]))
+
+    def note(self, tag: str, value: str, time_ms: int) -> None:
+        """Adds a tag to the search's run."""
+        self._outbox.put(Page(None, time_ms, tags={tag: value}))
+
     def trial_started(
         self, number: int, params: Mapping[str, Any], trial_yaml: str, time_ms: int, attempt: int = 1, new: bool = False
     ) -> None:
@@ -275,10 +305,15 @@ class Tracker:
 
     def _write(self, page: Page) -> None:
         family = self._family
-        if page.anew and page.trial is not None:
+        if page.anew and isinstance(page.trial, int):
             family.drop(page.trial)
             page.anew = False  # a second try must not delete the run that the first one made
-        run = family.open(self._name, page.time_ms) if page.trial is None else family.trial(page.trial, page.time_ms)
+        if isinstance(page.trial, str):
+            run = family.baseline(page.trial, page.time_ms)
+        elif page.trial is None:
+            run = family.open(self._name, page.time_ms)
+        else:
+            run = family.trial(page.trial, page.time_ms)
         if page.begins and run.tags.get(OUTCOME_TAG) == CANCELLED:
             page.tags.setdefault(OUTCOME_TAG, "running")
         run.write(params=page.params, tags=page.tags, points=page.points)

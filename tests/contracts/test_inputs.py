@@ -57,6 +57,19 @@ def test_stem_gives_what_it_says(name, scale, tmp_path):
 
 
 @pytest.mark.parametrize("name", inputs.registry.names())
+def test_gives_features_that_a_linear_model_reads(name):
+    toy = specs.toy("classification", name)
+    (given,) = toy.data.inputs
+    reader = inputs.of(given)
+    found = reader.plain(reader.encode(toy.columns, given), given)
+    assert found.ndim == 2
+    assert len(found) == len(toy.targets)
+    assert found.shape[1] < 2000
+    assert not np.isinf(found).any()
+    assert np.nanstd(found, axis=0).max() > 0
+
+
+@pytest.mark.parametrize("name", inputs.registry.names())
 @pytest.mark.parametrize("x", [np.zeros(3), np.zeros((0, 4, 4)), np.full((2, 4, 4), "a"), np.full((2, 4, 4), np.inf)])
 def test_refuses_what_it_cannot_read(name, x):
     if (name, x.ndim) == ("table", 1):

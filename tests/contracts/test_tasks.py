@@ -73,6 +73,23 @@ def test_targets_go_there_and_back(name):
     assert task.tells(spec)
 
 
+@pytest.mark.parametrize("name", tasks.registry.names())
+def test_has_baselines_that_answer_as_a_model_does(name):
+    toy = specs.toy(name, "table")
+    task, spec = tasks.of(toy.data.task), toy.data.task
+    reader = inputs.of(toy.data.inputs[0])
+    x = np.nan_to_num(reader.plain(reader.encode(toy.columns, toy.data.inputs[0]), toy.data.inputs[0]))
+    found = dict(task.baselines(x, toy.targets, x[:7], spec))
+    assert len(found) == 2
+    assert list(found)[-1] == "linear"
+    for outputs in found.values():
+        assert outputs.dtype == np.float32
+        assert outputs.shape == (7, *task.encode(toy.targets, spec.state).shape[1:])
+        assert np.isfinite(outputs).all()
+    # The simplest knows nothing of an example.
+    assert (found[next(iter(found))] == found[next(iter(found))][0]).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "reader"), PAIRS)
 def test_learns_its_toy_data(name, reader):

@@ -105,15 +105,26 @@ def trial_runs(client: Any, search_id: str) -> dict[int, Any]:
     found = client.search_runs(
         [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=1000
     )
+    found = [run for run in found if "automl.baseline" not in run.data.tags]
     numbers = [int(run.data.tags["automl.trial"].rpartition("/t")[2]) for run in found]
     assert len(set(numbers)) == len(numbers), "a trial has two runs"
     return dict(zip(numbers, found, strict=True))
+
+
+def baseline_runs(client: Any, search_id: str) -> dict[str, Any]:
+    """Returns the runs of the baselines by their names."""
+    parent = parent_run(client, search_id)
+    found = client.search_runs(
+        [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=1000
+    )
+    return {run.info.run_name: run for run in found if "automl.baseline" in run.data.tags}
 
 
 def mirrored(client: Any, search_id: str) -> dict[str, Any]:
     """Returns all that MLflow holds of a search, by the names of the runs; the only search of its experiment."""
     parent = parent_run(client, search_id)
     runs = {"parent": parent} | {f"t{number:03d}": run for number, run in trial_runs(client, search_id).items()}
+    runs |= baseline_runs(client, search_id)
     assert len(client.search_runs([parent.info.experiment_id], max_results=1000)) == len(runs)
     return {name: _held(client, run) for name, run in runs.items()}
 
@@ -138,9 +149,10 @@ def _held(client: Any, run: Any) -> dict[str, Any]:
 
 
 def load(home: Path, name: str, document: str) -> Experiment:
+    """Reads a document; one that does not ask for baselines has none here, for they take a second."""
     file = home.parent / f"{name}.yaml"
     file.write_text(document)
-    return experiment.load(str(file))
+    return experiment.load(str(file), flags=None if "baselines:" in document else {"baselines": False})
 
 
 def make(

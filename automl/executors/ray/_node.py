@@ -24,7 +24,17 @@ from automl.errors import SearchError
 from automl.executors import Event, Message, Run
 from automl.executors._recycling import own_memory
 from automl.machine import compile_cache, disk, keras_backend
-from automl.records.trials import TestRequest, TestResult, TrialRequest, TrialResult
+from automl.records.trials import (
+    BaselineRequest,
+    BaselineResult,
+    TestRequest,
+    TestResult,
+    TrialRequest,
+    TrialResult,
+)
+
+Request = TrialRequest | TestRequest | BaselineRequest
+Result = TrialResult | TestResult | BaselineResult
 
 PARTIAL = ".part"
 """Ends the names of files that are not whole yet."""
@@ -147,7 +157,7 @@ class Node:
         """Takes the files that were wanted: bytes, or arrays of bytes."""
         self._in.put(dict(zip(names, contents, strict=True)))
 
-    def _work(self, run: Run, request: TrialRequest | TestRequest) -> None:
+    def _work(self, run: Run, request: Request) -> None:
         scratch: Path | None = None
         try:
             _sweep(self._root)
@@ -170,11 +180,13 @@ class Node:
     def _word(self, event: Event, scratch: Path) -> Sent:
         return Sent(event, self._changed(scratch), own_memory())
 
-    def _here(self, request: TrialRequest | TestRequest, scratch: Path) -> TrialRequest | TestRequest:
+    def _here(self, request: Request, scratch: Path) -> Request:
         """Returns a request whose paths are of this machine, with the driver's files at their ends."""
         data = request.data
         if not self._sees(data.folder):
             data = replace(data, folder=str(self._data(data.folder)))
+        if isinstance(request, BaselineRequest):
+            return replace(request, data=data)
         if isinstance(request, TestRequest):
             model = Path(request.model)
             if not self._sees(request.model):
@@ -249,8 +261,8 @@ def _sweep(root: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _there(result: TrialResult | TestResult, request: TrialRequest | TestRequest) -> TrialResult | TestResult:
+def _there(result: Result, request: Request) -> Result:
     """Returns a result whose paths are the driver's."""
-    if isinstance(result, TestResult) or isinstance(request, TestRequest) or result.model is None:
+    if not isinstance(result, TrialResult) or not isinstance(request, TrialRequest) or result.model is None:
         return result
     return replace(result, model=str(Path(request.folder) / Path(result.model).name))

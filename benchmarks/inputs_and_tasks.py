@@ -4,8 +4,8 @@
     python benchmarks/inputs_and_tasks.py two_digits ...  these rows, again
 
 The made sets are of scikit-learn's digits, cut into parts before anything is made of them: no digit of the test part is
-seen in training. The test part is looked at once, by the winner of the validation part and the baselines. `beijing_pm25`
-is the shipped set, which needs $AUTOML_DATA; beside it stands the value of the hour before.
+seen in training. The test part is looked at once, by the winner of the validation part and by the baselines.
+`beijing_pm25` is the shipped set, which needs $AUTOML_DATA; beside it stands the value of the hour before.
 """
 
 from __future__ import annotations

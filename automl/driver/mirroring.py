@@ -159,8 +159,11 @@ def with_trials(content: Mapping[str, Any], trials: int | None) -> dict[str, Any
 
 def tell_baseline(tracker: Tracker, objective: Objective, event: Baseline) -> None:
     """Tells of a baseline."""
-    score = event.metrics.get(objective.metric)
-    tracker.baseline(event.name, score, event.metrics, event.seconds, event.time)
+    facts = {**event.metrics, **{f"best/{key}": value for key, value in event.metrics.items()}}
+    # The objective, as that of a trial is called, so that both stand in one column.
+    score = {"score": event.metrics[objective.metric]} if objective.metric in event.metrics else {}
+    began = event.time - int(1000 * event.seconds)
+    tracker.baseline(event.name, {**facts, **score, "seconds": event.seconds}, event.time, began)
 
 
 def tell_end(tracker: Tracker, ranking: Ranking, result: TrialResult, time_ms: int) -> None:
@@ -179,11 +182,10 @@ def tell_finish(tracker: Tracker, ranking: Ranking, finished: Finished) -> None:
         planned = {"search_s": prediction.took(finished.result), **within}
     for name, metrics in (finished.result.get("baselines") or {}).items():
         tested = {key: value for key, value in metrics.items() if key.startswith("test_")}
-        tracker.baseline_tested(name, tested, finished.time)
-    if finished.result.get("beaten_by"):
-        tracker.note("automl.beaten_by", finished.result["beaten_by"], finished.time)
+        tracker.baseline(name, tested, finished.time)
     done, is_won = len(ranking.results), finished.best is not None
-    tracker.finish(ranking.ranks(), "FINISHED" if is_won else "FAILED", test, done, finished.time, planned)
+    beaten_by = finished.result.get("beaten_by")
+    tracker.finish(ranking.ranks(), "FINISHED" if is_won else "FAILED", test, done, finished.time, planned, beaten_by)
 
 
 def _params(read: Experiment, data: DataSpec, header: Header) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.records.trials import CANCELLED
 from automl.tracking.limits import value_text
-from automl.tracking.outbox import Outbox
+from automl.tracking.outbox import Outbox, Page
 from automl.tracking.run import MirrorRun
 from automl.tracking.store import Store, find, find_trials
-from automl.tracking.tags import BASELINE_TAG, DATA_DIGEST_TAG, SEARCH_TAG, TRIAL_TAG
+from automl.tracking.tags import BASELINE_TAG, DATA_DIGEST_TAG, OUTCOME_TAG, SEARCH_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,6 +45,10 @@ class Family:
         experiment: Name of the MLflow experiment.
         search_id: The search.
         outbox: Knows whether a call has failed before.
+
+    Attributes:
+        name: What the search's run is called.
+        dataset: What it trains on.
     """
 
     def __init__(self, store: Store, experiment: str, search_id: str, outbox: Outbox) -> None:
@@ -51,6 +56,8 @@ class Family:
         self.experiment = experiment
         self.search_id = search_id
         self.outbox = outbox
+        self.name = search_id
+        self.dataset: DatasetInput | None = None
         self.experiment_id: str | None = None
         self.begun: MirrorRun | None = None
         self._client: MlflowClient | None = None
@@ -141,6 +148,29 @@ class Family:
         entity = Dataset(dataset.name[:500], dataset.digest[:36], "local", source, profile=profile)
         self.api.log_inputs(run.run_id, [MlflowInput(entity, [InputTag("mlflow.data.context", "training")])])
         run.write(tags={"automl.data": dataset.name, DATA_DIGEST_TAG: dataset.digest})
+
+    def write(self, page: Page) -> None:
+        """Writes a page to its run, which is begun where there is none yet."""
+        if page.anew and isinstance(page.trial, int):
+            self.drop(page.trial)
+            page.anew = False  # a second try must not delete the run that the first one made
+        if isinstance(page.trial, str):
+            run = self.baseline(page.trial, page.time_ms)
+        elif page.trial is None:
+            run = self.open(self.name, page.time_ms)
+        else:
+            run = self.trial(page.trial, page.time_ms)
+        if page.begins and run.tags.get(OUTCOME_TAG) == CANCELLED:
+            page.tags.setdefault(OUTCOME_TAG, "running")
+        run.write(params=page.params, tags=page.tags, points=page.points)
+        for name, content in page.texts.items():
+            run.attach(content, name)
+        if page.trial is None and page.begins and self.dataset is not None:
+            self.log_dataset(self.dataset)
+        if page.ended:
+            run.end(*page.ended)
+        elif page.begins:
+            run.start()
 
     def _create(self, name: str, time_ms: int, tag: str, value: str, tags: dict[str, str]) -> MirrorRun:
         assert self.experiment_id is not None

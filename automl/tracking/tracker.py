@@ -42,8 +42,6 @@ class Tracker:
         self.search_id = search_id
         self._outbox = Outbox(self._write, store.shown, aside=not store.is_file)
         self._family = Family(store, experiment, search_id, self._outbox)
-        self._name = search_id
-        self._dataset: DatasetInput | None = None
 
     @property
     def behind(self) -> bool:
@@ -100,42 +98,25 @@ class Tracker:
         Returns:
             The run's id; None while the store cannot be reached.
         """
-        self._name, self._dataset = name, dataset
+        self._family.name, self._family.dataset = name, dataset
         extra = {"mlflow.note.content": note} if note else {}
         texts = {"experiment.yaml": experiment_yaml}
         self._outbox.put(Page(None, time_ms, begins=True, params={**params}, tags={**tags, **extra}, texts=texts))
         self.flush()
         return self.run_id
 
-    def baseline(self, name: str, score: float | None, metrics: Numbers, seconds: float, time_ms: int) -> None:
-        """Adds the run of a baseline, whole.
+    def baseline(self, name: str, metrics: Numbers, time_ms: int, began_ms: int | None = None) -> None:
+        """Adds to the run of a baseline.
 
         Args:
             name: Which.
-            score: The objective, as those of trials are called, so that both stand in one column.
-            metrics: What was measured of it, by names as `val_accuracy`.
-            seconds: How long it took.
-            time_ms: When it was measured, since 1970.
+            metrics: What was measured of it.
+            time_ms: When, since 1970.
+            began_ms: When that began, for a run that is begun and ended with it.
         """
-        facts: dict[str, float | None] = {"score": score, "seconds": seconds, **metrics}
-        facts |= {f"best/{key}": value for key, value in metrics.items()}
-        points = [Point(key, value, 0, time_ms) for key, value in facts.items() if value is not None]
-        began = time_ms - int(1000 * seconds)
-        self._outbox.put(Page(name, began, points=points, ended=("FINISHED", time_ms)))
-
-    def baseline_tested(self, name: str, metrics: Numbers, time_ms: int) -> None:
-        """Adds what a baseline reached on the test part to its run.
-
-        Args:
-            name: Which.
-            metrics: By names as `test_accuracy`.
-            time_ms: When the search ended, since 1970.
-        """
-        self._outbox.put(Page(name, time_ms, points=[Point(key, value, 0, time_ms) for key, value in metrics.items()]))
-
-    def note(self, tag: str, value: str, time_ms: int) -> None:
-        """Adds a tag to the search's run."""
-        self._outbox.put(Page(None, time_ms, tags={tag: value}))
+        points = [Point(key, value, 0, time_ms) for key, value in metrics.items()]
+        ended = None if began_ms is None else ("FINISHED", time_ms)
+        self._outbox.put(Page(name, began_ms or time_ms, points=points, ended=ended))
 
     def trial_started(
         self, number: int, params: Mapping[str, Any], trial_yaml: str, time_ms: int, attempt: int = 1, new: bool = False
@@ -212,6 +193,7 @@ class Tracker:
         trials_done: int,
         time_ms: int,
         planned: Mapping[str, float] | None = None,
+        beaten_by: str | None = None,
     ) -> None:
         """Ends the search's run.
 
@@ -222,12 +204,14 @@ class Tracker:
             trials_done: Trials ended: the step of the test metrics; a continued search adds those of its new winner.
             time_ms: When, since 1970.
             planned: What the search took and what was predicted, in seconds, by the names of the metrics.
+            beaten_by: The baseline that the winner does not beat.
         """
         for number, rank in ranks.items():
             self._outbox.put(Page(number, time_ms, tags={"automl.rank": rank}))
         metrics = {f"test_{key}": value for key, value in test.items()} | dict(planned or {})
         points = [Point(key, value, trials_done, time_ms) for key, value in metrics.items()]
-        tags = {"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}
+        tags: dict[str, Any] = {"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}
+        tags |= {"automl.beaten_by": beaten_by} if beaten_by else {}
         self._outbox.put(Page(None, time_ms, tags=tags, points=points, ended=(status, time_ms)))
         self.flush()
 
@@ -304,24 +288,4 @@ class Tracker:
             log.warning("MLflow at %s lacks a part of the search %s", self.store.shown, self.search_id)
 
     def _write(self, page: Page) -> None:
-        family = self._family
-        if page.anew and isinstance(page.trial, int):
-            family.drop(page.trial)
-            page.anew = False  # a second try must not delete the run that the first one made
-        if isinstance(page.trial, str):
-            run = family.baseline(page.trial, page.time_ms)
-        elif page.trial is None:
-            run = family.open(self._name, page.time_ms)
-        else:
-            run = family.trial(page.trial, page.time_ms)
-        if page.begins and run.tags.get(OUTCOME_TAG) == CANCELLED:
-            page.tags.setdefault(OUTCOME_TAG, "running")
-        run.write(params=page.params, tags=page.tags, points=page.points)
-        for name, content in page.texts.items():
-            run.attach(content, name)
-        if page.trial is None and page.begins and self._dataset is not None:
-            family.log_dataset(self._dataset)
-        if page.ended:
-            run.end(*page.ended)
-        elif page.begins:
-            run.start()
+        self._family.write(page)

@@ -3,7 +3,9 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import specs
 
 from automl import blocks, flow
 from automl.blocks import KINDS, Block
@@ -158,7 +160,7 @@ def test_reads_a_written_shape():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in catalog.names(catalog.SPACES) if name not in PRETRAINED])
+@pytest.mark.parametrize("name", [name for name in catalog.names(catalog.SPACES) if name not in (*PRETRAINED, "table")])
 def test_trials_of_a_shipped_space_end_where_their_models_do(name):
     import keras
 
@@ -187,3 +189,17 @@ def test_trials_of_a_shipped_space_end_where_their_models_do(name):
         assert tried(told) == tried(built)
         found.append(tried(told))
     assert any(isinstance(each, tuple) for each in found)
+
+
+@pytest.mark.slow
+def test_trials_of_the_space_of_tables_end_where_their_models_do():
+    read, generator = experiment.load("table"), random.Random(0)
+    columns = {"x": np.random.default_rng(0).normal(size=(30, 4)), "a": np.array([*"xyz"] * 10), "b": np.arange(30)}
+    given, _ = specs.read({"table": {"categories": ["b"]}}, columns)
+    data = specs.classified(given, "pqr")
+    for _ in range(TRIALS):
+        resolved = read.space.resolve(read.space.draw(generator))
+        told = (
+            Chain.read(resolved["model"], "model").shape(build.entrance(data), ("vector",), "the table", "head").sides
+        )
+        assert tuple(told) == build.build(resolved, data).layers[-1].input.shape[1:]

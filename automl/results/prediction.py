@@ -26,8 +26,10 @@ class Prediction:
 
 
 def key(document: dict[str, Any], digest: str, workers: int, backend: str) -> str:
-    """Returns what a plan and its search have in common, and no other search has."""
+    """Returns what a plan and its search have in common, and no other search has: its trials, as they are foretold."""
     told = {name: part for name, part in document.items() if name not in ("name", "description")}
+    if isinstance(search := told.get("search"), Mapping):
+        told["search"] = {name: each for name, each in search.items() if name != "baselines"}  # no trials
     text = json.dumps([told, digest, workers, backend], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -43,8 +43,15 @@ def test_the_result_is_one_line_of_json_and_progress_goes_to_stderr(home: Path) 
     lines = done.stderr.splitlines()
     assert lines[0] == f"search {result['search_id']}: 2 trials"
     assert sorted(line[:4] for line in lines[1:] if "  completed  " in line) == ["t001", "t002"]
-    assert {line[:4] for line in lines[1:-1]} == {"t001", "t002"}  # where they take long, that is said meanwhile
-    assert re.fullmatch(r"mine: version 1 \([\d.]+\) is the champion", lines[-1])
+    majority, linear, *trials, champion, beaten = lines[1:]
+    assert re.fullmatch(r"baseline majority: val_accuracy [\d.]+", majority)
+    assert re.fullmatch(r"baseline linear: val_accuracy [\d.]+", linear)
+    assert {line[:4] for line in trials} == {"t001", "t002"}  # where they take long, that is said meanwhile
+    assert re.fullmatch(r"mine: version 1 \([\d.]+\) is the champion", champion)
+    # Two epochs of two filters are no match for it.
+    assert re.fullmatch(r"the winner does not beat the baseline linear: val_accuracy [\d.]+ against 0.9\d*", beaten)
+    assert result["beaten_by"] == "linear"
+    assert result["baselines"].keys() == {"majority", "linear"}
     assert not any("\x1b" in line for line in lines)
 
     client = client_of(home)

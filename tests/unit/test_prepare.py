@@ -87,6 +87,9 @@ class Classes(Task):
     def strata(self, targets):
         return targets["y"]
 
+    def baselines(self, x, stored, others, spec):
+        raise NotImplementedError
+
     def encode(self, stored, state):
         return stored
 

@@ -145,8 +145,12 @@ def test_there_is_no_card_where_the_driver_hangs(monkeypatch):
     Driver(monkeypatch, [Gpu("GPU-a")])
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: hangs.wait(10))
     monkeypatch.setattr(gpus, "ANSWER_S", 0.05)
+    before = set(threading.enumerate())
     assert gpus.present() == ()
+    (asks,) = set(threading.enumerate()) - before
     hangs.set()
+    asks.join(10)  # else it goes on, with the driver of the next test
+    assert not asks.is_alive()
 
 
 def test_what_is_wrong_otherwise_is_not_silent(monkeypatch):

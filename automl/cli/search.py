@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 @_options.warm_start
 @_options.warm_start_points
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")
+@click.option(
+    "--champion",
+    type=click.Choice(["always", "better", "never"]),
+    default="better",
+    show_default=True,
+    help="When the model takes the name's alias champion; the one before keeps the alias previous.",
+)
 @click.option("--experiment", help="MLflow experiment; else $MLFLOW_EXPERIMENT_NAME, else the data set's name.")
 @_options.tracking
 @_options.backend
@@ -178,4 +185,11 @@ def _show(summary: Summary) -> None:
             f"the baseline {summary.beaten_by} is as good as the winner, or better: a network is not needed yet"
         )
     _output.say(f"model: {best['model_uri']}")
-    _output.say("see every trial: automl ui     save the model: automl export -f keras")
+    _output.say("save the model: automl export -f keras")
+    if summary.page is not None:
+        _output.say(f"compare the trials{'' if _has_server(summary) else ' (with automl ui)'}: {summary.page}")
+
+
+def _has_server(summary: Summary) -> bool:
+    """Tells whether the UI is there by itself."""
+    return summary.tracking_uri.startswith("http")

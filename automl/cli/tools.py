@@ -32,17 +32,27 @@ def export(search: str | None, form: str, to: Path | None, force: bool) -> None:
 
 
 @click.command()
+@click.argument("search", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--tracking-uri", help="Store to show; else $MLFLOW_TRACKING_URI, else ./mlruns.")
-def ui(port: int, tracking_uri: str | None) -> None:
-    """Serve the MLflow UI on the store of this folder, on 127.0.0.1 alone, until Ctrl-C."""
+def ui(search: str | None, port: int, tracking_uri: str | None) -> None:
+    """Serve the MLflow UI on the store of this folder, on 127.0.0.1 alone, until Ctrl-C.
+
+    Says where the trials of SEARCH (an id or a part of it; else the last) are compared.
+    """
     from automl import tracking
     from automl.machine import folders
+    from automl.results import leaderboard
 
+    home, base = folders.home(), f"http://127.0.0.1:{port}"
+    wanted = leaderboard.find_search(home, search) if search or leaderboard.searches(home) else None
     with tracking.while_wanted():
-        server = tracking.serve(tracking.store(folders.home(), tracking_uri), port=port)
+        store = tracking.store(home, tracking_uri)
+        server = tracking.serve(store, port=port)
         try:
-            _output.say(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)")
+            _output.say(f"MLflow UI on {base} (Ctrl-C ends it)")
+            if wanted is not None and (page := store.page(wanted, base)):
+                _output.say(f"search {wanted}: {page}")
             code = server.wait()
         except KeyboardInterrupt:
             code = 0

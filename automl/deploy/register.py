@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from automl import tasks
+from automl.deploy import card
+from automl.deploy.card import Winner
 from automl.journal import Header
 from automl.machine import keras_backend
 from automl.machine.folders import LOG, MODEL, trial_folder
 from automl.model import pretrained, saved
 from automl.records.data import DataSpec
-from automl.tracking import Tracker
+from automl.tracking import BestModel, Tracker
 
 
 def register(
-    tracker: Tracker,
-    data: DataSpec,
-    folder: Path,
-    header: Header,
-    trial: int,
-    document: Mapping[str, Any],
-    say: Callable[[str], None],
-    parameters: int | None = None,
+    tracker: Tracker, data: DataSpec, folder: Path, header: Header, winner: Winner, say: Callable[[str], None]
 ) -> str | None:
     """Logs the winner as the best model of the search, under its registered name, unless it is there already.
 
@@ -32,10 +27,8 @@ def register(
         data: What the search trained on.
         folder: The search's folder.
         header: Its journal's.
-        trial: The winner.
-        document: The winner's, resolved.
+        winner: Its best trial.
         say: Takes a line for the user: whether it is the champion, or that MLflow did not take it.
-        parameters: Number of the winner's weights, as its trial reported it.
 
     Returns:
         The model's address; None when MLflow did not take it.
@@ -43,10 +36,10 @@ def register(
     Raises:
         SearchError: The model's file is gone, damaged, or another's.
     """
-    if known := tracker.model_uri(trial):
+    if known := tracker.model_uri(winner.trial):
         return known
-    path, log = trial_folder(folder, trial) / MODEL, folder / LOG
-    model = saved.load(path, log, data.shapes, parameters)
+    path, log = trial_folder(folder, winner.trial) / MODEL, folder / LOG
+    model = saved.load(path, log, data.shapes, winner.parameters)
     metadata: dict[str, Any] = {
         **tasks.of(data.task).metadata(data.task),
         "input": data.inputs[0].kind if len(data.inputs) == 1 else {each.name: each.kind for each in data.inputs},
@@ -56,11 +49,20 @@ def register(
         "data_digest": data.digest,
         "search": folder.name,
     }
-    if origin := pretrained.origin(document, header.settings.get("pretrained") or ()):
+    if origin := pretrained.origin(winner.document, header.settings.get("pretrained") or ()):
         metadata["pretrained"] = dict(origin)
+    best = BestModel(
+        winner.trial,
+        header.settings["name"],
+        metadata,
+        card=card.written(winner, data, header),
+        metrics=winner.measured,
+        tags={"automl.space": header.settings["space"], "automl.data": data.name, "automl.objective": winner.objective},
+        champion=header.settings.get("champion", "better"),  # earlier versions knew no other
+    )
     told: list[str] = []
     with keras_backend.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
-        uri = tracker.log_best(model, trial, header.settings["name"], metadata, say=told.append)
+        uri = tracker.log_best(model, best, told.append)
     for line in told:  # by now stderr is the user's again
         say(line)
     if uri is None:

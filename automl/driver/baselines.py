@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from automl.driver.loop import Loop
-from automl.driver.mirroring import tell_baseline
 from automl.driver.single import run_single
 from automl.journal import Baseline, now_ms
 from automl.records.objective import Objective
@@ -25,8 +24,7 @@ def measure(loop: Loop) -> None:
     for name, metrics in result.metrics.items():
         event = Baseline(name, metrics, round(result.seconds[name], 3), result.examples, now_ms())
         loop.journal.append(event)
-        loop.history.baselines[name] = event
-        tell_baseline(loop.tracker, objective, event)
+        loop.teller.baseline(event)  # which adds it to the history
         score = metrics.get(objective.metric)
         told = f"{objective.metric} {score:.4g}" if score is not None else "without the objective"
         loop.watcher.say(f"baseline {name}: {told}")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, TypedDict
 
+from automl.deploy.card import Winner
 from automl.deploy.register import register
 from automl.driver import baselines
 from automl.driver.loop import STOPPED, Loop
-from automl.driver.mirroring import tell_finish
 from automl.driver.single import run_single
 from automl.journal import Finished, now_ms
 from automl.machine.folders import MODEL, trial_folder
@@ -36,7 +36,8 @@ class Summary:
 
     `wall_s` is what the drivers of the search took, as its journal counts it; `trials_s` from when to when of that
     trials ran, on a resume those of earlier drivers with it. `baselines` are the metrics of what is simpler than a
-    network, by name; `beaten_by` is the best of them that the winner does not beat, if there is one.
+    network, by name; `beaten_by` is the best of them that the winner does not beat, if there is one. `page` is where
+    the UI compares the trials: that of the tracking server, or of `automl ui`.
     """
 
     search_id: str
@@ -52,6 +53,7 @@ class Summary:
     trials_s: list[float] | None = None
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     beaten_by: str | None = None
+    page: str | None = None
 
 
 def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Prediction | None = None) -> Summary:
@@ -72,9 +74,18 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
         if loop.experiment.evaluation.refit:
             _refit(loop, best)
         test = _test(loop, best)
-        document = loop.resolved(ranking.asked[best.trial])
-        given = (tracker, loop.data, loop.folder, header, best.trial, document, loop.watcher.say)
-        uri = register(*given, best.parameters)
+        asked, metric = ranking.asked[best.trial], loop.experiment.goals.primary.metric
+        winner = Winner(
+            best.trial,
+            loop.resolved(asked),
+            asked.values,
+            metric,
+            best.score,
+            best.metrics,
+            test.metrics,
+            best.parameters,
+        )
+        uri = register(tracker, loop.data, loop.folder, header, winner, loop.watcher.say)
         described = {
             "trial": best.trial,
             "score": best.score,
@@ -113,11 +124,12 @@ def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Predic
         trials_s=[round(seconds, 3) for seconds in trials_s],
         baselines=simpler,
         beaten_by=beaten_by,
+        page=tracker.page,
     )
     test_metrics = described["test"] if described else {}
     finished = Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
     loop.journal.append(finished)
-    tell_finish(tracker, ranking, finished)
+    loop.teller.finished(finished)
     tracker.close()
     return summary
 

@@ -107,6 +107,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             **machine.settings(),
             "experiment": group,
             "name": name,
+            "champion": options.champion,
             "home": str(options.home.absolute()),
             "tracking_uri": where.shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),

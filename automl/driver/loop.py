@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from automl.document import yaml_text
 from automl.driver import budget
-from automl.driver.mirroring import tell_end
 from automl.driver.progress import Watcher
 from automl.driver.ranking import Ranking
 from automl.driver.retries import Retries
 from automl.driver.stop_request import Wish
+from automl.driver.telling import Teller
 from automl.driver.tidy import Tidy
 from automl.driver.time_limit import Limit
 from automl.executors import Event, Executor, Run
@@ -82,6 +81,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.ranking = Ranking(self.experiment.goals)
+        given = self.tracker, self.experiment, self.data, self.history.header, self.ranking, self.history.baselines
+        self.teller = Teller(*given)
         self.retries = Retries(self.experiment)
         self.limit = Limit(self.experiment.search.timeout_s, self.history.seconds, self.began)
         self._tidy = Tidy(self.folder)
@@ -185,8 +186,7 @@ class Loop:
         self.executor.submit(self.run, request)
         # At another batch size its epochs begin anew.
         fresh = asked.number in self.retries.changes and not self.ranking.curves[asked.number].costs
-        text = yaml_text.dump(request.document)
-        self.tracker.trial_started(asked.number, asked.values, text, asked.time, attempt, fresh)
+        self.teller.started(asked, request.document, attempt, anew=fresh)
         epochs = request.epochs * self.experiment.evaluation.parts
         self.watcher.trial_started(asked.number, dict(asked.values), epochs)
 
@@ -286,5 +286,5 @@ class Loop:
         self.journal.append(ended)
         self.ranking.end(result)
         self._tidy.after(self.ranking)
-        tell_end(self.tracker, self.ranking, result, ended.time)
+        self.teller.ended(result, ended.time)
         self.watcher.trial_ended(result, self.ranking.best)

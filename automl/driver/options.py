@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl.records.objective import Champion
+
 
 @dataclass(frozen=True)
 class Options:
@@ -21,6 +23,7 @@ class Options:
         tracking_uri: MLflow tracking server; None for `$MLFLOW_TRACKING_URI`, else the embedded store.
         experiment: Name of the MLflow experiment; None for `$MLFLOW_EXPERIMENT_NAME`, else the data set's name.
         name: Name of the parent run and the registered model; None for `SPACE-DATA`.
+        champion: When its model takes the registered name's alias `champion`.
         data_root: Parent folder of the data sets; None for the usual places.
         inline: Run trials in this process, for debugging.
         cluster: Address of a Ray cluster to run trials on; None for this machine. A resume may name another.
@@ -37,6 +40,7 @@ class Options:
     tracking_uri: str | None = None
     experiment: str | None = None
     name: str | None = None
+    champion: Champion = "better"
     data_root: Path | None = None
     inline: bool = False
     cluster: str | None = None

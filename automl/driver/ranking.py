@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Ranking:
         epochs: Epochs of each trial, in all of its trainings.
         measured: The trainings that each trial finished, of those that have several.
         results: How each ended.
-        best: The best result so far.
+        ordered: Those with a score, the best first; see `Goals.order` for equals.
     """
 
     goals: Goals
@@ -34,7 +35,12 @@ class Ranking:
     epochs: Counter[int] = field(default_factory=Counter)
     measured: dict[int, list[Measured]] = field(default_factory=dict)
     results: dict[int, TrialResult] = field(default_factory=dict)
-    best: TrialResult | None = None
+    ordered: list[TrialResult] = field(default_factory=list)
+
+    @property
+    def best(self) -> TrialResult | None:
+        """The best result so far."""
+        return self.ordered[0] if self.ordered else None
 
     def ask(self, asked: Asked) -> None:
         """Takes up a proposal."""
@@ -85,7 +91,8 @@ class Ranking:
         self.results[result.trial] = result
         curve = self.curves[result.trial]
         curve.ended, curve.failed = True, not result.is_scored
-        self.best = self.goals.best([result] if self.best is None else [self.best, result])
+        if result.is_scored:
+            insort(self.ordered, result, key=self.goals.order)
 
     @property
     def running(self) -> list[int]:
@@ -102,8 +109,8 @@ class Ranking:
         return [curve for trial, curve in self.curves.items() if trial != number]
 
     def ranks(self) -> dict[int, int]:
-        """Returns the rank of every scored trial, the best first; see `Goals.order` for equals."""
-        return self.goals.ranks(self.results.values())
+        """Returns the rank of every scored trial, from 1, the best first."""
+        return {result.trial: rank for rank, result in enumerate(self.ordered, start=1)}
 
     def counts(self) -> dict[str, int]:
         """Counts trials by how they ended: `infeasible` could not be built, `failed` are all that broke otherwise."""

@@ -67,9 +67,8 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
         # The model of a winner that was beaten since is deleted.
         if best is not None and not tracker.behind and (trial_folder(folder, best) / MODEL).exists():
             keras_backend.become_driver(leaderboard.backend(header))
-            ended = history.trials[best].ended
-            known = ended.parameters if ended else None
-            uri = register(tracker, data, folder, header, best, mirroring.resolved(best), watcher.say, known)
+            winner = mirroring.winner(best, history.finishes[-1].test)
+            uri = register(tracker, data, folder, header, winner, watcher.say)
         tracker.close()
         if tracker.behind:
             again = "It would be refused again: mend that first, or" if tracker.is_refused else "Sync it again, or"

@@ -19,7 +19,7 @@ from automl.journal import now_ms
 from automl.machine import folders, keras_backend
 from automl.records.objective import Goals
 from automl.records.trials import Outcome, TrialResult
-from automl.tracking import Tracker, names, store
+from automl.tracking import BestModel, Tracker, names, store
 
 log = logging.getLogger("automl.integrations")
 
@@ -238,7 +238,7 @@ class MlflowTuner:
             log.warning("The best model is not registered: it cannot be loaded again: %s", error)
             return
         assert self._registered_name
-        self._told().log_best(best, number, self._registered_name, {}, say=log.warning)
+        self._told().log_best(best, BestModel(number, self._registered_name), say=log.warning)
 
     def _tell_values(self, trial: Any, number: int, *, new: bool = False) -> None:
         told = trials.values(trials.space_of(self), trial)

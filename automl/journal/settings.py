@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypedDict
 
 from automl.errors import SearchError
 from automl.machine.cluster import Share
+from automl.records.objective import Champion
 
 
 class Named(TypedDict):
@@ -44,6 +45,7 @@ class Settings(TypedDict, total=False):
     cluster: Share | None
     experiment: str
     name: str
+    champion: Champion
     tracking_uri: str
     home: str
     data_root: str | None

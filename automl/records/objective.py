@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Direction = Literal["max", "min"]
 """Whether more of a metric is better, or less."""
 
+Champion = Literal["always", "better", "never"]
+"""When a search's model becomes the champion of its name: whatever it scores, if it is better, or only by hand."""
+
 LOSS = "val_loss"
 """The metric that tells equal scores apart."""
 

@@ -11,17 +11,21 @@ from automl.tracking import address
 from automl.tracking.address import redacted, same_address
 from automl.tracking.earlier_runs import EarlierRun, earlier_runs
 from automl.tracking.limits import key_text, value_text
+from automl.tracking.model import BestModel
 from automl.tracking.outbox import line
 from automl.tracking.search_runs import DatasetInput
 from automl.tracking.serve import serve, while_wanted
 from automl.tracking.store import Store, store
 from automl.tracking.tracker import Tracker
+from automl.tracking.view import View
 
 __all__ = [
+    "BestModel",
     "DatasetInput",
     "EarlierRun",
     "Store",
     "Tracker",
+    "View",
     "address",
     "earlier_runs",
     "key_text",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from automl.records.objective import Direction, Objective
+from automl.records.objective import Champion, Direction, Objective
 from automl.tracking.store import find_trials
 from automl.tracking.tags import CHANGED_TAG, DATA_DIGEST_TAG, MODEL_TRIAL_TAG, VERSION_TAG
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-ALIAS = "champion"
+ALIAS, BEFORE = "champion", "previous"
+"""The version that is served under a name, and the one that was before it."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,17 @@ class Standing:
         return f"version {self.version}" if self.score is None else f"version {self.version} ({self.score:.4g})"
 
 
-def crown(client: MlflowClient, version: ModelVersion, say: Callable[[str], None]) -> None:
+def crown(client: MlflowClient, version: ModelVersion, policy: Champion, say: Callable[[str], None]) -> None:
     """Makes a version the champion of its name where there is none, or where it is better than the one there is.
 
     Better is a higher score, or a lower one, by the same objective on the same data; of one search, what it ranks first
-    now. An equal one leaves the alias where it is, and so does one that cannot be compared.
+    now. An equal one leaves the alias where it is, and so does one that cannot be compared. The champion before keeps
+    the alias `previous`.
 
     Args:
         client: MLflow's client.
         version: The version.
+        policy: Whether it has to be better, or that nothing is to change.
         say: Told what became of the alias, in a line.
     """
     name, number = version.name, str(version.version)
@@ -55,16 +58,20 @@ def crown(client: MlflowClient, version: ModelVersion, say: Callable[[str], None
     if reigning is not None and str(reigning.version) == number:
         return
     new = _standing(client, version)
-    if reigning is None:
-        verdict = f"{new} is the champion"
-    else:
-        old = _standing(client, reigning)
-        if why := objection(new, old):
-            say(f"{name}: {old} stays the champion, not {new}: {why}")
-            return
-        verdict = f"{new} is the champion, after {old}"
+    old = None if reigning is None else _standing(client, reigning)
+    why = None if old is None else objection(new, old)
+    if policy == "never":
+        stays = "there is no champion" if old is None else f"{old} stays the champion"
+        say(f"{name}: {new} is registered, {stays}: that is changed by hand")
+        return
+    if old is not None and why is not None and policy == "better":
+        say(f"{name}: {old} stays the champion, not {new}: {why}")
+        return
+    if old is not None:
+        client.set_registered_model_alias(name, BEFORE, old.version)
     client.set_registered_model_alias(name, ALIAS, number)
-    say(f"{name}: {verdict}")
+    after = "" if old is None else f", after {old}" + (f", although {why}" if why else "")
+    say(f"{name}: {new} is the champion{after}")
 
 
 def objection(new: Standing, old: Standing) -> str | None:

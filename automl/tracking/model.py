@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import re
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from automl.tracking import champion
+from automl.records.objective import Champion
+from automl.tracking import champion, limits
 from automl.tracking.run import MirrorRun
 from automl.tracking.tags import MODEL_TRIAL_TAG, MODEL_URI_TAG, VERSION_TAG
 
@@ -23,19 +26,44 @@ if TYPE_CHECKING:
     from mlflow.models import Model
     from mlflow.models.signature import ModelSignature
 
+CARD_LIMIT = 5000
+"""Characters of a version's description that every store takes."""
+_VERSIONS_TAG = "mlflow.modelVersions"
 _LOADER = "automl_pyfunc"
 """The module beside this one that goes along with every model, under the name it has there."""
+
+
+@dataclass(frozen=True)
+class BestModel:
+    """What is told of a winner's model beside the model.
+
+    Args:
+        trial: The trial it comes from.
+        name: Its name in the registry.
+        metadata: What a reader of the model needs, as plain data: `classes`, above all. Stands in its `MLmodel` file.
+        requirements: What pip must install beside Keras to load it.
+        card: What it is, how it was found, what it can do, as Markdown: the description of its version.
+        metrics: What was measured of it, by its name with the part before it, as `test_accuracy`.
+        tags: By which it is found again in the registry.
+        champion: When it becomes its name's champion.
+    """
+
+    trial: int
+    name: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    requirements: Sequence[str] = ()
+    card: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    champion: Champion = "better"
 
 
 def log_best(
     client: MlflowClient,
     parent: MirrorRun,
     model: Any,
-    trial: int,
+    best: BestModel,
     params: Mapping[str, str],
-    registered_name: str,
-    metadata: dict[str, Any],
-    requirements: Sequence[str],
     say: Callable[[str], None],
 ) -> str:
     """Logs and registers a model once; a second call for the same trial returns the first one's address.
@@ -44,11 +72,8 @@ def log_best(
         client: MLflow's client.
         parent: The search's run.
         model: The loaded Keras model.
-        trial: The trial it comes from.
-        params: That trial's parameters, as text.
-        registered_name: Name in the registry.
-        metadata: Plain data to stand in the model's `MLmodel` file.
-        requirements: What pip must install beside Keras to load it.
+        best: What is told of it.
+        params: Its trial's parameters, as text.
         say: Told what became of the name's champion.
 
     Returns:
@@ -56,31 +81,32 @@ def log_best(
     """
     from mlflow.entities import LoggedModelOutput
 
-    known = logged(parent, trial)
+    known = logged(parent, best.trial)
     if known:
         return known
     run = client.get_run(parent.run_id)
     # The three steps of mlflow.keras.log_model, which would need an active run and MLflow's global address for them.
-    entity = _begun(client, run, trial) or client.create_logged_model(
+    entity = _begun(client, run, best.trial) or client.create_logged_model(
         run.info.experiment_id,
         name="model",
         source_run_id=parent.run_id,
-        tags={MODEL_TRIAL_TAG: str(trial)},
+        tags={MODEL_TRIAL_TAG: str(best.trial), **best.tags},
         params=dict(params),
         model_type="keras",
     )
     if entity.status != "READY":
         with TemporaryDirectory() as folder:
             path = Path(folder, "model")
-            _save(model, path, entity, parent.run_id, {**metadata, "trial": trial}, requirements)
+            _save(model, path, entity, parent.run_id, {**best.metadata, "trial": best.trial}, best.requirements)
             client.log_model_artifacts(entity.model_id, str(path))
         client.finalize_logged_model(entity.model_id, "READY")
     if entity.model_id not in {output.model_id for output in run.outputs.model_outputs}:
         client.log_outputs(parent.run_id, [LoggedModelOutput(entity.model_id, step=0)])
+    _measured(client, entity, run, best.metrics)
     address = f"models:/{entity.model_id}"
-    champion.crown(client, _registered(client, entity, parent.run_id, registered_name), say)
+    champion.crown(client, _registered(client, entity, parent.run_id, best), best.champion, say)
     # Last: after an interruption before it, each step finds what it did and goes on from there.
-    parent.write(tags={MODEL_URI_TAG: address, MODEL_TRIAL_TAG: trial})
+    parent.write(tags={MODEL_URI_TAG: address, MODEL_TRIAL_TAG: best.trial})
     return address
 
 
@@ -95,6 +121,22 @@ def _begun(client: MlflowClient, run: Run, trial: int) -> LoggedModel | None:
         [run.info.experiment_id], f"source_run_id = '{run.info.run_id}' AND tags.`{MODEL_TRIAL_TAG}` = '{trial}'"
     )
     return begun[0] if begun else None
+
+
+def _measured(client: MlflowClient, entity: LoggedModel, run: Run, metrics: Mapping[str, float]) -> None:
+    """Has a logged model's page show what was measured of it, and on which data."""
+    from mlflow.entities import Metric
+
+    data = next((each.dataset for each in run.inputs.dataset_inputs), None)
+    known = {each.key for each in entity.metrics or ()}
+    named = {"dataset_name": data.name, "dataset_digest": data.digest} if data is not None else {}
+    new = [
+        Metric(limits.key_text(key), value, run.info.start_time, 0, model_id=entity.model_id, **named)
+        for key, value in metrics.items()
+        if limits.key_text(key) not in known
+    ]
+    if new:
+        client.log_batch(run.info.run_id, metrics=new)
 
 
 def _save(
@@ -150,12 +192,12 @@ def signature(model: Any) -> ModelSignature:
     return ModelSignature(Schema(taken), Schema([tensor(model.output_shape)]))
 
 
-def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, registered_name: str) -> ModelVersion:
+def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, best: BestModel) -> ModelVersion:
     """Returns the model's version in the registry, made where there is none yet."""
     from mlflow.exceptions import MlflowException
 
     # MLflow takes no path separators in a model's name.
-    name = re.sub(r"[/:\\]", "-", registered_name)
+    name = re.sub(r"[/:\\]", "-", best.name)
     try:
         client.create_registered_model(name)
     except MlflowException as error:
@@ -164,7 +206,20 @@ def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, register
     begun = client.search_model_versions(f"run_id = '{run_id}'")
     version = next((each for each in begun if (each.name, each.source) == (name, entity.artifact_location)), None)
     version = version or client.create_model_version(
-        name, entity.artifact_location, run_id=run_id, model_id=entity.model_id
+        name,
+        entity.artifact_location,
+        run_id=run_id,
+        tags=dict(best.tags),
+        description=limits.cut(best.card, CARD_LIMIT) or None,
+        model_id=entity.model_id,
     )
-    client.set_logged_model_tags(entity.model_id, {VERSION_TAG: f"{name}/{version.version}"})
+    marks = {VERSION_TAG: f"{name}/{version.version}", _VERSIONS_TAG: _with(entity, name, str(version.version))}
+    client.set_logged_model_tags(entity.model_id, marks)
     return version
+
+
+def _with(entity: LoggedModel, name: str, version: str) -> str:
+    """Returns the versions that a logged model has in the registry, as the UI's page of it reads them."""
+    known = json.loads((entity.tags or {}).get(_VERSIONS_TAG, "[]"))
+    new = {"name": name, "version": version}
+    return json.dumps([*known, *([] if new in known else [new])])

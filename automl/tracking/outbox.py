@@ -50,6 +50,7 @@ class Page:
         texts: Artifacts, by name.
         ended: Its status and when it ended, since 1970; None while it goes on.
         is_going: Whether it is being written at this moment, and takes nothing up.
+        name: What its run is called, if it has to be made; else as its trial's number says.
     """
 
     trial: int | str | None
@@ -62,10 +63,12 @@ class Page:
     texts: dict[str, str] = field(default_factory=dict)
     ended: tuple[str, int] | None = None
     is_going: bool = False
+    name: str | None = None
 
     def add(self, later: Page) -> None:
         """Takes up what was told later."""
         self.begins |= later.begins
+        self.name = later.name or self.name
         self.params |= later.params
         self.tags |= later.tags
         self.points += later.points

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from automl.tracking.outbox import Outbox, Page
 from automl.tracking.run import MirrorRun
 from automl.tracking.store import Store, find, find_trials
 from automl.tracking.tags import BASELINE_TAG, DATA_DIGEST_TAG, OUTCOME_TAG, SEARCH_TAG, TRIAL_TAG
+from automl.tracking.view import View, tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger("automl.tracking")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Family:
     Attributes:
         name: What the search's run is called.
         dataset: What it trains on.
+        view: What the page of its trials shows.
     """
 
     def __init__(self, store: Store, experiment: str, search_id: str, outbox: Outbox) -> None:
@@ -58,12 +63,14 @@ class Family:
         self.outbox = outbox
         self.name = search_id
         self.dataset: DatasetInput | None = None
+        self.view: View | None = None
         self.experiment_id: str | None = None
         self.begun: MirrorRun | None = None
         self._client: MlflowClient | None = None
         self._trials: dict[int, MirrorRun] = {}
         self._known: dict[int, str] = {}
         self._baselines: dict[str, MirrorRun] = {}
+        self._mark = ""
 
     @property
     def trial_run_ids(self) -> dict[int, str]:
@@ -83,12 +90,16 @@ class Family:
         if self.begun is None:
             self.experiment_id = self._open_experiment()
             run_id = find(self.api, [self.experiment_id], SEARCH_TAG, self.search_id)
+            if find(self.api, [self.experiment_id], SEARCH_TAG) not in (None, run_id):
+                # The table of an experiment shows the runs of all its searches: of the second and later, say which.
+                self._mark = self.search_id.rpartition("-")[2]
             if run_id:
                 self._known = find_trials(self.api, [self.experiment_id], run_id)
                 self.begun = MirrorRun.read(self.api, run_id)
             else:
                 tags = {"mlflow.source.name": "automl", "mlflow.source.type": "LOCAL"}
-                self.begun = self._create(name, time_ms, SEARCH_TAG, self.search_id, tags)
+                own = f"{name} {self._mark}".rstrip()
+                self.begun = self._create(own, time_ms, SEARCH_TAG, self.search_id, tags)
         return self.begun
 
     def parent(self) -> MirrorRun:
@@ -96,16 +107,16 @@ class Family:
         # Where `start` was refused, its run is begun all the same: its trials must hang somewhere.
         return self.begun or self.open(self.search_id, int(time.time() * 1000))
 
-    def trial(self, number: int, time_ms: int) -> MirrorRun:
-        """Returns a trial's run, begun at `time_ms` where there is none yet."""
+    def trial(self, number: int, time_ms: int, name: str | None = None) -> MirrorRun:
+        """Returns a trial's run, begun at `time_ms` under `name` where there is none yet."""
         if number not in self._trials:
             parent = self.parent()
             if number in self._known:
                 self._trials[number] = MirrorRun.read(self.api, self._known[number])
             else:
-                name = f"t{number:03d}"
-                tags = {"mlflow.parentRunId": parent.run_id}
-                self._trials[number] = self._create(name, time_ms, TRIAL_TAG, f"{self.search_id}/{name}", tags)
+                short, tags = f"t{number:03d}", {"mlflow.parentRunId": parent.run_id}
+                given = self._called(name or short), time_ms, TRIAL_TAG, f"{self.search_id}/{short}", tags
+                self._trials[number] = self._create(*given)
         return self._trials[number]
 
     def baseline(self, name: str, time_ms: int) -> MirrorRun:
@@ -118,9 +129,13 @@ class Family:
             self._baselines[name] = (
                 MirrorRun.read(self.api, known)
                 if known
-                else self._create(f"baseline {name}", time_ms, BASELINE_TAG, value, tags)
+                else self._create(self._called(f"baseline {name}"), time_ms, BASELINE_TAG, value, tags)
             )
         return self._baselines[name]
+
+    def _called(self, name: str) -> str:
+        """Returns the name of a child, with its search before it where the experiment has another."""
+        return f"{self._mark} {name}".lstrip()
 
     def drop(self, number: int) -> None:
         """Deletes a trial's run, if it has one."""
@@ -149,6 +164,20 @@ class Family:
         self.api.log_inputs(run.run_id, [MlflowInput(entity, [InputTag("mlflow.data.context", "training")])])
         run.write(tags={"automl.data": dataset.name, DATA_DIGEST_TAG: dataset.digest})
 
+    def log_view(self, view: View, time_ms: int) -> None:
+        """Keeps the view of the search's page, where it has one that MLflow reads."""
+        from mlflow.exceptions import MlflowException
+
+        known = tag(view, self.search_id, self.parent().run_id, time_ms)
+        if known is None:
+            return
+        try:
+            self.api.set_experiment_tag(self.experiment_id, *known)
+        except MlflowException as error:
+            if error.error_code != "PERMISSION_DENIED":  # of somebody who may write runs alone
+                raise
+            log.info("the view of the search %s was not kept: %s", self.search_id, error)
+
     def write(self, page: Page) -> None:
         """Writes a page to its run, which is begun where there is none yet."""
         if page.anew and isinstance(page.trial, int):
@@ -159,7 +188,7 @@ class Family:
         elif page.trial is None:
             run = self.open(self.name, page.time_ms)
         else:
-            run = self.trial(page.trial, page.time_ms)
+            run = self.trial(page.trial, page.time_ms, page.name)
         if page.begins and run.tags.get(OUTCOME_TAG) == CANCELLED:
             page.tags.setdefault(OUTCOME_TAG, "running")
         run.write(params=page.params, tags=page.tags, points=page.points)
@@ -167,6 +196,8 @@ class Family:
             run.attach(content, name)
         if page.trial is None and page.begins and self.dataset is not None:
             self.log_dataset(self.dataset)
+        if page.trial is None and page.begins and self.view is not None:
+            self.log_view(self.view, page.time_ms)
         if page.ended:
             run.end(*page.ended)
         elif page.begins:

@@ -18,6 +18,7 @@ from automl.machine import disk
 from automl.tracking import address, moved
 from automl.tracking.address import driver, kind, redacted
 from automl.tracking.tags import SEARCH_TAG, TRIAL_TAG
+from automl.tracking.view import UI, page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,6 +73,13 @@ class Store:
         return kind(self.uri) not in _SQL
 
     @property
+    def ui(self) -> str | None:
+        """The address of its UI as it may be printed: the server's own, or that of `automl ui`; None of Databricks."""
+        if not self.is_remote:
+            return UI
+        return self.shown if kind(self.uri) in ("http", "https") else None
+
+    @property
     def is_file(self) -> bool:
         """Whether it is an SQLite file, which is always there and answers at once."""
         return self.file is not None
@@ -119,6 +127,21 @@ class Store:
 
         return MlflowClient(tracking_uri=self.address)
 
+    def page(self, search_id: str, base: str) -> str | None:
+        """Returns the address of the page that compares a search's trials; None where the store has no such search.
+
+        Args:
+            search_id: The search.
+            base: The address of the UI.
+
+        Raises:
+            mlflow.exceptions.MlflowException: The store cannot be read.
+        """
+        client = self.client()
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        run_id = find(client, experiments, SEARCH_TAG, search_id)
+        return None if run_id is None else page(base, client.get_run(run_id).info.experiment_id, search_id)
+
     def run_ids(self, search_id: str) -> tuple[str | None, dict[int, str]]:
         """Returns the run of a search and the runs of its trials, by number; reads every experiment.
 
@@ -163,9 +186,10 @@ def store(home: Path, uri: str | None = None) -> Store:
     raise ConfigError(Problem(where, "not a tracking store", expected, redacted(uri), address.hint(uri)))
 
 
-def find(client: MlflowClient, experiments: list[str], tag: str, value: str) -> str | None:
-    """Returns the id of the first run that bears a tag, or None."""
-    found = client.search_runs(experiments, f"tags.`{tag}` = '{value}'", max_results=1, order_by=["start_time ASC"])
+def find(client: MlflowClient, experiments: list[str], tag: str, value: str | None = None) -> str | None:
+    """Returns the id of the first run that bears a tag, with this value or with any, or None."""
+    wanted = f"tags.`{tag}` LIKE '%'" if value is None else f"tags.`{tag}` = '{value}'"
+    found = client.search_runs(experiments, wanted, max_results=1, order_by=["start_time ASC"])
     return found[0].info.run_id if found else None
 
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
-from automl.records.objective import spread
 from automl.records.trials import CANCELLED, TrialResult
 from automl.tracking import model as models
+from automl.tracking import trial_end
+from automl.tracking.model import BestModel
 from automl.tracking.outbox import Outbox, Page
 from automl.tracking.run import Point
 from automl.tracking.search_runs import DatasetInput, Family
 from automl.tracking.store import Store
 from automl.tracking.tags import OUTCOME_TAG
+from automl.tracking.view import LOG10, View, page
 
 log = logging.getLogger("automl.tracking")
 
 Numbers = Mapping[str, float]
 Texts = Mapping[str, str]
-
-_STATUS = {"completed": "FINISHED", "stopped": "FINISHED", "timeout": "FINISHED", "lost": "KILLED"}
 
 
 class Tracker:
@@ -69,6 +69,12 @@ class Tracker:
         return self._family.begun.run_id if self._family.begun else None
 
     @property
+    def page(self) -> str | None:
+        """The address of the page that compares the trials, once the store has the search."""
+        base = self.store.ui
+        return None if base is None or self.experiment_id is None else page(base, self.experiment_id, self.search_id)
+
+    @property
     def trial_run_ids(self) -> dict[int, str]:
         """The runs of the trials by number, as far as the store has them."""
         return self._family.trial_run_ids
@@ -83,6 +89,7 @@ class Tracker:
         dataset: DatasetInput | None,
         time_ms: int,
         note: str | None = None,
+        view: View | None = None,
     ) -> str | None:
         """Begins the search's run, or finds it again.
 
@@ -94,14 +101,16 @@ class Tracker:
             dataset: What it trains on.
             time_ms: When the search began, since 1970.
             note: Description shown on the run's page, Markdown.
+            view: What the page of its trials shows.
 
         Returns:
             The run's id; None while the store cannot be reached.
         """
-        self._family.name, self._family.dataset = name, dataset
-        extra = {"mlflow.note.content": note} if note else {}
+        self._family.name, self._family.dataset, self._family.view = name, dataset, view
         texts = {"experiment.yaml": experiment_yaml}
-        self._outbox.put(Page(None, time_ms, begins=True, params={**params}, tags={**tags, **extra}, texts=texts))
+        self._outbox.put(
+            Page(None, time_ms, begins=True, params={**params}, tags={**tags, **_described(note)}, texts=texts)
+        )
         self.flush()
         return self.run_id
 
@@ -119,7 +128,16 @@ class Tracker:
         self._outbox.put(Page(name, began_ms or time_ms, points=points, ended=ended))
 
     def trial_started(
-        self, number: int, params: Mapping[str, Any], trial_yaml: str, time_ms: int, attempt: int = 1, new: bool = False
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        trial_yaml: str,
+        time_ms: int,
+        attempt: int = 1,
+        new: bool = False,
+        *,
+        name: str | None = None,
+        logs: Numbers | None = None,
     ) -> None:
         """Begins a trial's run, or finds it again.
 
@@ -130,10 +148,14 @@ class Tracker:
             time_ms: When it began, since 1970.
             attempt: Which attempt this is.
             new: Its epochs so far no longer count; MLflow takes no point back, so another run replaces the one it had.
+            name: Its name in the runs table; else its number, as `t012`.
+            logs: Decimal logarithms of parameters, by their names.
         """
         tags = {"automl.attempt": attempt}
         texts = {"trial.yaml": trial_yaml}
-        self._outbox.put(Page(number, time_ms, new, begins=True, params={**params}, tags=tags, texts=texts))
+        points = [Point(f"{LOG10}{key}", value, 0, time_ms) for key, value in (logs or {}).items()]
+        given: dict[str, Any] = {"params": {**params}, "tags": tags, "points": points, "texts": texts}
+        self._outbox.put(Page(number, time_ms, new, begins=True, name=name, **given))
 
     def epoch(self, number: int, step: int, metrics: Numbers, time_ms: int, nonfinite: Texts | None = None) -> None:
         """Adds an epoch of a trial: a point a metric.
@@ -156,34 +178,20 @@ class Tracker:
             result: What the worker, or whoever lost it, said.
             time_ms: When it ended, since 1970.
         """
-        facts: dict[str, float | None] = {
-            "score": result.score,
-            "score_spread": spread(result.scores),
-            "best_epoch": result.best_epoch,
-            "epochs": result.epochs,
-            "seconds": result.seconds,
-            "parameters": result.parameters,
-            # Under names of their own: under the epochs' names they would add a point to a curve.
-            **{f"best/{key}": value for key, value in result.metrics.items()},
-        }
-        points = [Point(key, float(value), 0, time_ms) for key, value in facts.items() if value is not None]
-        tags: dict[str, Any] = {OUTCOME_TAG: result.outcome, "automl.attempt": result.attempt}
-        tags |= {"automl.message": result.message} if result.message else {}
-        texts = {"traceback.txt": result.traceback} if result.traceback else {}
-        ended = (_STATUS.get(result.outcome, "FAILED"), time_ms)
-        self._outbox.put(Page(result.trial, time_ms, tags=tags, points=points, texts=texts, ended=ended))
+        self._outbox.put(trial_end.page(result, time_ms))
 
-    def progress(self, best_so_far: float | None, trials_done: int, time_ms: int) -> None:
+    def progress(self, best_so_far: float | None, trials_done: int, time_ms: int, note: str | None = None) -> None:
         """Adds to the search's curves `best_so_far` and `trials_done`, over the number of trials done.
 
         Args:
             best_so_far: Best score until now; None while there is none.
             trials_done: Trials ended until now.
             time_ms: When, since 1970.
+            note: The description as it is from now on.
         """
         values: dict[str, float | None] = {"best_so_far": best_so_far, "trials_done": float(trials_done)}
         points = [Point(key, value, trials_done, time_ms) for key, value in values.items() if value is not None]
-        self._outbox.put(Page(None, time_ms, points=points))
+        self._outbox.put(Page(None, time_ms, tags=_described(note), points=points))
 
     def finish(
         self,
@@ -194,24 +202,27 @@ class Tracker:
         time_ms: int,
         planned: Mapping[str, float] | None = None,
         beaten_by: str | None = None,
+        note: str | None = None,
     ) -> None:
         """Ends the search's run.
 
         Args:
-            ranks: Rank by trial, 1 the best; scored trials only.
+            ranks: Rank by trial, 1 the best; scored trials only. A metric, because the table sorts tags as text.
             status: How the search ended.
             test: The winner's metrics on the test part, by their bare names; written as `test_NAME`.
             trials_done: Trials ended: the step of the test metrics; a continued search adds those of its new winner.
             time_ms: When, since 1970.
             planned: What the search took and what was predicted, in seconds, by the names of the metrics.
             beaten_by: The baseline that the winner does not beat.
+            note: The description as it is from now on.
         """
         for number, rank in ranks.items():
-            self._outbox.put(Page(number, time_ms, tags={"automl.rank": rank}))
+            self._outbox.put(Page(number, time_ms, points=[Point("rank", float(rank), trials_done, time_ms)]))
         metrics = {f"test_{key}": value for key, value in test.items()} | dict(planned or {})
         points = [Point(key, value, trials_done, time_ms) for key, value in metrics.items()]
         tags: dict[str, Any] = {"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}
         tags |= {"automl.beaten_by": beaten_by} if beaten_by else {}
+        tags |= _described(note)
         self._outbox.put(Page(None, time_ms, tags=tags, points=points, ended=(status, time_ms)))
         self.flush()
 
@@ -222,25 +233,14 @@ class Tracker:
         self._outbox.put(Page(None, time_ms, ended=("KILLED", time_ms)))
         self.flush()
 
-    def log_best(
-        self,
-        model: Any,
-        trial: int,
-        registered_name: str,
-        metadata: Mapping[str, Any],
-        requirements: Sequence[str] = (),
-        say: Callable[[str], None] = log.info,
-    ) -> str | None:
+    def log_best(self, model: Any, best: BestModel, say: Callable[[str], None] = log.info) -> str | None:
         """Logs the winner's model on the search's run and registers it, as its name's champion if it is one.
 
-        Imports Keras.
+        Imports Keras. A second call for the same trial logs nothing.
 
         Args:
             model: The loaded Keras model.
-            trial: The trial it comes from; a second call for the same trial logs nothing.
-            registered_name: Name in the model registry.
-            metadata: What a reader of the model needs, as plain data: `classes`, above all.
-            requirements: What pip must install beside Keras to load it.
+            best: What is told of it.
             say: Told what became of the name's champion.
 
         Returns:
@@ -249,9 +249,8 @@ class Tracker:
         family = self._family
 
         def call() -> str:
-            parent, own = family.parent(), family.trial(trial, int(time.time() * 1000)).params
-            given = (own, registered_name, dict(metadata), requirements, say)
-            return models.log_best(family.api, parent, model, trial, *given)
+            parent, own = family.parent(), family.trial(best.trial, int(time.time() * 1000)).params
+            return models.log_best(family.api, parent, model, best, own, say)
 
         self.flush(now=True)
         if self._outbox.queue:  # gone, as was said just now
@@ -289,3 +288,8 @@ class Tracker:
 
     def _write(self, page: Page) -> None:
         self._family.write(page)
+
+
+def _described(note: str | None) -> dict[str, str]:
+    """Returns the tag that MLflow shows as a run's description."""
+    return {} if note is None else {"mlflow.note.content": note}

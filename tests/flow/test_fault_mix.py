@@ -93,7 +93,7 @@ def test_the_listing_and_mlflow_tell_the_same(search: Search) -> None:
     runs = search.trials
     assert {number: run.data.tags["automl.outcome"] for number, run in runs.items()} == found
     assert {row["trial"]: row["rank"] for row in rows if row["rank"]} == {
-        number: int(run.data.tags["automl.rank"]) for number, run in runs.items() if "automl.rank" in run.data.tags
+        number: run.data.metrics["rank"] for number, run in runs.items() if "rank" in run.data.metrics
     }
     for number in SOUND:
         trial, run = search.history.trials[number], runs[number]

@@ -80,8 +80,8 @@ def test_mlflow_tells_the_same(search: Search) -> None:
     }
     assert runs[6].data.tags["automl.attempt"] == "3"
     assert "RuntimeError: no room" in search.text(runs[3].info.run_id, "traceback.txt")
-    assert all("automl.rank" not in runs[number].data.tags for number in BAD)
-    assert sorted(int(runs[number].data.tags["automl.rank"]) for number in GOOD) == [1, 2, 3, 4, 5, 6]
+    assert all("rank" not in runs[number].data.metrics for number in BAD)
+    assert sorted(runs[number].data.metrics["rank"] for number in GOOD) == [1, 2, 3, 4, 5, 6]
     assert all("score" not in runs[number].data.metrics for number in BAD)
     assert "kernel_size 99" in runs[7].data.tags["automl.message"]
 

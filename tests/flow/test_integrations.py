@@ -72,7 +72,7 @@ def test_every_trial_is_a_run_with_a_point_an_epoch(home: Path, tmp_path: Path, 
         assert [point.step for point in points] == [1, 2, 3, 4]
         best = [np.max([point.value for point in points[start : start + 2]]) for start in (0, 2)]
         assert np.mean(best) == pytest.approx(trial.score)
-    assert sorted(run.data.tags["automl.rank"] for run in runs.values()) == ["1", "2", "3"]
+    assert sorted(run.data.metrics["rank"] for run in runs.values()) == [1, 2, 3]
     assert parent.data.metrics["trials_done"] == 3
     assert client.get_model_version_by_alias("hello", "champion").run_id == tuned.run_id
 
@@ -113,7 +113,7 @@ def test_a_trial_that_fails_is_a_failed_run(home: Path, tmp_path: Path, data: di
         assert run.info.status == ("FAILED" if bad else "FINISHED")
         assert run.data.tags["automl.outcome"] == ("error" if bad else "completed")
         assert run.data.tags["automl.attempt"] == ("2" if bad else "1")
-        assert ("automl.rank" in run.data.tags) is not bad
+        assert ("rank" in run.data.metrics) is not bad
         if bad:
             assert run.data.tags["automl.message"] == "ValueError: no such place"
 

@@ -53,7 +53,7 @@ def check_trials(found: Search) -> None:
         # Of equal scores the one with the lesser loss is better.
         key=lambda trial: (-trial.ended.score, trial.ended.metrics["val_loss"], trial.asked.number),
     )
-    ranks = {trial.asked.number: str(rank) for rank, trial in enumerate(ranked, start=1)}
+    ranks = {trial.asked.number: rank for rank, trial in enumerate(ranked, start=1)}
     for number, trial in history.trials.items():
         run, ended = runs[number], trial.ended
         assert ended is not None
@@ -63,7 +63,8 @@ def check_trials(found: Search) -> None:
         for key in logged:
             expected = [(report.epoch, report.metrics[key]) for report in trial.reports]
             assert found.points(run.info.run_id, key) == expected, (number, key)
-        own = {"score", "best_epoch", "epochs", "seconds", "parameters"} | {f"best/{key}" for key in ended.metrics}
+        own = {"score", "rank", "best_epoch", "epochs", "seconds", "parameters"}
+        own |= {f"best/{key}" for key in ended.metrics if key.startswith("val_")}
         assert run.data.metrics.keys() == logged | own
         assert run.data.metrics["score"] == ended.score == ended.metrics["val_accuracy"]
         assert run.data.metrics["best_epoch"] == ended.best_epoch
@@ -72,7 +73,7 @@ def check_trials(found: Search) -> None:
         assert tags["automl.trial"] == f"{found.summary.search_id}/t{number:03d}"
         assert tags["automl.outcome"] == ended.outcome
         assert ended.outcome in ("completed", "stopped")
-        assert tags["automl.rank"] == ranks[number]
+        assert run.data.metrics["rank"] == ranks[number]
         assert run.info.status == "FINISHED"
         assert run.info.run_name.startswith(f"t{number:03d}")
         assert found.text(run.info.run_id, "trial.yaml") == yaml_text.dump(

@@ -13,12 +13,13 @@ from mlflow import MlflowClient
 
 import automl.deploy.register
 from automl.cli._progress import Lines
+from automl.deploy.card import Winner
 from automl.journal import Header
 from automl.machine.folders import LOG
 from automl.model import build
-from automl.records.objective import Objective
+from automl.records.objective import Champion, Objective
 from automl.records.trials import TrialResult
-from automl.tracking import DatasetInput, Store, Tracker, store
+from automl.tracking import BestModel, DatasetInput, Store, Tracker, store
 from automl.tracking import model as models
 from automl.tracking.champion import Standing, objection
 
@@ -48,6 +49,7 @@ def register(
     score: float,
     trial: int = 1,
     data: DatasetInput = DATA,
+    policy: Champion = "better",
 ) -> list[str]:
     """Tells of a search of one trial and registers its model as `m`; returns what was said."""
     tracker, said = Tracker(where, "digits", search), []
@@ -55,7 +57,7 @@ def register(
     tracker.start(name="s", params=params, tags={}, experiment_yaml="", dataset=data, time_ms=T0)
     tracker.trial_started(trial, {}, "", T0)
     tracker.trial_ended(TrialResult(trial, 1, "completed", score, 1), T0)
-    assert tracker.log_best("model", trial, "m", {}, say=said.append)
+    assert tracker.log_best("model", BestModel(trial, "m", champion=policy), said.append)
     assert not tracker.behind
     return said
 
@@ -63,13 +65,13 @@ def register(
 def test_the_user_is_told_and_not_the_log_of_the_backend(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
     """Saving a model is noisy, and its noise goes to a file; what became of the champion does not."""
     spec = replace(build.data_of((8, 8, 1), 2), name="d", digest="ab")
-    header = Header("s", 1, {}, "ab", (), 0, 1, "tensorflow", {}, "here", {"name": "m"})
+    header = Header("s", 1, {}, "ab", (), 0, 1, "tensorflow", {}, "here", {"name": "m", "space": "cnn"})
 
     class Mirror:
         def model_uri(self, _: int) -> None:
             return None
 
-        def log_best(self, *_: Any, say: Any) -> str:
+        def log_best(self, model: Any, best: BestModel, say: Any) -> str:
             os.write(2, b"noise\n")
             say("m: version 1 stays the champion")
             return "models:/m-1"
@@ -77,7 +79,8 @@ def test_the_user_is_told_and_not_the_log_of_the_backend(tmp_path: Path, monkeyp
     monkeypatch.setattr(automl.deploy.register.saved, "load", lambda *_: "model")
     # As outside of a test: pytest's own stderr does not follow what becomes of the file behind it.
     monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
-    told = automl.deploy.register.register(Mirror(), spec, tmp_path, header, 1, {"model": []}, Lines().say)  # type: ignore[arg-type]
+    winner = Winner(1, {"model": []}, {}, "val_accuracy", 0.5)
+    told = automl.deploy.register.register(Mirror(), spec, tmp_path, header, winner, Lines().say)  # type: ignore[arg-type]
     assert told == "models:/m-1"
     assert capfd.readouterr().err == "m: version 1 stays the champion\n"
     assert "noise" in (tmp_path / LOG).read_text()
@@ -129,6 +132,37 @@ def test_what_was_said_names_both_scores(where: Store, client: MlflowClient) -> 
     ]
     assert register(where, "c", 0.8) == ["m: version 3 (0.8) is the champion, after version 1 (0.75)"]
     assert champion(client) == "3"
+
+
+def test_the_one_before_keeps_an_alias(where: Store, client: MlflowClient) -> None:
+    register(where, "a", 0.5)
+    register(where, "b", 0.4)
+    assert "previous" not in client.get_registered_model("m").aliases
+    register(where, "c", 0.7)
+    assert str(client.get_model_version_by_alias("m", "previous").version) == "1"
+    register(where, "d", 0.8)
+    assert str(client.get_model_version_by_alias("m", "previous").version) == "3"
+
+
+def test_a_worse_one_takes_the_alias_where_that_is_asked_for(where: Store, client: MlflowClient) -> None:
+    register(where, "a", 0.5)
+    assert register(where, "b", 0.4, policy="always") == [
+        "m: version 2 (0.4) is the champion, after version 1 (0.5), although its val_accuracy is no better"
+    ]
+    assert champion(client) == "2"
+    assert str(client.get_model_version_by_alias("m", "previous").version) == "1"
+
+
+def test_none_takes_it_where_that_is_done_by_hand(where: Store, client: MlflowClient) -> None:
+    assert register(where, "a", 0.5, policy="never") == [
+        "m: version 1 (0.5) is registered, there is no champion: that is changed by hand"
+    ]
+    assert client.get_registered_model("m").aliases == {}
+    register(where, "b", 0.6)
+    assert register(where, "c", 0.9, policy="never") == [
+        "m: version 3 (0.9) is registered, version 2 (0.6) stays the champion: that is changed by hand"
+    ]
+    assert champion(client) == "2"
 
 
 def test_scores_of_other_data_say_nothing(where: Store, client: MlflowClient) -> None:

@@ -12,7 +12,7 @@ from automl.errors import ConfigError, SearchError
 from automl.journal import Finished, Header, History
 from automl.journal.settings import Kept
 from automl.results import relocation
-from automl.tracking import Store, Tracker, store
+from automl.tracking import BestModel, Store, Tracker, store
 
 SEARCH = "20261123-010203-abcd"
 T0 = 1_700_000_000_000
@@ -89,7 +89,7 @@ class TestMoved:
         home = new_home(tmp_path / "old" / "mlruns", empty_store)
         by_hand = store(home).client().create_experiment("by hand", f"{home.as_uri()}/artifacts/1")
         tracker = tell(store(home))
-        assert tracker.log_best(network, 1, "m", {})
+        assert tracker.log_best(network, BestModel(1, "m"))
         shutil.move(tmp_path / "old", tmp_path / "new %")
         where = store(tmp_path / "new %" / "mlruns")
         again = tell(where)

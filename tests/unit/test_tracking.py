@@ -26,7 +26,7 @@ from mlflow.exceptions import MlflowException
 
 from automl.errors import ConfigError, MissingExtra
 from automl.records.trials import TrialResult
-from automl.tracking import DatasetInput, Store, Tracker, key_text, redacted, serve, store, value_text
+from automl.tracking import BestModel, DatasetInput, Store, Tracker, key_text, redacted, serve, store, value_text
 
 SEARCH = "20261123-010203-abcd"
 T0 = 1_700_000_000_000
@@ -257,7 +257,7 @@ class TestSearch:
         assert (run.info.status, run.info.end_time) == ("FINISHED", T0 + 3)
         (dataset,) = run.inputs.dataset_inputs
         assert (dataset.dataset.name, dataset.dataset.digest) == ("digits", "ab" * 18)
-        assert client.get_run(tracker.trial_run_ids[1]).data.tags["automl.rank"] == "2"
+        assert client.get_run(tracker.trial_run_ids[1]).data.metrics["rank"] == 2
         artifact = next((home_with_store / "artifacts").rglob("experiment.yaml"))
         assert artifact.read_text() == "model: []\n"
 
@@ -461,7 +461,7 @@ class TestAwayServer:
         assert begin(tracker) is None
         for number in range(1, 20):
             tell_trial(tracker, number)
-        assert tracker.log_best(None, 1, "m", {}) is None
+        assert tracker.log_best(None, BestModel(1, "m")) is None
         tracker.close()
         assert time.monotonic() - started < 20
         assert tracker.behind
@@ -498,12 +498,13 @@ class TestModel:
         before = mlflow.get_tracking_uri()
         parent = begin(tracker)
         tracker.finish({}, "FINISHED", {"accuracy": 0.9}, 0, T0 + 1)
-        uri = tracker.log_best(keras_model, 1, "cnn/digits", {"classes": ["cat", "dog"]})
+        best = BestModel(1, "cnn/digits", {"classes": ["cat", "dog"]})
+        uri = tracker.log_best(keras_model, best)
         assert uri
         assert not tracker.behind
         assert mlflow.get_tracking_uri() == before
         assert mlflow.active_run() is None
-        assert tracker.log_best(keras_model, 1, "cnn/digits", {"classes": ["cat", "dog"]}) == uri
+        assert tracker.log_best(keras_model, best) == uri
         assert len(client.search_model_versions("name = 'cnn-digits'")) == 1
 
         monkeypatch.setenv("MLFLOW_TRACKING_URI", where.uri)
@@ -536,10 +537,25 @@ class TestModel:
 
     def test_a_better_trial_takes_the_alias(self, tracker: Tracker, client: MlflowClient, keras_model: Any) -> None:
         begin(tracker)
-        first = tracker.log_best(keras_model, 1, "m", {})
-        second = tracker.log_best(keras_model, 2, "m", {})
+        first = tracker.log_best(keras_model, BestModel(1, "m"))
+        second = tracker.log_best(keras_model, BestModel(2, "m"))
         assert first != second
         assert str(client.get_model_version_by_alias("m", "champion").version) == "2"
+
+    def test_its_pages_tell_what_it_is(self, tracker: Tracker, client: MlflowClient, keras_model: Any) -> None:
+        parent = begin(tracker)
+        measured, tags = {"val_accuracy": 0.75, "test_accuracy": 0.5}, {"automl.space": "cnn"}
+        uri = tracker.log_best(keras_model, BestModel(1, "m", card="# A card", metrics=measured, tags=tags))
+        assert uri is not None
+        (model,) = client.search_logged_models([client.get_run(parent).info.experiment_id])
+        assert {each.key: each.value for each in model.metrics} == measured
+        assert {each.dataset_name for each in model.metrics} == {"digits"}
+        # As the UI's page of a logged model reads it, else it says "not registered".
+        assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "m", "version": "1"}]
+        assert model.tags["automl.space"] == "cnn"
+        version = client.get_model_version("m", "1")
+        assert version.description == "# A card"
+        assert version.tags["automl.space"] == "cnn"
 
 
 class TestServe:

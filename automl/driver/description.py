@@ -1,0 +1,136 @@
+"""The description of a search's run in MLflow: what is searched, the winner, the board, what was odd, what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+from automl import tasks
+from automl.driver.ranking import Ranking
+from automl.experiment.experiment import Experiment
+from automl.journal import Baseline, Finished, Header
+from automl.records.data import DataSpec
+from automl.records.objective import spread
+from automl.records.trials import TrialResult
+from automl.results import trial_names
+
+BOARD = 10
+"""Trials of the board."""
+
+_ODD = {
+    "infeasible": "could not be built",
+    "diverged": "diverged: their loss was no number",
+    "oom": "ran out of memory",
+    "error": "failed",
+    "lost": "were lost: their worker died or hung",
+    "timeout": "ran out of time",
+    "stopped": "were stopped early: others did better",
+}
+"""What is said of trials that did not run to their end as they were meant to, by their outcome."""
+
+
+def written(
+    read: Experiment,
+    data: DataSpec,
+    header: Header,
+    ranking: Ranking,
+    baselines: Mapping[str, Baseline],
+    varied: Sequence[str],
+    finished: Finished | None = None,
+) -> str:
+    """Returns the description of a search as it stands, in Markdown.
+
+    Args:
+        read: What is searched.
+        data: The prepared data.
+        header: How the search began.
+        ranking: How its trials stand.
+        baselines: What is simpler than a network, by name.
+        varied: The parameters that may differ between trials.
+        finished: How it ended, if it has.
+    """
+    parts = [_searched(read, data, header), _state(read, ranking, finished)]
+    if ranking.best is not None:
+        parts += [_winner(read, ranking.best, finished), _board(read, ranking, baselines, varied)]
+    parts += [*_odd(ranking), _commands(header.search)]
+    return "\n\n".join(parts)
+
+
+def _searched(read: Experiment, data: DataSpec, header: Header) -> str:
+    objective = read.goals.primary
+    shapes = (" x ".join(map(str, shape)) for shape in data.shapes.values())
+    learned = tasks.of(data.task).tells(data.task)
+    sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
+    return (
+        f"`{read.name}` on `{data.name}`: {sizes} examples of {' and '.join(shapes)}, {learned}. "
+        f"Objective `{objective.metric}` ({objective.direction}). Search `{header.search}`; every trial is a child run."
+    )
+
+
+def _state(read: Experiment, ranking: Ranking, finished: Finished | None) -> str:
+    done, most = len(ranking.results), read.search.most_trials
+    if finished is not None:
+        return f"Ended, {finished.status}: {finished.reason}."
+    return f"{done} trials have ended{'' if most is None else f', of {most}'}."
+
+
+def _winner(read: Experiment, best: TrialResult, finished: Finished | None) -> str:
+    metric, around = read.goals.primary.metric, spread(best.scores)
+    told = f"**{'Winner' if finished else 'Best so far'}: t{best.trial:03d}**, `{metric}` {_figure(best.score)}"
+    told += "" if around is None else f" (spread {_figure(around)} over {len(best.scores)} trainings)"
+    if finished is None:
+        return told + "."
+    test = ", ".join(f"`{name}` {_figure(value)}" for name, value in sorted(finished.test.items()))
+    told += f"; tested once: {test}." if test else "."
+    if beaten := finished.result.get("beaten_by"):
+        told += f" **The baseline `{beaten}` is as good, or better: a network is not needed yet.**"
+    return told
+
+
+def _board(read: Experiment, ranking: Ranking, baselines: Mapping[str, Baseline], varied: Iterable[str]) -> str:
+    """Returns the best trials as a table, the baselines among them."""
+    objective, names = read.goals.primary, list(varied)
+    rows: list[tuple[float, str]] = []
+    for rank, result in enumerate(islice(ranking.ordered, BOARD), start=1):
+        assert result.score is not None
+        name = trial_names.name(result.trial, ranking.asked[result.trial].values, names)
+        weights = "" if result.parameters is None else f"{result.parameters:,}"
+        facts = f"{result.best_epoch}/{result.epochs} | {weights} | {result.seconds:.0f}"
+        cost = objective.cost(result.score)
+        rows.append((cost, f"| {rank} | {name} | {_figure(result.score)} | {facts} |"))
+    for name, event in baselines.items():
+        if (score := event.metrics.get(objective.metric)) is not None:
+            row = f"| | baseline {name} | {_figure(score)} | | | {event.seconds:.0f} |"
+            place = next((at for at, (cost, _) in enumerate(rows) if cost >= objective.cost(score)), len(rows))
+            rows.insert(place, (objective.cost(score), row))
+    head = f"| rank | trial | {objective.metric} | best epoch | weights | seconds |\n|---|---|---|---|---|---|"
+    return "\n".join([head, *(row for _, row in rows)])
+
+
+def _odd(ranking: Ranking) -> list[str]:
+    """Returns what went otherwise than meant, and the most common reason."""
+    done, found = len(ranking.results), []
+    messages: dict[str, Counter[str | None]] = {}
+    for result in ranking.results.values():
+        messages.setdefault(result.outcome, Counter())[result.message] += 1
+    for outcome, what in _ODD.items():
+        if said := messages.get(outcome):
+            count, ((reason, _),) = said.total(), said.most_common(1)
+            why = f", most often: {reason}" if reason else ""
+            found.append(f"- {count} of {done} trials ({count / done:.0%}) {what}{why}")
+    return ["\n".join(found)] if found else []
+
+
+def _commands(search: str) -> str:
+    return "\n".join((
+        "```",
+        f"automl trials {search}    # every trial, and what differs between them",
+        f"automl export {search}    # the best model as a file",
+        f"automl resume {search}    # go on; with --trials N for more of them",
+        "```",
+    ))  # fmt: skip
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -235,9 +235,10 @@ class Loop:
         number = report.trial
         if self.ranking.report(number, report.epoch, report.metrics, report.part):
             time_ms = now_ms()
-            facts = (report.epoch, report.metrics, time_ms, report.nonfinite, report.part)
-            self.journal.append(Reported(number, report.attempt, *facts))
-            self.tracker.epoch(number, report.epoch, report.metrics, time_ms, report.nonfinite)
+            facts = (report.epoch, report.metrics, time_ms, report.nonfinite)
+            event = Reported(number, report.attempt, *facts, report.part, report.usage)
+            self.journal.append(event)
+            self.teller.epoch(event)
             self.watcher.epoch(report)
         if not report.waits:
             return True

@@ -112,7 +112,7 @@ class Mirroring:
                 asked = self._teller.ranking.asked[event.number]
                 self._teller.started(asked, self.resolved(event.number), event.attempt)
             case Reported():
-                self.tracker.epoch(event.number, event.epoch, event.metrics, event.time, event.nonfinite)
+                self._teller.epoch(event)
             case Ended():
                 result = results.result(event, None)
                 self._teller.ranking.end(result)

@@ -13,13 +13,16 @@ from automl.document import yaml_text
 from automl.driver import description
 from automl.driver.ranking import Ranking
 from automl.experiment.experiment import Experiment
-from automl.journal import Asked, Baseline, Finished, Header
+from automl.journal import Asked, Baseline, Finished, Header, Reported
 from automl.model import pretrained
 from automl.records.data import DataSpec
 from automl.records.trials import TrialResult
 from automl.results import prediction, trial_names
 from automl.space.domains import Range
 from automl.tracking import DatasetInput, Tracker, View
+
+SYSTEM = "system/"
+"""Before the name of a metric: MLflow shows it on a tab of its own."""
 
 
 @dataclass
@@ -94,6 +97,12 @@ class Teller:
         logs = {key: math.log10(value) for key, value in known.items()}
         given = asked.number, asked.values, text, asked.time, attempt, anew
         self.tracker.trial_started(*given, name=name, logs=logs)
+
+    def epoch(self, event: Reported) -> None:
+        """Tells of an epoch, and of what its worker took of its machine."""
+        unsaid = {key: float(text) for key, text in event.nonfinite.items()}
+        usage = {f"{SYSTEM}{key}": value for key, value in event.usage.items()}
+        self.tracker.epoch(event.number, event.epoch, {**event.metrics, **unsaid, **usage}, event.time)
 
     def ended(self, result: TrialResult, time_ms: int) -> None:
         """Tells of a trial's end, and of how the search stands then."""

@@ -142,8 +142,7 @@ class MlflowTuner:
         self._weights[number] = trials.parameters(model)
         told = self._epochs[number]
         told.append({name: value for name, value in values.items() if math.isfinite(value)})
-        nonfinite = {name: repr(value) for name, value in values.items() if not math.isfinite(value)}
-        self._told().epoch(number, len(told), told[-1], now_ms(), nonfinite)
+        self._told().epoch(number, len(told), values, now_ms())
 
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial's run with its outcome and its score."""

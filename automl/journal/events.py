@@ -100,7 +100,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Reported:
-    """An epoch of a running trial ended; epochs count from 1, through all trainings of the trial."""
+    """An epoch of a running trial ended; epochs count from 1, through all trainings of the trial.
+
+    `usage` is what its worker took of its machine, now and then.
+    """
 
     event: ClassVar[str] = "report"
 
@@ -111,6 +114,7 @@ class Reported:
     time: int
     nonfinite: Mapping[str, str] = field(default_factory=dict)
     part: int = 1
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Report:
     """One finished epoch of a running trial. Non-finite metrics stand in `nonfinite`, never in `metrics`.
 
     Epochs are counted through all of a trial's trainings; `part` is the training, from 1. With `waits`, the worker
-    waits to be told whether the trial goes on.
+    waits to be told whether the trial goes on. `usage` is what the worker took of its machine, where that was read.
     """
 
     trial: int
@@ -101,6 +101,7 @@ class Report:
     nonfinite: Mapping[str, str] = field(default_factory=dict)
     waits: bool = False
     part: int = 1
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from automl.tracking.view import LOG10, View, page
 log = logging.getLogger("automl.tracking")
 
 Numbers = Mapping[str, float]
-Texts = Mapping[str, str]
 
 
 class Tracker:
@@ -157,18 +156,16 @@ class Tracker:
         given: dict[str, Any] = {"params": {**params}, "tags": tags, "points": points, "texts": texts}
         self._outbox.put(Page(number, time_ms, new, begins=True, name=name, **given))
 
-    def epoch(self, number: int, step: int, metrics: Numbers, time_ms: int, nonfinite: Texts | None = None) -> None:
+    def epoch(self, number: int, step: int, metrics: Numbers, time_ms: int) -> None:
         """Adds an epoch of a trial: a point a metric.
 
         Args:
             number: The trial.
             step: The epoch, from 1.
-            metrics: Finite values; the others stand in `nonfinite`, as text, and become tags.
+            metrics: Their values; one that is not finite becomes a tag.
             time_ms: When the epoch ended, since 1970.
-            nonfinite: See `metrics`.
         """
-        values = {**metrics, **{key: float(text) for key, text in (nonfinite or {}).items()}}
-        points = [Point(key, value, step, time_ms) for key, value in values.items()]
+        points = [Point(key, value, step, time_ms) for key, value in metrics.items()]
         self._outbox.put(Page(number, time_ms, points=points))
 
     def trial_ended(self, result: TrialResult, time_ms: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from automl.executors import Tell
+from automl.machine.usage import Usage
 from automl.records.objective import LOSS
 from automl.records.trials import Measured, Outcome, Report, TrialRequest
 from automl.worker.pulse import Pulse
@@ -51,6 +52,7 @@ class Recorder(keras.callbacks.Callback):
         self._before_s = 0.0
         self._began = time.monotonic()
         self._epoch = 0
+        self._usage = Usage()
         self.pulse = Pulse(request.trial, request.attempt, report, self._left_s)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
@@ -103,7 +105,7 @@ class Recorder(keras.callbacks.Callback):
         waits = self.part == 1 and epoch + 1 in self.request.rungs and not self.model.stop_training
         number, attempt, at = self.request.trial, self.request.attempt, self._offset + epoch + 1
         self._told.append((at, metrics, nonfinite))
-        goes_on = self.report(Report(number, attempt, at, metrics, nonfinite, waits, self.part))
+        goes_on = self.report(Report(number, attempt, at, metrics, nonfinite, waits, self.part, self._usage.read()))
         if waits and not goes_on:
             self._ended = "stopped"
             self.model.stop_training = True

@@ -65,6 +65,8 @@ def check_trials(found: Search) -> None:
             assert found.points(run.info.run_id, key) == expected, (number, key)
         own = {"score", "rank", "best_epoch", "epochs", "seconds", "parameters"}
         own |= {f"best/{key}" for key in ended.metrics if key.startswith("val_")}
+        assert trial.reports[0].usage["process_memory_megabytes"] > 10
+        own |= {f"system/{key}" for report in trial.reports for key in report.usage}
         assert run.data.metrics.keys() == logged | own
         assert run.data.metrics["score"] == ended.score == ended.metrics["val_accuracy"]
         assert run.data.metrics["best_epoch"] == ended.best_epoch

@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 
+from automl.machine.usage import Usage
 from automl.records.objective import Goals
 from automl.records.trials import Report, TrialRequest
 from automl.worker.recorder import Recorder
 
 NOTHING: Any = None
 REQUEST = TrialRequest(3, 2, {}, 0, NOTHING, "", Goals.single("val_accuracy", "max"), 4)
+
+
+@pytest.fixture(autouse=True)
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No report tells what this machine is at."""
+    monkeypatch.setattr(Usage, "read", lambda _: {})
 
 
 class Network:
@@ -38,6 +45,12 @@ def follow(*epochs: dict[str, float], first: int = 0, **request: Any) -> tuple[R
         if network.stop_training:
             break
     return recorder, told
+
+
+def test_what_is_taken_of_the_machine_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Usage, "read", lambda _: {"process_memory_megabytes": 900.0})
+    _, (told,) = follow({"loss": 2.0, "val_accuracy": 0.5})
+    assert told.usage == {"process_memory_megabytes": 900.0}
 
 
 def test_every_epoch_is_reported_counted_from_one() -> None:

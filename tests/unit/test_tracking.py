@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import math
 import signal
 import sqlite3
 import subprocess
@@ -311,8 +312,8 @@ class TestSearch:
     def test_numbers_that_are_not_finite_are_tags(self, tracker: Tracker, client: MlflowClient) -> None:
         begin(tracker)
         tracker.trial_started(1, {}, "", T0)
-        tracker.epoch(1, 1, {"loss": 1.0}, T0, {"val_loss": "inf"})
-        tracker.epoch(1, 2, {"loss": 2.0}, T0, {"val_loss": "nan"})
+        tracker.epoch(1, 1, {"loss": 1.0, "val_loss": math.inf}, T0)
+        tracker.epoch(1, 2, {"loss": 2.0, "val_loss": math.nan}, T0)
         tracker.flush()
         run = client.get_run(tracker.trial_run_ids[1])
         assert run.data.metrics == {"loss": 2.0}

@@ -84,7 +84,7 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
     told, read_ = read(home, search_id)
     unended, metric = _unended(home, search_id), read_.goals.primary.metric
-    ranks = read_.goals.ranks(_results(told))
+    ranks = read_.goals.ranks(results_of(told))
     found = []
     for number in sorted(told.trials, key=lambda number: (ranks.get(number, math.inf), number)):
         trial = told.trials[number]
@@ -133,7 +133,7 @@ def status(home: Path, search_id: str) -> dict[str, Any]:
     ended = Counter(trial.ended.outcome for trial in told.trials.values() if trial.ended)
     running = {t.asked.number: len(t.reports) for t in told.trials.values() if t.ended is None}
     finished = told.finished.reason if told.finished else None
-    best = read_.goals.best(_results(told))
+    best = read_.goals.best(results_of(told))
     return {
         "search": search_id,
         "state": f"run by {driver}" if driver else f"ended: {finished}" if finished else "interrupted",
@@ -149,7 +149,7 @@ def status(home: Path, search_id: str) -> dict[str, Any]:
 def best_trial(home: Path, search_id: str) -> int | None:
     """Returns the number of the best trial so far, or None when none has a score."""
     told, read_ = read(home, search_id)
-    best = read_.goals.best(_results(told))
+    best = read_.goals.best(results_of(told))
     return None if best is None else best.trial
 
 
@@ -206,7 +206,7 @@ def _unended(home: Path, search_id: str) -> str:
     return "running" if holder(folders.search_folder(home, search_id)) else CANCELLED
 
 
-def _results(told: History) -> list[TrialResult]:
+def results_of(told: History) -> list[TrialResult]:
     """Returns how the trials ended that did."""
     return [results.result(trial.ended, None) for trial in told.trials.values() if trial.ended]
 

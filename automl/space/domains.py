@@ -143,7 +143,7 @@ class Range:
         if self.size is not None and self.size <= GRID_POINTS:
             return [int(self.min) + i if self.whole else self.min for i in range(self.size)]
         fractions = [i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
-        points = [self._at(fraction) for fraction in fractions]
+        points = [self.at(fraction) for fraction in fractions]
         return list(dict.fromkeys(round(p) for p in points)) if self.whole else points
 
     def points(self) -> Sequence[Any]:
@@ -212,7 +212,8 @@ class Range:
         digits = max(11 - _exponent(max(abs(self.min), abs(self.max), self.step)), 3 - _exponent(self.step))
         return min(max(round(point, digits) + 0.0, float(self.min)), float(self.max))
 
-    def _at(self, fraction: float) -> float:
+    def at(self, fraction: float) -> float:
+        """Returns the value at a fraction of the way from its lower to its upper end, on the range's own scale."""
         if fraction in (0.0, 1.0):
             return (self.min, self.max)[int(fraction)]  # exact at both ends
         if self.log:

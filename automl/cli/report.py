@@ -1,0 +1,108 @@
+"""`report`, `importance`, `compare`: what a search has to say, and searches and trials beside each other."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import click
+
+from automl.cli import EXIT_NO_TRIAL, _output
+
+
+@click.command()
+@click.argument("search", required=False)
+@click.option("--to", type=click.Path(path_type=Path), help="File to write; else NAME.html, in this folder.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def report(search: str | None, to: Path | None, force: bool) -> None:
+    """Write a report of SEARCH (an id or a part of it; else the last): one HTML file that needs no network."""
+    from automl.errors import ConfigError, Problem
+    from automl.machine import files, folders
+    from automl.results import leaderboard
+    from automl.results import report as reports
+    from automl.results.plots import Searched
+
+    home = folders.home()
+    search_id = leaderboard.find_search(home, search)
+    told, read = leaderboard.read(home, search_id)
+    target = to or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", told.header.settings.get("name", search_id)) + ".html")
+    files.require_place(target, force, "with --to")
+    room = target.absolute().parent
+    if not room.is_dir():
+        raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
+    result = told.finished.result if told.finished else None
+    text = reports.written(Searched(told, read), leaderboard.board(home, search_id), result)
+    with tempfile.TemporaryDirectory(dir=room) as drafts:  # whole, or not at all
+        draft = Path(drafts) / target.name
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    _output.say(str(target))
+
+
+@click.command()
+@click.argument("search", required=False)
+@_output.option
+def importance(search: str | None, output: str) -> None:
+    """Rank the parameters of SEARCH (an id or a part of it; else the last) by how much they decide of the score."""
+    from automl.machine import folders
+    from automl.results import leaderboard, study
+    from automl.results.plots import Searched
+
+    home = folders.home()
+    search_id = leaderboard.find_search(home, search)
+    searched = Searched(*leaderboard.read(home, search_id))
+    if not searched.importances:
+        few = f"{len(searched.scored)} of its trials have a score, and {study.LEAST} are needed"
+        _output.say(f"Error: search {search_id} does not tell which parameters matter: {few}.", err=True)
+        raise SystemExit(EXIT_NO_TRIAL)
+    best = searched.read.goals.best(searched.results)
+    values = searched.told.trials[best.trial].asked.values if best else {}
+    rows = [
+        {"parameter": name, "importance": round(share, 4), "best": values.get(name)}
+        for name, share in searched.importances.items()
+    ]
+    _output.emit(rows, output)
+
+
+@click.command()
+@click.argument("which", nargs=-1, required=True)
+@click.option("-s", "--search", help="The search that trials are of, an id or a part of it; else the last.")
+@_output.option
+def compare(which: tuple[str, ...], search: str | None, output: str) -> None:
+    """Put trials or searches beside each other.
+
+    \b
+    automl compare 3 7                  two trials of the last search: what differs between them
+    automl compare 3 7 -s a1b2          the same of another
+    automl compare a1b2 c3d4            two searches, by their ids or parts of them
+    """  # noqa: D301 - click itself reads the \b
+    from automl.machine import folders
+    from automl.results import comparison, leaderboard
+
+    home = folders.home()
+    if search is not None or all(re.fullmatch(r"t?\d{1,3}", each) for each in which):
+        numbers = [_number(each) for each in which]
+        rows = comparison.trials(home, leaderboard.find_search(home, search), numbers)
+    else:
+        rows = comparison.searches(home, which)
+    _output.emit(rows, output)
+
+
+@click.command()
+@_output.option
+def searches(output: str) -> None:
+    """List the searches of this folder, the last one last."""
+    from automl.machine import folders
+    from automl.results import comparison, leaderboard
+
+    home = folders.home()
+    _output.emit([comparison.summed(home, each) for each in leaderboard.searches(home)], output)
+
+
+def _number(text: str) -> int:
+    from automl.errors import ConfigError, Problem
+
+    if not re.fullmatch(r"t?\d+", text):
+        raise ConfigError(Problem("compare", "not a trial", "a number, as 3 or t003", repr(text)))
+    return int(text.removeprefix("t"))

@@ -1,0 +1,95 @@
+"""Trials beside each other, and searches beside each other: a row for each thing that is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from automl.errors import ConfigError, Problem
+from automl.records.objective import spread
+from automl.results import leaderboard
+
+LEAST = 2
+"""Things below which there is nothing to compare."""
+
+
+def trials(home: Path, search_id: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """Returns what differs between trials: a row for each parameter and figure, a column for each trial.
+
+    Args:
+        home: Where searches live.
+        search_id: The search.
+        numbers: The trials.
+
+    Raises:
+        ConfigError: There is no such trial, or only one is named.
+    """
+    _require(numbers)
+    facts = [leaderboard.details(home, search_id, number) for number in numbers]
+    names = [f"t{number:03d}" for number in numbers]
+    rows = {
+        "outcome": [each["outcome"] for each in facts],
+        facts[0]["objective"]: [each["score"] for each in facts],
+        "spread": [each["spread"] for each in facts],
+        **_each(facts, "metrics"),
+        **_each(facts, "test"),
+        "best_epoch": [each["best_epoch"] for each in facts],
+        "epochs": [len(each["epochs"]) for each in facts],
+        "weights": [each["weights"] for each in facts],
+        "seconds": [each["seconds"] for each in facts],
+    }
+    differing = {name: row for name, row in _each(facts, "params").items() if any(value != row[0] for value in row)}
+    told = {name: row for name, row in (rows | differing).items() if any(value is not None for value in row)}
+    return [{"what": name, **dict(zip(names, row, strict=True))} for name, row in told.items()]
+
+
+def searches(home: Path, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns searches beside each other: a row for each, the columns what they found.
+
+    Scores of different objectives, or of different data, stand beside each other and are not ranked.
+
+    Args:
+        home: Where searches live.
+        wanted: Their ids, or parts of them.
+
+    Raises:
+        ConfigError: There is no such search, or only one is named.
+    """
+    _require(wanted)
+    return [summed(home, leaderboard.find_search(home, each)) for each in wanted]
+
+
+def summed(home: Path, search_id: str) -> dict[str, Any]:
+    """Returns a search in a row: what it searched, how far it is, the best it found."""
+    told, read = leaderboard.read(home, search_id)
+    best = read.goals.best(leaderboard.results_of(told))
+    finished, data = told.finished, read.data
+    test = finished.test.get(f"test_{read.goals.primary.metric.removeprefix('val_')}") if finished else None
+    return {
+        "search": search_id,
+        "space": told.header.settings["space"],
+        "data": None if data is None else data.name,
+        "digest": (told.header.data_digest or "")[:8],
+        "trials": sum(trial.ended is not None for trial in told.trials.values()),
+        "status": finished.status if finished else leaderboard.status(home, search_id)["state"],
+        "objective": read.goals.primary.metric,
+        "score": best.score if best else None,
+        "spread": spread(best.scores) if best else None,
+        "test": test,
+        "best": best.trial if best else None,
+        "seconds": round(told.seconds, 1),
+        "backend": told.header.backend,
+    }
+
+
+def _each(facts: Sequence[dict[str, Any]], key: str) -> dict[str, list[Any]]:
+    """Returns a row for each name within a fact, which not all may have."""
+    names = dict.fromkeys(name for each in facts for name in each[key])
+    return {name: [each[key].get(name) for each in facts] for name in names}
+
+
+def _require(wanted: Sequence[Any]) -> None:
+    if len(wanted) < LEAST:
+        received = ", ".join(map(str, wanted))
+        raise ConfigError(Problem("compare", "there is nothing to compare it with", "two or more", received))

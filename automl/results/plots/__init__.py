@@ -1,0 +1,150 @@
+"""The plots of a report: one file per plot."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from automl.experiment.experiment import Experiment
+from automl.journal import History, TrialHistory, results
+from automl.records.trials import SCORED, TrialResult
+from automl.registry import Member, Registry
+from automl.results import study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from optuna.study import Study
+
+WIDE, HIGH = 9.0, 4.0
+"""Size of a figure, in inches."""
+COLOURS: Mapping[str, str] = {
+    "completed": "#1f77b4",
+    "stopped": "#ff7f0e",
+    "timeout": "#bcbd22",
+    "infeasible": "#7f7f7f",
+    "diverged": "#d62728",
+    "oom": "#9467bd",
+    "error": "#8c564b",
+    "lost": "#e377c2",
+}
+"""Of trials, by how they ended; the same in every plot."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What there is to draw of a search.
+
+    Args:
+        told: Its journal.
+        read: What is searched.
+    """
+
+    told: History
+    read: Experiment
+
+    @property
+    def metric(self) -> str:
+        """The objective."""
+        return self.read.goals.primary.metric
+
+    @cached_property
+    def ended(self) -> list[TrialHistory]:
+        """The trials that ended, in the order of their ends."""
+        found = [trial for trial in self.told.trials.values() if trial.ended is not None]
+        return sorted(found, key=lambda trial: trial.ended.time if trial.ended else 0)
+
+    @cached_property
+    def scored(self) -> list[TrialHistory]:
+        """Those of them that have a score."""
+        return [trial for trial in self.ended if score(trial) is not None]
+
+    @cached_property
+    def results(self) -> list[TrialResult]:
+        """How the trials ended, in that order."""
+        return [results.result(trial.ended, None) for trial in self.ended if trial.ended]
+
+    @cached_property
+    def study(self) -> Study:
+        """The scored trials as Optuna sees them."""
+        return study.made(self.told, self.read)
+
+    @cached_property
+    def importances(self) -> Mapping[str, float]:
+        """How much each parameter decides, the most first."""
+        return study.importances(self.study)
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """The parameters that had more than one value, those that matter most first."""
+        names = dict.fromkeys([*self.importances, *(param.name for param in self.read.space.params)])
+        values = {name: {str(trial.asked.values.get(name)) for trial in self.ended} for name in names}
+        return [name for name in names if len(values[name]) > 1]
+
+
+class Plot(Member):
+    """Something that a figure shows of a search.
+
+    `title` stands above it, `reads` is a sentence on how to read it, `place` is where it stands in the report.
+    """
+
+    title: ClassVar[str]
+    reads: ClassVar[str]
+    place: ClassVar[int]
+
+    @abstractmethod
+    def draw(self, searched: Searched) -> Figure | None:
+        """Returns the figure; None where there is nothing to see."""
+
+
+registry: Registry[Plot] = Registry("automl.results.plots", Plot, "plot")
+
+
+def ordered() -> list[Plot]:
+    """Returns every plot, as they stand in a report."""
+    return sorted((registry.read(name) for name in registry.names()), key=lambda plot: plot.place)
+
+
+def score(trial: TrialHistory) -> float | None:
+    """Returns what a trial reached; None where that is not compared."""
+    return trial.ended.score if trial.ended and trial.ended.outcome in SCORED else None
+
+
+def figure(high: float = HIGH, rows: int = 1, columns: int = 1, **given: Any) -> tuple[Figure, Any]:
+    """Returns a figure and its axes, which no window shows.
+
+    Args:
+        high: Its height, in inches.
+        rows: Rows of axes.
+        columns: Columns of axes.
+        given: More of what `Figure.subplots` takes.
+    """
+    from matplotlib.figure import Figure as Made
+
+    made = Made(figsize=(WIDE, high), layout="constrained")
+    return made, made.subplots(rows, columns, **given)
+
+
+def plain(axes: Axes) -> None:
+    """Takes off what says nothing."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.2)
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Has what draws through pyplot draw for nobody: no window opens, and a notebook shows no figure twice."""
+    from matplotlib import pyplot as plt
+
+    before, kept = plt.get_backend(), set(plt.get_fignums())
+    plt.switch_backend("agg")
+    try:
+        yield
+    finally:
+        for number in set(plt.get_fignums()) - kept:
+            plt.close(number)
+        plt.switch_backend(before)

@@ -1,0 +1,252 @@
+"""The report, its plots, and comparing: from journals written here, of searches that never ran."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from automl.cli import main
+from automl.document.yaml_text import Document
+from automl.experiment import experiment
+from automl.journal import Asked, Baseline, Ended, Finished, Header, Journal, Reported, Started
+from automl.results import leaderboard, plots, report, study
+from automl.results.plots import Searched
+
+RATE = "training.optimizer.adam.learning_rate"
+DOCUMENT = {
+    "model": [
+        {"conv": {"filters": {"min": 8, "max": 64}, "kernel_size": {"values": [3, 5]}, "repeat": {"min": 1, "max": 2}}},
+        {"dense": {"units": {"values": [32, 64]}, "dropout": {"min": 0.0, "max": 0.5, "step": 0.25}}},
+    ],
+    "training": {"epochs": 6, "optimizer": {"adam": {"learning_rate": {"min": 1e-4, "max": 1e-1, "log": True}}}},
+    "search": {"trials": 60, "objective": "val_accuracy"},
+    "data": {"name": "d", "source": {"sklearn": {"name": "digits"}}, "input": "image", "task": "classification"},
+}
+READ = experiment.check(Document(DOCUMENT, "mine"), "mine")
+SPITEFUL = "</table><script>alert(1)</script> & so on"
+
+
+def events(trials: int, fail: bool = True) -> list[Any]:
+    """Returns a search in which the learning rate decides, and high ones diverge."""
+    draw, space = Random(3), READ.space
+    found: list[Any] = [Baseline("linear", {"val_accuracy": 0.8}, 0.5, 100, 1), Baseline("none", {}, 0.1, 100, 1)]
+    clock = [0, 0]
+    best: tuple[float, int | None] = (0.0, None)
+    for number in range(1, trials + 1):
+        values, start = space.draw(draw), clock[number % 2]
+        far = abs(math.log10(values[RATE]) + 2.5)
+        score, epochs, outcome = 0.95 - 0.1 * far, 6, "completed"
+        if fail and far > 1.2:
+            outcome, epochs = ("diverged", 1) if number % 2 else ("infeasible", 0)
+        elif score < 0.9:
+            outcome, epochs = "stopped", 2
+        found += [Asked(number, values, number, start), Started(number, 1, start)]
+        for epoch in range(1, epochs + 1):
+            metrics = {"loss": 1 / epoch, "val_loss": 1.1 / epoch, "val_accuracy": score * epoch / (epoch + 1)}
+            found.append(Reported(number, 1, epoch, metrics, start + epoch))
+        clock[number % 2] = end = start + 1000 * (epochs + 1)
+        reached = score if outcome in ("completed", "stopped") else None
+        if reached is not None and reached > best[0]:
+            best = reached, number
+        facts: dict[str, Any] = {"score": reached, "epochs": epochs, "seconds": 1.5, "parameters": 1234}
+        facts |= {"best_epoch": epochs} if reached is not None else {"message": SPITEFUL}
+        found.append(Ended(number, 1, outcome, end, **facts))  # type: ignore[arg-type]
+    score, number = best
+    if number is not None:
+        told: Any = {"best": {"trial": number, "score": score, "params": {RATE: 0.01}, "test": {"test_accuracy": 0.9}}}
+        told |= {"reason": "all are done", "beaten_by": None}
+        found.append(Finished("completed", "all are done", max(clock), number, {"test_accuracy": 0.9}, told))
+    return found
+
+
+def made(home: Path, trials: int, name: str = "20261101-101500-abcd", **given: Any) -> str:
+    keys = tuple(READ.space.by_name)
+    settings = {"space": "mine", "name": "mine-d"}
+    header = Header(name, 0, DOCUMENT, "a" * 64, keys, 0, 2, "jax", {"keras": "3"}, "here", settings)
+    with Journal.create(home / "searches" / name, header) as journal:
+        for event in events(trials, **given):
+            journal.append(event)
+    return name
+
+
+def searched(home: Path, trials: int, **given: Any) -> Searched:
+    return Searched(*leaderboard.read(home, made(home, trials, **given)))
+
+
+def automl(home: Path, *args: str) -> Result:
+    return CliRunner().invoke(main, args, env={"AUTOML_HOME": str(home)})
+
+
+class Page(HTMLParser):
+    """Notes what a page would load, and whether what was opened is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href") and not (value or "").startswith(("#", "data:")):
+                self.loads.append(value or "")
+
+
+# --- the report
+
+
+def test_a_search_of_sixty_trials_is_one_small_page_that_loads_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    made(tmp_path, 60)
+    monkeypatch.chdir(tmp_path)
+    done = automl(tmp_path, "report")
+    assert done.exit_code == 0, done.output
+    assert done.output == "mine-d.html\n"
+    text = (tmp_path / "mine-d.html").read_text()
+    assert len(text) < 5_000_000
+    page = Page(text)
+    assert page.loads == []
+    assert "script" not in page.tags
+    assert page.tags.count("svg") == len(plots.ordered()), "a plot is missing"
+    assert "&lt;script&gt;alert(1)" not in text, "a message of a trial that is not among the first"
+    for plot in plots.ordered():
+        assert f"<h2>{plot.title}</h2>" in text
+
+
+def test_what_documents_and_messages_say_is_text(tmp_path: Path) -> None:
+    told = searched(tmp_path, 6)
+    text = report.written(told, leaderboard.board(tmp_path, told.told.header.search), None)
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; so on" in text
+
+
+def test_the_same_search_gives_the_same_page(tmp_path: Path) -> None:
+    told = searched(tmp_path, 12)
+    board = leaderboard.board(tmp_path, told.told.header.search)
+    assert report.written(told, board, None) == report.written(told, board, None)
+
+
+def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    made(tmp_path, 6)
+    target = tmp_path / "r.html"
+    target.write_text("mine")
+    refused = automl(tmp_path, "report", "--to", str(target))
+    assert refused.exit_code == 2
+    assert target.read_text() == "mine"
+    assert automl(tmp_path, "report", "--to", str(target), "--force").exit_code == 0
+    assert target.read_text().startswith("<!doctype html>")
+    gone = automl(tmp_path, "report", "--to", str(tmp_path / "no" / "r.html"))
+    assert gone.exit_code == 2
+    assert "no such folder" in gone.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "searches"]
+
+
+@pytest.mark.parametrize("trials", [0, 1, 2])
+def test_a_search_that_has_hardly_begun_has_a_page(tmp_path: Path, trials: int) -> None:
+    told = searched(tmp_path, trials)
+    text = report.written(told, leaderboard.board(tmp_path, told.told.header.search), None)
+    assert "<h2>Leaderboard</h2>" in text
+    assert "No trial has a score yet" in text
+
+
+# --- its plots
+
+
+@pytest.mark.parametrize("name", plots.registry.names())
+def test_every_plot_draws_a_search_and_has_nothing_to_say_of_an_empty_one(tmp_path: Path, name: str) -> None:
+    plot = plots.registry.read(name)
+    svg = report.image(plot, searched(tmp_path / "a", 40))
+    assert svg is not None
+    assert svg.startswith("<svg")
+    assert re.search(r"<(path|use|text)", svg)
+    assert report.image(plot, searched(tmp_path / "b", 0)) is None
+    assert plot.title
+    assert plot.reads.endswith(".")
+
+
+def test_plots_stand_in_one_order() -> None:
+    places = [plot.place for plot in plots.ordered()]
+    assert places == sorted(set(places))
+
+
+def test_where_no_trial_failed_no_plot_says_where(tmp_path: Path) -> None:
+    titles = [section.title for section in report.drawn(searched(tmp_path, 12, fail=False))]
+    assert "Timeline" in titles
+    assert "How trials ended, by parameter" not in titles
+
+
+# --- which parameters matter
+
+
+def test_the_parameter_that_decides_is_the_most_important(tmp_path: Path) -> None:
+    found = searched(tmp_path, 60).importances
+    assert next(iter(found)) == RATE
+    assert found[RATE] > 0.4
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_a_study_holds_the_scored_trials_with_all_their_values(tmp_path: Path) -> None:
+    told = searched(tmp_path, 20)
+    trials = told.study.trials
+    assert [trial.user_attrs["trial"] for trial in trials] == sorted(each.asked.number for each in told.scored)
+    assert all(trial.params == dict(told.told.trials[trial.user_attrs["trial"]].asked.values) for trial in trials)
+
+
+def test_few_trials_say_nothing_of_importance(tmp_path: Path) -> None:
+    made(tmp_path, 3)
+    done = automl(tmp_path, "importance")
+    assert done.exit_code == 3
+    assert f"{study.LEAST} are needed" in done.output
+
+
+def test_importance_is_a_table_of_the_parameters_and_their_best_values(tmp_path: Path) -> None:
+    made(tmp_path, 60)
+    rows = json.loads(automl(tmp_path, "importance", "-o", "json").stdout)
+    assert rows[0]["parameter"] == RATE
+    assert rows[0]["best"] == pytest.approx(10**-2.5, rel=0.3)
+
+
+# --- comparing
+
+
+def test_trials_are_compared_by_what_differs(tmp_path: Path) -> None:
+    search = made(tmp_path, 20)
+    rows = json.loads(automl(tmp_path, "compare", "1", "t002", "-o", "json").stdout)
+    told = leaderboard.history(tmp_path, search).trials
+    table = {row.pop("what"): row for row in rows}
+    assert table["val_accuracy"] == {f"t{n:03d}": told[n].ended.score if told[n].ended else None for n in (1, 2)}
+    one, two = (told[number].asked.values for number in (1, 2))
+    differ = {name for name in {**one, **two} if one.get(name) != two.get(name)}
+    assert {name for name in table if "." in name} == differ
+
+
+def test_searches_are_compared_in_a_row_each(tmp_path: Path) -> None:
+    made(tmp_path, 6)
+    made(tmp_path, 12, "20261101-101501-bcde")
+    rows = json.loads(automl(tmp_path, "compare", "abcd", "bcde", "-o", "json").stdout)
+    assert [(row["search"][-4:], row["trials"], row["data"]) for row in rows] == [("abcd", 6, "d"), ("bcde", 12, "d")]
+    assert rows == json.loads(automl(tmp_path, "searches", "-o", "json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["1"], "there is nothing to compare it with"),
+        (["1", "99"], "no trial 99"),
+        (["1", "x", "-s", "abcd"], "not a trial"),
+        (["abcd", "zzzz"], "no search is called so"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(tmp_path: Path, args: list[str], told: str) -> None:
+    made(tmp_path, 6)
+    done = automl(tmp_path, "compare", *args)
+    assert done.exit_code == 2
+    assert told in done.output

@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.api.searching import Search, Space, load_search, load_space, search
+    from automl.api.found import Search, load_search
+    from automl.api.searching import Space, load_space, search
     from automl.integrations.mlflow_tuner import MlflowTuner
 
 __version__ = "0.1.0"
 __all__ = ["MlflowTuner", "Search", "Space", "__version__", "load_search", "load_space", "search"]
 
-_PLACES = dict.fromkeys(__all__, "api.searching") | {"MlflowTuner": "integrations.mlflow_tuner"}
+_PLACES = dict.fromkeys(__all__, "api.searching") | dict.fromkeys(("Search", "load_search"), "api.found")
+_PLACES |= {"MlflowTuner": "integrations.mlflow_tuner"}
 
 
 def __getattr__(name: str) -> Any:

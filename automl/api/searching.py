@@ -1,4 +1,4 @@
-"""`automl` from Python, for scripts and notebooks: a search, its trials as a table, its best model; a space."""
+"""`automl` from Python, for scripts and notebooks: a search is begun, a space is read."""
 
 from __future__ import annotations
 
@@ -6,133 +6,20 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.api import command
+from automl.api.found import Search
 from automl.api.plain import plain
 from automl.document import yaml_text
-from automl.errors import ConfigError, SearchError
+from automl.errors import ConfigError
 from automl.machine import folders
-from automl.results import leaderboard
+from automl.records.objective import Champion
 
 if TYPE_CHECKING:
-    import keras
-    import pandas as pd
-
     from automl.experiment.experiment import Experiment
     from automl.integrations.hypermodel import SpaceModel
-
-SHOWN_TRIALS = 10
-"""So many of a leaderboard's rows stand where a notebook shows a search."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """A search in a home folder, running or ended: read from its journal.
-
-    Args:
-        home: Where searches live.
-        id: Its id.
-    """
-
-    home: Path
-    id: str
-
-    @cached_property
-    def summary(self) -> dict[str, Any]:
-        """What `automl search -o json` prints at its end: status, counts, the winner with its test scores.
-
-        Raises:
-            SearchError: It has not ended.
-        """
-        finished = leaderboard.history(self.home, self.id).finished
-        if finished is None:
-            raise SearchError(f"search {self.id} has not ended. Go on with it: automl resume {self.id}")
-        return dict(finished.result)
-
-    @property
-    def best(self) -> dict[str, Any]:
-        """The best trial so far, with its values, its scores and its resolved document.
-
-        Raises:
-            SearchError: No trial has a score yet.
-        """
-        return self.trial(self._best())
-
-    def trial(self, number: int) -> dict[str, Any]:
-        """Returns all there is to know of a trial, as `automl show -o json` does."""
-        return leaderboard.details(self.home, self.id, number)
-
-    def trials(self) -> pd.DataFrame:
-        """Returns the leaderboard: a row a trial, the best first, a column for every searched value."""
-        import pandas as pd
-
-        rows = [(row.pop("params"), row) for row in leaderboard.rows(self.home, self.id)]
-        return pd.DataFrame([{**row, **values} for values, row in rows])
-
-    def baselines(self) -> pd.DataFrame:
-        """Returns what is simpler than a network: a row a baseline, a column for every metric of the validation part.
-
-        Those of the test part, measured at the end, are among the `summary`.
-        """
-        import pandas as pd
-
-        told = leaderboard.history(self.home, self.id).baselines
-        return pd.DataFrame([{"baseline": name, **event.metrics} for name, event in told.items()])
-
-    def epochs(self) -> pd.DataFrame:
-        """Returns the curves: a row an epoch of each trial, a column for every metric."""
-        import pandas as pd
-
-        told = leaderboard.history(self.home, self.id).trials
-        return pd.DataFrame([
-            {"trial": number, "epoch": report.epoch, **report.metrics}
-            for number, trial in told.items()
-            for report in trial.reports
-        ])  # fmt: skip
-
-    def model(self) -> keras.Model:
-        """Loads the best trial's model, which takes raw examples. Runs no code of the file's.
-
-        Raises:
-            SearchError: No trial has a score yet, or its file is gone, damaged, or another's.
-        """
-        # Without the page of things that TensorFlow says, which a notebook would keep.
-        return leaderboard.load_model(self.home, self.id, self._best())
-
-    def resume(self, trials: int | None = None, **options: Any) -> Search:
-        """Goes on with the search, as `automl resume` does; one that was stopped, or with more trials.
-
-        Args:
-            trials: A new total of trials; None for the old one.
-            options: Those of `automl resume`, with underscores.
-
-        Returns:
-            The search, with what it found since.
-
-        Raises:
-            ConfigError: An option is wrong, or the search's documents changed.
-            SearchError: The search could not go on.
-        """
-        command.run("resume", [self.id], {"trials": trials, **options}, self.home)
-        return Search(self.home, self.id)
-
-    def __repr__(self) -> str:
-        return f"Search({self.id!r})"  # without the home: whoever keeps a notebook keeps no path of his machine
-
-    def _repr_html_(self) -> str:
-        """Shows the top of the leaderboard in a notebook."""
-        table, style = self.trials(), {"index": False, "na_rep": "", "float_format": "{:.4g}".format}
-        more = f", the first {SHOWN_TRIALS} of {len(table)} trials" if len(table) > SHOWN_TRIALS else ""
-        return f"<p>search {self.id}{more}</p>{table.head(SHOWN_TRIALS).to_html(**style)}"
-
-    def _best(self) -> int:
-        number = leaderboard.best_trial(self.home, self.id)
-        if number is None:
-            raise SearchError(f"search {self.id} has no scored trial yet.")
-        return number
 
 
 def search(
@@ -141,7 +28,28 @@ def search(
     *,
     settings: Mapping[str, Any] | None = None,
     home: str | Path | None = None,
-    **options: Any,
+    trials: int | None = None,
+    time: str | None = None,
+    workers: int | None = None,
+    gpus: str | None = None,
+    workers_per_gpu: int | None = None,
+    algorithm: str | None = None,
+    scheduler: str | None = None,
+    seed: int | None = None,
+    no_baselines: bool = False,
+    warm_start: str | None = None,
+    warm_start_points: int | None = None,
+    name: str | None = None,
+    champion: Champion = "better",
+    experiment: str | None = None,
+    tracking_uri: str | None = None,
+    backend: str | None = None,
+    data_root: str | Path | None = None,
+    cluster: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
+    inline: bool = False,
+    **others: Any,
 ) -> Search:
     """Searches a space for the best model of a data set, as `automl search` does, and returns when it ended.
 
@@ -153,19 +61,64 @@ def search(
         data: The same for the data set; None where the space's document has one.
         settings: Values to write into the document, by path: `{"training.epochs": 3}`.
         home: Where searches live; None for `$AUTOML_HOME`, else `./mlruns`.
-        options: Those of `automl search`, with underscores: `trials=20, time="30m", workers=2, algorithm="tpe"`.
+        trials: Trials in all.
+        time: End the search after this time, its running trials too: `"90s"`, `"30m"`, `"1h30m"`.
+        workers: Trials at once; None for one, or as many as the GPUs take.
+        gpus: GPUs to use, as `"0,1"`; None for all that are visible.
+        workers_per_gpu: Trials at once on each GPU.
+        algorithm: Search algorithm, as `"tpe"`.
+        scheduler: What stops trials that promise little, as `"asha"`.
+        seed: Seed of the search.
+        no_baselines: Do not measure first what is simpler than a network.
+        warm_start: Experiment or run whose best points are tried first.
+        warm_start_points: How many of them.
+        name: Of the run and the registered model; None for `SPACE-DATA`.
+        champion: When the model takes the name's alias `champion`.
+        experiment: MLflow experiment; None for `$MLFLOW_EXPERIMENT_NAME`, else the data set's name.
+        tracking_uri: MLflow tracking server; None for `$MLFLOW_TRACKING_URI`, else the store in `home`.
+        backend: Keras backend; None for that of this process, else `$KERAS_BACKEND`, else tensorflow.
+        data_root: Parent folder of data sets.
+        cluster: Address of a Ray cluster to run trials on.
+        cpus_per_trial: CPUs of the cluster for each trial.
+        gpus_per_trial: GPUs of the cluster for each trial.
+        inline: Run trials in the search's own process, for debugging.
+        others: None: a misspelt option is answered with the nearest.
 
     Returns:
-        The search. `trials()`, `best` and `model()` read what it found.
+        The search. `trials()`, `best` and `model()` read what it found, `report()` and `plot()` show it.
 
     Raises:
         ConfigError: Something given is wrong; all that is wrong is named.
         SearchError: The search could not go on.
     """
+    options = {
+        "trials": trials,
+        "time": time,
+        "workers": workers,
+        "gpus": gpus,
+        "workers_per_gpu": workers_per_gpu,
+        "algorithm": algorithm,
+        "scheduler": scheduler,
+        "seed": seed,
+        "no_baselines": no_baselines,
+        "warm_start": warm_start,
+        "warm_start_points": warm_start_points,
+        "name": name,
+        "champion": champion,
+        "experiment": experiment,
+        "tracking_uri": tracking_uri,
+        "backend": backend,
+        "data_root": data_root,
+        "cluster": cluster,
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
+        "inline": inline,
+        **others,
+    }
     folder = Path(home) if home is not None else folders.writable_home()
     with tempfile.TemporaryDirectory() as drafts:
-        name, data_name = _names(space, data, Path(drafts))
-        line = [name] if data_name is None else [name, "--data", data_name]
+        space_name, data_name = _names(space, data, Path(drafts))
+        line = [space_name] if data_name is None else [space_name, "--data", data_name]
         line += [word for option in _options(settings) for word in ("--set", option)]
         result = command.run("search", line, options, folder, drafts)
     return Search(folder, result["search_id"])
@@ -217,20 +170,6 @@ def load_space(
         except ConfigError as error:
             places = [replace(problem, where=command.without(problem.where, drafts)) for problem in error.problems]
             raise ConfigError(places) from None
-
-
-def load_search(search_id: str | None = None, home: str | Path | None = None) -> Search:
-    """Returns an earlier search.
-
-    Args:
-        search_id: Its id or a part of it that no other has; None for the last one.
-        home: Where searches live; None for `$AUTOML_HOME`, else `./mlruns`.
-
-    Raises:
-        ConfigError: There is none, or more than one.
-    """
-    folder = Path(home) if home is not None else folders.home()
-    return Search(folder, leaderboard.find_search(folder, search_id))
 
 
 def _names(space: Any, data: Any, drafts: Path) -> tuple[str, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import tempfile
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,30 +14,21 @@ from automl.cli import EXIT_NO_TRIAL, _output
 @click.command()
 @click.argument("search", required=False)
 @click.option("--to", type=click.Path(path_type=Path), help="File to write; else NAME.html, in this folder.")
+@click.option("--no-winner", is_flag=True, help="Leave out what needs the winner's model and the data.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def report(search: str | None, to: Path | None, force: bool) -> None:
-    """Write a report of SEARCH (an id or a part of it; else the last): one HTML file that needs no network."""
-    from automl.errors import ConfigError, Problem
-    from automl.machine import files, folders
+def report(search: str | None, to: Path | None, no_winner: bool, force: bool) -> None:
+    """Write a report of SEARCH (an id or a part of it; else the last): one HTML file that needs no network.
+
+    The winner is looked at on the validation part: confusion, calibration, worst mistakes, what it looks at.
+    """
+    from automl.deploy.write_report import write_report
+    from automl.machine import folders
     from automl.results import leaderboard
-    from automl.results import report as reports
-    from automl.results.plots import Searched
 
     home = folders.home()
     search_id = leaderboard.find_search(home, search)
-    told, read = leaderboard.read(home, search_id)
-    target = to or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", told.header.settings.get("name", search_id)) + ".html")
-    files.require_place(target, force, "with --to")
-    room = target.absolute().parent
-    if not room.is_dir():
-        raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
-    result = told.finished.result if told.finished else None
-    text = reports.written(Searched(told, read), leaderboard.board(home, search_id), result)
-    with tempfile.TemporaryDirectory(dir=room) as drafts:  # whole, or not at all
-        draft = Path(drafts) / target.name
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)
-    _output.say(str(target))
+    say = partial(_output.say, err=True)
+    _output.say(str(write_report(home, search_id, to, winner=not no_winner, force=force, say=say)))
 
 
 @click.command()

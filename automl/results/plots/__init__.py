@@ -16,9 +16,12 @@ from automl.registry import Member, Registry
 from automl.results import study
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from optuna.study import Study
+
+    from automl.results.winner import Winner
 
 WIDE, HIGH = 9.0, 4.0
 """Size of a figure, in inches."""
@@ -42,10 +45,12 @@ class Searched:
     Args:
         told: Its journal.
         read: What is searched.
+        winner: Its best model on the validation part; None where that is not looked at.
     """
 
     told: History
     read: Experiment
+    winner: Winner | None = None
 
     @property
     def metric(self) -> str:
@@ -101,6 +106,26 @@ class Plot(Member):
         """Returns the figure; None where there is nothing to see."""
 
 
+class WinnerPlot(Plot):
+    """Something that a figure shows of the winner.
+
+    `tasks` are those it is for; none: for all.
+    """
+
+    tasks: ClassVar[tuple[str, ...]]
+
+    def draw(self, searched: Searched) -> Figure | None:
+        """Returns the figure; None where the winner is not looked at, or did not learn a task of this kind."""
+        winner = searched.winner
+        if winner is None or (self.tasks and winner.task not in self.tasks):
+            return None
+        return self.show(winner, searched)
+
+    @abstractmethod
+    def show(self, winner: Winner, searched: Searched) -> Figure | None:
+        """Returns the figure; None where there is nothing to see."""
+
+
 registry: Registry[Plot] = Registry("automl.results.plots", Plot, "plot")
 
 
@@ -127,6 +152,30 @@ def figure(high: float = HIGH, rows: int = 1, columns: int = 1, **given: Any) ->
 
     made = Made(figsize=(WIDE, high), layout="constrained")
     return made, made.subplots(rows, columns, **given)
+
+
+def example(axes: Axes, x: Mapping[str, np.ndarray]) -> None:
+    """Draws an example as the model takes it: a picture, a series, or the numbers of a row; of several inputs one.
+
+    Args:
+        axes: Where.
+        x: Its inputs by name: `(height, width, channels)`, `(steps, features)` or `(features,)`.
+    """
+    import numpy as np
+
+    first = max(x.values(), key=np.ndim)
+    axes.set(xticks=[], yticks=[])
+    if first.ndim == 3:
+        channels = first if first.shape[-1] in (3, 4) else first[..., :1]
+        low, high = float(np.nanmin(channels)), float(np.nanmax(channels))
+        axes.imshow((channels - low) / ((high - low) or 1.0), cmap="gray", interpolation="nearest")
+    elif first.ndim == 2:
+        axes.plot(first[:, :8], linewidth=0.8)
+        axes.set_xlim(0, max(1, len(first) - 1))
+    else:
+        numbers = np.ravel(first)[:12]
+        axes.barh(range(len(numbers)), numbers)
+        axes.invert_yaxis()
 
 
 def plain(axes: Axes) -> None:

@@ -1,0 +1,54 @@
+"""The examples that the winner is most wrong about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from automl.results.plots import Searched, WinnerPlot, example, figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from automl.results.winner import Winner
+
+MOST, COLUMNS = 12, 4
+
+
+class Worst(WinnerPlot):
+    """A picture, a series or a row, with what it is and what the model says."""
+
+    title: ClassVar[str] = "The worst mistakes"
+    reads: ClassVar[str] = (
+        "The examples of the validation part that the model is most wrong about, the worst first. Look for labels that "
+        "are wrong, and for what these examples have in common."
+    )
+    place: ClassVar[int] = 140
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+
+    def show(self, winner: Winner, searched: Searched) -> Figure | None:
+        """Returns a grid of examples."""
+        del searched
+        worst = np.argsort(-winner.loss, kind="stable")[:MOST]
+        if winner.task == "classification":
+            worst = worst[winner.told[worst] != winner.truth[worst]]
+        if not len(worst):
+            return None
+        rows = -(-len(worst) // COLUMNS)
+        made, grid = figure(2.5 * rows, rows, COLUMNS, squeeze=False)
+        every, x = grid.ravel(), winner.examples(worst)
+        for axes, place, number in zip(every, range(len(worst)), worst, strict=False):
+            example(axes, {name: each[place] for name, each in x.items()})
+            axes.set_title(_caption(winner, number), fontsize=8)
+        for axes in every[len(worst) :]:
+            axes.set_visible(False)
+        return made
+
+
+def _caption(winner: Winner, number: int) -> str:
+    if winner.task == "classification":
+        sure: Any = winner.outputs[number].max()
+        return f"{winner.classes[winner.truth[number]]}, told {winner.classes[winner.told[number]]} ({sure:.0%})"
+    truth, told = np.ravel(winner.stored[number])[0], np.ravel(winner.outputs[number])[0]
+    return f"{truth:.4g}, told {told:.4g}"

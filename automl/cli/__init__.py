@@ -17,6 +17,9 @@ EXIT_USAGE = 2
 EXIT_NO_TRIAL = 3
 EXIT_INTERRUPTED = 130
 
+GROUPS = ("Before a search", "Search", "What it found", "Take it along")
+"""What the verbs are for, in the order of a user's work; each file says to which of them its verbs belong."""
+
 
 class Verbs(click.Group):
     """Every command found in this folder's files, and the one place where errors become messages and exit codes."""
@@ -30,6 +33,15 @@ class Verbs(click.Group):
         """Returns one verb."""
         del ctx
         return self._found().get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the verbs in their groups, in the order in which their files hold them."""
+        del ctx
+        width = max(map(len, self._found()))
+        for group in GROUPS:
+            verbs = {name: verb for file in self._files() if file["GROUP"] == group for name, verb in _verbs(file)}
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(width), verb.get_short_help_str()) for name, verb in verbs.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -78,10 +90,17 @@ class Verbs(click.Group):
             say("\n".join(f"Error: {line}" for line in str(error).splitlines()), err=True)
             sys.exit(EXIT_FAILED if isinstance(error, SearchError) else EXIT_USAGE)
 
+    @classmethod
+    def _found(cls) -> dict[str, click.Command]:
+        return {name: verb for file in cls._files() for name, verb in _verbs(file)}
+
     @staticmethod
-    def _found() -> dict[str, click.Command]:
-        files = [vars(importlib.import_module(f"{__name__}.{name}")) for name in members.names(__name__)]
-        return {m.name: m for file in files for m in file.values() if isinstance(m, click.Command) and m.name}
+    def _files() -> list[dict[str, Any]]:
+        return [vars(importlib.import_module(f"{__name__}.{name}")) for name in members.names(__name__)]
+
+
+def _verbs(file: dict[str, Any]) -> list[tuple[str, click.Command]]:
+    return [(each.name, each) for each in file.values() if isinstance(each, click.Command) and each.name]
 
 
 def _flush() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from automl import members
+from automl.cli import _completion
 
 
 class Naming(click.Option):
@@ -43,7 +44,11 @@ def _backends() -> Iterable[str]:
     return BACKENDS
 
 
-data = click.option("--data", help="Name or file of the data set; else the document's own.")
+space = click.argument("space", shell_complete=_completion.spaces)
+of_search = click.argument("search", required=False, shell_complete=_completion.searches)
+data = click.option(
+    "--data", help="Name or file of the data set; else the document's own.", shell_complete=_completion.datasets
+)
 trials = click.option("--trials", type=click.IntRange(min=1), help="Trials in all.")
 workers = click.option(
     "--workers", type=click.IntRange(1, 256), help="Trials at once; else 1, or as many as the GPUs take."

@@ -12,8 +12,10 @@ import click
 from automl import members
 from automl.cli import _output
 
+GROUP = "Before a search"
 
-@click.command()
+
+@click.command(short_help="Write data document and space for a file or folder.")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--target", help="Column of the targets, or their key in an .npz archive; else it is guessed.")
 @click.option(

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from automl.authoring.editor import DocumentKind
     from automl.blocks import Block
 
+GROUP = "Before a search"
 
-@click.command()
+
+@click.command(short_help="The search spaces that are shipped.")
 @_output.option
 def spaces(output: str) -> None:
     """List the search spaces that are shipped."""
@@ -35,7 +37,7 @@ def spaces(output: str) -> None:
     _output.emit(rows, output)
 
 
-@click.command()
+@click.command(short_help="The data sets that are shipped.")
 @_output.option
 def datasets(output: str) -> None:
     """List the data sets that are shipped."""
@@ -56,7 +58,7 @@ def datasets(output: str) -> None:
     _output.emit(rows, output)
 
 
-@click.command()
+@click.command(short_help="The blocks of a model, and their fields.")
 @click.argument("name", required=False)
 @_output.option
 def blocks(name: str | None, output: str) -> None:
@@ -120,7 +122,7 @@ class _Regular(click.File):
         return super().convert(value, param, ctx)
 
 
-@click.command()
+@click.command(short_help="The JSON Schema of a document, for an editor.")
 @click.argument("kind", type=click.Choice(["space", "data"]), default="space")
 @click.option(
     "--to",

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from automl.experiment.experiment import Experiment
     from automl.records.data import DataSpec
 
+GROUP = "Before a search"
 
-@click.command()
-@click.argument("space")
+
+@click.command(short_help="What a search would take: sizes, failures, time.")
+@_options.space
 @_options.data
 @_options.trials
 @_options.of_a_search

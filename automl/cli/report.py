@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
-from automl.cli import EXIT_NO_TRIAL, _output
+from automl.cli import EXIT_NO_TRIAL, _options, _output
+
+GROUP = "What it found"
 
 
-@click.command()
-@click.argument("search", required=False)
+@click.command(short_help="One HTML file that tells of a search.")
+@_options.of_search
 @click.option("--to", type=click.Path(path_type=Path), help="File to write; else NAME.html, in this folder.")
 @click.option("--no-winner", is_flag=True, help="Leave out what needs the winner's model and the data.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
@@ -31,8 +33,8 @@ def report(search: str | None, to: Path | None, no_winner: bool, force: bool) ->
     _output.say(str(write_report(home, search_id, to, winner=not no_winner, force=force, say=say)))
 
 
-@click.command()
-@click.argument("search", required=False)
+@click.command(short_help="Which parameters decide of the score.")
+@_options.of_search
 @_output.option
 def importance(search: str | None, output: str) -> None:
     """Rank the parameters of SEARCH (an id or a part of it; else the last) by how much they decide of the score."""
@@ -56,7 +58,7 @@ def importance(search: str | None, output: str) -> None:
     _output.emit(rows, output)
 
 
-@click.command()
+@click.command(short_help="Trials or searches beside each other.")
 @click.argument("which", nargs=-1, required=True)
 @click.option("-s", "--search", help="The search that trials are of, an id or a part of it; else the last.")
 @_output.option
@@ -80,7 +82,7 @@ def compare(which: tuple[str, ...], search: str | None, output: str) -> None:
     _output.emit(rows, output)
 
 
-@click.command()
+@click.command(short_help="The searches of this folder.")
 @_output.option
 def searches(output: str) -> None:
     """List the searches of this folder, the last one last."""

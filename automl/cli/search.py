@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from automl.experiment.experiment import Experiment
     from automl.space.tree import Values
 
+GROUP = "Search"
 
-@click.command()
-@click.argument("space")
+
+@click.command(short_help="Search a space for the best model of a data set.")
+@_options.space
 @_options.data
 @_options.trials
 @click.option("--time", help="End the search after this time, its running trials too: 90s, 30m, 1h30m.")
@@ -74,8 +76,8 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
     _run(begin, output)
 
 
-@click.command()
-@click.argument("search", required=False)
+@click.command(short_help="Go on with a search from where it ended.")
+@_options.of_search
 @click.option("--trials", type=click.IntRange(min=1), help="A new total of trials, to go on with a finished search.")
 @click.option("--accept-changes", is_flag=True, help="Go on with the YAML files as they are now.")
 @_options.tracking

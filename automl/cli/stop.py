@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from automl.cli import _output
+from automl.cli import _options, _output
+
+GROUP = "Search"
 
 
-@click.command()
-@click.argument("search", required=False)
+@click.command(short_help="Stop a search once its running trials have ended.")
+@_options.of_search
 @click.option("--now", is_flag=True, help="Do not wait for the running trials; automl resume takes them up again.")
 def stop(search: str | None, now: bool) -> None:
     """Stop SEARCH (an id or a part of it; else the last) once its running trials have ended."""
@@ -28,8 +30,8 @@ def stop(search: str | None, now: bool) -> None:
     _output.say(f"search {search_id}: {driver} was asked to stop {'now' if now else 'after its running trials'}")
 
 
-@click.command()
-@click.argument("search", required=False)
+@click.command(short_help="How a search stands, also while it runs.")
+@_options.of_search
 @_output.object_option
 def status(search: str | None, output: str) -> None:
     """Tell how SEARCH (an id or a part of it; else the last) stands, also while it runs."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from automl.cli import EXIT_NO_TRIAL, _board, _output
+from automl.cli import EXIT_NO_TRIAL, _board, _options, _output
+
+GROUP = "What it found"
 
 
-@click.command()
-@click.argument("search", required=False)
+@click.command(short_help="The trials of a search, the best first.")
+@_options.of_search
 @_output.option
 def trials(search: str | None, output: str) -> None:
     """List the trials of SEARCH (an id or a part of it; else the last), the best first."""
@@ -23,9 +25,9 @@ def trials(search: str | None, output: str) -> None:
         _output.emit(leaderboard.rows(home, search_id), output)
 
 
-@click.command()
+@click.command(short_help="All there is to know of one trial.")
 @click.argument("trial", type=click.IntRange(min=1))
-@click.argument("search", required=False)
+@_options.of_search
 @_output.option
 def show(trial: int, search: str | None, output: str) -> None:
     """Show all there is to know of the trial number TRIAL: its document, its epochs, how it ended."""
@@ -37,8 +39,8 @@ def show(trial: int, search: str | None, output: str) -> None:
     _output.emit_facts(facts, output, "epochs")
 
 
-@click.command()
-@click.argument("search", required=False)
+@click.command(short_help="The best trial so far.")
+@_options.of_search
 @_output.option
 def best(search: str | None, output: str) -> None:
     """Show the best trial of SEARCH so far; also while it runs."""

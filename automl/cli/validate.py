@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli import _output
+from automl.cli import _options, _output
 
 if TYPE_CHECKING:
     from automl.experiment.experiment import Experiment
     from automl.flow import Shape
 
+GROUP = "Before a search"
 
-@click.command()
-@click.argument("space")
+
+@click.command(short_help="What is wrong with a space, or unwise in it.")
+@_options.space
 @click.option("--data", help="Name or file of the data set to check with it.")
 @click.option("--set", "options", multiple=True, metavar="PATH=VALUE", help="Write a value into the document first.")
 @click.option("--input", "shape", metavar="HxWxC", help="Shape of an example, as 28x28x1 or 150x1.")

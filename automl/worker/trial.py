@@ -201,6 +201,7 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
     import keras
 
     from automl.worker.fitting import Fitting
+    from automl.worker.keeping import Keeping
 
     objective = request.goals.primary
     seen = replace(objective, metric=objective.metric.removeprefix("val_"))
@@ -208,23 +209,24 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
         seen = Objective("loss", "min")
     fitting = Fitting(request.document, request.data, request.seed, seen)
     network = _network(request.document, request.data, request.seed)
-    last: list[Any] = []
     pulse = Pulse(request.trial, request.attempt, report)
-    keep = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda *_: last.__setitem__(slice(None), network.get_weights()),
+    beats = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda batch, logs: pulse.beat("train", 0, batch),  # noqa: ARG005 - Keras's name
     )
+    stages = list(fitting.training.stages())
+    epochs = min(request.epochs, sum(stage.epochs for stage in stages))
+    keeping = Keeping(network, epochs, averaged=bool(fitting.averaging()))
     began = 0
-    for stage in fitting.training.stages():
-        end = min(began + stage.epochs, request.epochs)
+    for stage in stages:
+        end = min(began + stage.epochs, epochs)
         if end == began:
             break
         fitting.freeze(network, stage)
         fitting.compile(network)
-        callbacks = [*fitting.averaging(), *fitting.schedule(stage, began), keep]
+        callbacks = [*fitting.averaging(), *fitting.schedule(stage, began), keeping, beats]
         fitting.fit(network, fitting.feed("train"), began, end, callbacks)
         began = end
-    network.set_weights(last)
+    network.set_weights(keeping.weights)
     return str(export.registry.read("keras").write(network, Path(request.folder)))
 
 

@@ -1,35 +1,48 @@
-"""Takes the picture of the MLflow runs table: `python docs/screenshot.py http://127.0.0.1:5000 EXPERIMENT_ID OUT.png`.
+"""Takes pictures of what a browser shows: `python docs/screenshot.py ADDRESS OUT.png [--height 800]`.
 
-Needs `pip install playwright` and a Chromium at /usr/bin/chromium; neither is a dependency of the project.
+ADDRESS is the page that a search or `automl ui` prints, or the file of a report. Needs `pip install playwright` and
+a Chromium at /usr/bin/chromium; neither is a dependency of the project. Ends with 1 where the page reports an error.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 
-def main(address: str, experiment: str, out: str) -> None:
-    """Opens the runs table of an experiment, unfolds the newest search, and saves what the browser shows."""
+
+def main(address: str, out: str, height: int) -> int:
+    """Opens a page, waits until it is drawn, and saves what the browser shows; returns how many errors it had."""
+    local = Path(address)
+    url = local.absolute().as_uri() if local.exists() else address
+    errors: list[str] = []
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
-        )
-        page = browser.new_page(viewport={"width": 1600, "height": 800})
-        page.goto(f"{address}/#/experiments/{experiment}/runs")
-        # The first button of a row with children unfolds them.
-        unfold = page.locator("[role=row][row-index='0'] button").first
-        unfold.wait_for(timeout=60_000)
+        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=list(QUIET))
+        page = browser.new_page(viewport={"width": 1600, "height": height})
+        if local.exists():
+            page.context.set_offline(True)
+            page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+            page.on("requestfailed", lambda request: errors.append(request.url))
+        page.goto(url)
+        page.wait_for_timeout(1_000 if local.exists() else 15_000)
         if (assistant := page.get_by_label("Close", exact=True)).count():
             assistant.first.click()
-        unfold.click()
-        page.get_by_text("t001", exact=True).first.wait_for(timeout=60_000)
-        page.wait_for_timeout(2_000)
+            page.wait_for_timeout(1_000)
         page.screenshot(path=out)
         browser.close()
+    for error in errors:
+        print(error, file=sys.stderr)
+    return len(errors)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("address")
+    parser.add_argument("out")
+    parser.add_argument("--height", type=int, default=800)
+    asked = parser.parse_args()
+    sys.exit(bool(main(asked.address, asked.out, asked.height)))

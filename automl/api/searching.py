@@ -48,6 +48,7 @@ def search(
     cluster: str | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
+    no_report: bool = False,
     inline: bool = False,
     **others: Any,
 ) -> Search:
@@ -81,6 +82,7 @@ def search(
         cluster: Address of a Ray cluster to run trials on.
         cpus_per_trial: CPUs of the cluster for each trial.
         gpus_per_trial: GPUs of the cluster for each trial.
+        no_report: Do not keep the report on the search's run in MLflow.
         inline: Run trials in the search's own process, for debugging.
         others: None: a misspelt option is answered with the nearest.
 
@@ -112,6 +114,7 @@ def search(
         "cluster": cluster,
         "cpus_per_trial": cpus_per_trial,
         "gpus_per_trial": gpus_per_trial,
+        "no_report": no_report,
         "inline": inline,
         **others,
     }

@@ -124,4 +124,5 @@ def of_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+no_report = click.option("--no-report", is_flag=True, help="Do not keep the report on the search's run in MLflow.")
 inline = click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")

@@ -43,6 +43,7 @@ GROUP = "Search"
 @_options.backend
 @_options.root
 @_options.of_a_cluster
+@_options.no_report
 @_options.inline
 @_output.object_option
 def search(space: str, data: str | None, options: tuple[str, ...], output: str, **given: Any) -> None:
@@ -83,6 +84,7 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @_options.tracking
 @_options.root
 @_options.cluster
+@_options.no_report
 @_options.inline
 @_output.object_option
 def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
@@ -132,7 +134,8 @@ def _launch_options(**given: Any) -> Options:
     from automl.driver.options import Options
     from automl.machine import folders
 
-    return Options(home=folders.writable_home(), **given)
+    wanted = not given.pop("no_report")
+    return Options(home=folders.writable_home(), report=wanted, **given)
 
 
 def _run(call: Any, output: str) -> None:

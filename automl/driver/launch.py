@@ -229,7 +229,7 @@ def _drive(
             trials_s = (from_s, loop.limit.seconds())
             key = prediction.key(read.document.data, data.digest, machine.workers, machine.backend)
             known = prediction.recall(options.home, key)
-            summary = finish.finish(loop, reason, trials_s, known)
+            summary = finish.finish(loop, reason, trials_s, known, with_report=options.report)
         except KeyboardInterrupt:
             if tracker is not None:
                 tracker.interrupted(loop.ranking.running if loop else [], now_ms())

@@ -25,6 +25,7 @@ class Options:
         name: Name of the parent run and the registered model; None for `SPACE-DATA`.
         champion: When its model takes the registered name's alias `champion`.
         data_root: Parent folder of the data sets; None for the usual places.
+        report: Keep the report of the search, without its winner, on its run.
         inline: Run trials in this process, for debugging.
         cluster: Address of a Ray cluster to run trials on; None for this machine. A resume may name another.
         cpus_per_trial: CPUs of the cluster that each trial takes; None for one.
@@ -42,6 +43,7 @@ class Options:
     name: str | None = None
     champion: Champion = "better"
     data_root: Path | None = None
+    report: bool = False
     inline: bool = False
     cluster: str | None = None
     cpus_per_trial: float | None = None

@@ -110,8 +110,13 @@ class Teller:
         best, done = self.ranking.best, len(self.ranking.results)
         self.tracker.progress(best.score if best else None, done, time_ms, self._note())
 
-    def finished(self, event: Finished) -> None:
-        """Tells of the search's end."""
+    def finished(self, event: Finished, report: str | None = None) -> None:
+        """Tells of the search's end.
+
+        Args:
+            event: What the journal says of it.
+            report: An HTML page; None where none was made.
+        """
         tracker, told = self.tracker, event.result
         test = {name.removeprefix("test_"): value for name, value in event.test.items()}
         planned = None
@@ -130,6 +135,7 @@ class Teller:
             planned,
             told.get("beaten_by"),
             self._note(event),
+            report,
         )
 
     @cached_property

@@ -200,6 +200,7 @@ class Tracker:
         planned: Mapping[str, float] | None = None,
         beaten_by: str | None = None,
         note: str | None = None,
+        report: str | None = None,
     ) -> None:
         """Ends the search's run.
 
@@ -212,6 +213,7 @@ class Tracker:
             planned: What the search took and what was predicted, in seconds, by the names of the metrics.
             beaten_by: The baseline that the winner does not beat.
             note: The description as it is from now on.
+            report: An HTML page, kept as `report.html`.
         """
         for number, rank in ranks.items():
             self._outbox.put(Page(number, time_ms, points=[Point("rank", float(rank), trials_done, time_ms)]))
@@ -220,7 +222,8 @@ class Tracker:
         tags: dict[str, Any] = {"automl.best_trial": min(ranks, key=ranks.__getitem__)} if ranks else {}
         tags |= {"automl.beaten_by": beaten_by} if beaten_by else {}
         tags |= _described(note)
-        self._outbox.put(Page(None, time_ms, tags=tags, points=points, ended=(status, time_ms)))
+        texts = {"report.html": report} if report else {}
+        self._outbox.put(Page(None, time_ms, tags=tags, points=points, texts=texts, ended=(status, time_ms)))
         self.flush()
 
     def interrupted(self, running: Collection[int], time_ms: int) -> None:

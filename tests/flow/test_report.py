@@ -12,6 +12,7 @@ from searches import Search, automl
 from test_numbers_and_labels import search, toy
 
 from automl.results import plots
+from automl.results.winner import looked_at
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +84,24 @@ def test_padding_is_not_taken_for_data() -> None:
     drops = hidden(Model(), "x", series, 1)  # type: ignore[arg-type]
     assert drops.shape == (12,)
     assert all(np.isnan(each[12:]).all() and not np.isnan(each[:12]).any() for each in seen[0])
+
+
+@pytest.mark.parametrize("name", ["random", "rnn"])
+def test_the_registered_model_is_the_very_one_that_was_scored(
+    finished: Callable[[str], Search], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    found = finished(name)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", found.summary.tracking_uri)
+    registered = mlflow.pyfunc.load_model(found.winner["model_uri"])
+    with looked_at(found.home, found.history, found.read, pytest.fail) as winner:
+        assert winner is not None
+        (x,) = winner.examples(np.arange(len(winner.stored))).values()
+        outputs = registered.predict(x)
+    np.testing.assert_allclose(outputs, winner.outputs, atol=1e-6)
+    ended = found.history.trials[found.winner["trial"]].ended
+    assert ended is not None
+    right = outputs[np.arange(len(x)), winner.truth]
+    assert (outputs.argmax(axis=-1) == winner.truth).mean() == pytest.approx(ended.metrics["val_accuracy"], abs=1e-6)
+    assert -np.log(right).mean() == pytest.approx(ended.metrics["val_loss"], abs=1e-6)

@@ -154,6 +154,23 @@ def figure(high: float = HIGH, rows: int = 1, columns: int = 1, **given: Any) ->
     return made, made.subplots(rows, columns, **given)
 
 
+def grid(count: int, columns: int, high: float, **given: Any) -> tuple[Figure, list[Axes]]:
+    """Returns a figure and so many axes in rows.
+
+    Args:
+        count: How many.
+        columns: Axes in a row.
+        high: Height of a row, in inches.
+        given: More of what `Figure.subplots` takes.
+    """
+    rows = -(-count // columns)
+    made, found = figure(high * rows, rows, columns, squeeze=False, **given)
+    every: list[Axes] = list(found.ravel())
+    for axes in every[count:]:
+        axes.set_visible(False)
+    return made, every[:count]
+
+
 def example(axes: Axes, x: Mapping[str, np.ndarray]) -> None:
     """Draws an example as the model takes it: a picture, a series, or the numbers of a row; of several inputs one.
 

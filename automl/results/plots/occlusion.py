@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from automl.results.plots import Searched, WinnerPlot, example, figure
+from automl.results.plots import Searched, WinnerPlot, example, grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from automl.results.winner import Winner
 
-EXAMPLES, PIECES = 6, 12
+EXAMPLES, COLUMNS, PIECES = 6, 3, 12
 """So many examples; each is hidden in so many pieces along a side."""
 
 
@@ -40,9 +40,8 @@ class Occlusion(WinnerPlot):
         _, firsts = np.unique(winner.truth, return_index=True)
         chosen = np.sort(firsts[:EXAMPLES])
         (name, x), *_ = winner.examples(chosen).items()
-        made, grid = figure(2.2 * -(-len(chosen) // 3), -(-len(chosen) // 3), 3, squeeze=False)
-        every = grid.ravel()
-        for axes, place, number in zip(every, range(len(chosen)), chosen, strict=False):
+        made, every = grid(len(chosen), COLUMNS, 2.2)
+        for axes, place, number in zip(every, range(len(chosen)), chosen, strict=True):
             heat = hidden(winner, name, x[place], int(winner.truth[number]))
             example(axes, {name: x[place]})
             sides = axes.get_xlim(), axes.get_ylim()
@@ -52,8 +51,6 @@ class Occlusion(WinnerPlot):
             axes.imshow(spread, cmap="bwr", alpha=0.45, vmin=-top, vmax=top, extent=extent, aspect="auto")
             axes.set(xlim=sides[0], ylim=sides[1])
             axes.set_title(winner.classes[winner.truth[number]], fontsize=8)
-        for axes in every[len(chosen) :]:
-            axes.set_visible(False)
         return made
 
 

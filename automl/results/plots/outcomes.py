@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.results import trial_names
-from automl.results.plots import COLOURS, Plot, Searched, figure, plain
+from automl.results.plots import COLOURS, Plot, Searched, grid, plain
 from automl.space.domains import Range
 
 if TYPE_CHECKING:
@@ -34,13 +34,9 @@ class Outcomes(Plot):
         names = searched.varied[:MOST]
         if not names:
             return None
-        rows = -(-len(names) // COLUMNS)
-        made, grid = figure(2.6 * rows + 0.5, rows, COLUMNS, squeeze=False)
-        every = grid.ravel()
-        for axes, name in zip(every, names, strict=False):
+        made, every = grid(len(names), COLUMNS, 2.8)
+        for axes, name in zip(every, names, strict=True):
             _bars(axes, searched, name)
-        for axes in every[len(names) :]:
-            axes.set_visible(False)
         handles, labels = every[0].get_legend_handles_labels()
         made.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=len(labels))
         return made

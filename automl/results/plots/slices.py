@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.results import trial_names
-from automl.results.plots import COLOURS, Plot, Searched, figure, plain, score
+from automl.results.plots import COLOURS, Plot, Searched, grid, plain, score
 from automl.space.domains import Range
 
 if TYPE_CHECKING:
@@ -29,14 +29,10 @@ class Slices(Plot):
         names = searched.varied[:MOST]
         if not names or len(searched.scored) < 2:
             return None
-        rows = -(-len(names) // COLUMNS)
-        made, grid = figure(2.6 * rows, rows, COLUMNS, squeeze=False, sharey=True)
-        every = grid.ravel()
-        for axes, name in zip(every, names, strict=False):
+        made, every = grid(len(names), COLUMNS, 2.6, sharey=True)
+        for axes, name in zip(every, names, strict=True):
             _slice(axes, searched, name)
-        for axes in every[len(names) :]:
-            axes.set_visible(False)
-        for axes in grid[:, 0]:
+        for axes in every[::COLUMNS]:
             axes.set_ylabel(searched.metric)
         return made
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from automl.results.plots import Searched, WinnerPlot, example, figure
+from automl.results.plots import Searched, WinnerPlot, example, grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,14 +35,11 @@ class Worst(WinnerPlot):
             worst = worst[winner.told[worst] != winner.truth[worst]]
         if not len(worst):
             return None
-        rows = -(-len(worst) // COLUMNS)
-        made, grid = figure(2.5 * rows, rows, COLUMNS, squeeze=False)
-        every, x = grid.ravel(), winner.examples(worst)
-        for axes, place, number in zip(every, range(len(worst)), worst, strict=False):
+        made, every = grid(len(worst), COLUMNS, 2.5)
+        x = winner.examples(worst)
+        for axes, place, number in zip(every, range(len(worst)), worst, strict=True):
             example(axes, {name: each[place] for name, each in x.items()})
             axes.set_title(_caption(winner, number), fontsize=8)
-        for axes in every[len(worst) :]:
-            axes.set_visible(False)
         return made
 
 

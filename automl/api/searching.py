@@ -56,6 +56,7 @@ def search(
 
     The search runs in a process of its own: this one keeps its GPU and its Keras as they are, and a script needs no
     `if __name__ == "__main__"`. Ctrl-C, or a notebook's stop button, lets the running trials end; twice, it stops them.
+    Over the size limit because an editor completes what is written here: every option of the command line, by its name.
 
     Args:
         space: A shipped name, a YAML file, or the document itself.

@@ -56,7 +56,8 @@ def register(
         header.settings["name"],
         metadata,
         card=card.written(winner, data, header),
-        metrics=winner.measured,
+        # As its trial's run calls them.
+        metrics={f"best/{key}" if key.startswith("val_") else key: value for key, value in winner.measured.items()},
         tags={"automl.space": header.settings["space"], "automl.data": data.name, "automl.objective": winner.objective},
         champion=header.settings.get("champion", "better"),  # earlier versions knew no other
     )

@@ -26,15 +26,20 @@ def measure(loop: Loop) -> None:
         loop.journal.append(event)
         loop.teller.baseline(event)  # which adds it to the history
         score = metrics.get(objective.metric)
-        told = f"{objective.metric} {score:.4g}" if score is not None else "without the objective"
-        loop.watcher.say(f"baseline {name}: {told}")
+        reached = f"{objective.metric} {score:.4g}" if score is not None else "without the objective"
+        loop.watcher.say(f"baseline {name}: {reached}")
 
 
-def tested(loop: Loop) -> dict[str, dict[str, float]]:
-    """Returns what the baselines reached, by name: on the validation part and, measured now, on the test part."""
+def told(loop: Loop, *, with_test: bool) -> dict[str, dict[str, float]]:
+    """Returns what the baselines reached, by name: on the validation part and, measured now, on the test part.
+
+    Args:
+        loop: The search, at its end.
+        with_test: Whether the test part is looked at, as it is where there is a winner to hold against them.
+    """
     known = loop.history.baselines
     found = {name: dict(event.metrics) for name, event in known.items()}
-    if found and loop.data.sizes["test"]:
+    if found and with_test and loop.data.sizes["test"]:
         for name, metrics in _run(loop, "test").metrics.items():
             found.setdefault(name, {}).update(metrics)
     return found

@@ -75,49 +75,11 @@ def finish(
         predicted: How long `automl plan` said it would take, if it was asked.
         with_report: Also keep a report on the search's run.
     """
-    tracker, header, ranking = loop.tracker, loop.history.header, loop.ranking
+    tracker, ranking = loop.tracker, loop.ranking
     best = ranking.best
-    described: dict[str, Any] | None = None
-    simpler: dict[str, dict[str, float]] = {}
-    beaten_by: str | None = None
-    if best is not None:
-        if loop.experiment.evaluation.refit:
-            _refit(loop, best)
-        test = _test(loop, best)
-        asked, metric = ranking.asked[best.trial], loop.experiment.goals.primary.metric
-        winner = Winner(
-            best.trial,
-            loop.resolved(asked),
-            asked.values,
-            metric,
-            best.score,
-            best.metrics,
-            test.metrics,
-            best.parameters,
-        )
-        uri = register(tracker, loop.data, loop.folder, header, winner, loop.watcher.say)
-        described = {
-            "trial": best.trial,
-            "score": best.score,
-            **({"spread": spread(best.scores), "scores": list(best.scores)} if best.scores else {}),
-            "params": dict(ranking.asked[best.trial].values),
-            "run_id": tracker.trial_run_ids.get(best.trial),
-            "model_uri": uri,
-            "test": dict(test.metrics),
-        }
-        simpler = baselines.tested(loop)
-        objective = loop.experiment.goals.primary
-        assert best.score is not None
-        beaten_by = baselines.unbeaten(simpler, best.score, objective)
-        if beaten_by is not None:
-            other = simpler[beaten_by][objective.metric]
-            told = f"{objective.metric} {best.score:.4g} against {other:.4g}"
-            loop.watcher.say(f"the winner does not beat the baseline {beaten_by}: {told}")
-        if test.message:
-            loop.watcher.say(f"the winner could not be tested: {test.message}")
-        if loop.history.finishes:
-            loop.watcher.say("the test part was looked at before: this search was continued after its end")
-            described["test_seen_before"] = True
+    described = None if best is None else _honoured(loop, best)
+    simpler = baselines.told(loop, with_test=best is not None)
+    beaten_by = None if best is None else _beaten(loop, best, simpler)
     status = "failed" if best is None else "stopped" if reason == STOPPED else "completed"
     time_ms = now_ms()
     summary = Summary(
@@ -142,6 +104,42 @@ def finish(
     loop.teller.finished(finished, _report(loop, summary) if with_report else None)
     tracker.close()
     return summary
+
+
+def _honoured(loop: Loop, best: TrialResult) -> dict[str, Any]:
+    """Tests the winner and registers its model; returns what the summary says of it."""
+    if loop.experiment.evaluation.refit:
+        _refit(loop, best)
+    test, asked = _test(loop, best), loop.ranking.asked[best.trial]
+    facts = best.score, best.metrics, test.metrics, best.parameters
+    winner = Winner(best.trial, loop.resolved(asked), asked.values, loop.experiment.goals.primary.metric, *facts)
+    uri = register(loop.tracker, loop.data, loop.folder, loop.history.header, winner, loop.watcher.say)
+    described = {
+        "trial": best.trial,
+        "score": best.score,
+        **({"spread": spread(best.scores), "scores": list(best.scores)} if best.scores else {}),
+        "params": dict(asked.values),
+        "run_id": loop.tracker.trial_run_ids.get(best.trial),
+        "model_uri": uri,
+        "test": dict(test.metrics),
+    }
+    if test.message:
+        loop.watcher.say(f"the winner could not be tested: {test.message}")
+    if loop.history.finishes:
+        loop.watcher.say("the test part was looked at before: this search was continued after its end")
+        described["test_seen_before"] = True
+    return described
+
+
+def _beaten(loop: Loop, best: TrialResult, simpler: Mapping[str, Mapping[str, float]]) -> str | None:
+    """Returns the best baseline that the winner does not beat, and says so; None where there is none."""
+    objective = loop.experiment.goals.primary
+    assert best.score is not None
+    found = baselines.unbeaten(simpler, best.score, objective)
+    if found is not None:
+        told = f"{objective.metric} {best.score:.4g} against {simpler[found][objective.metric]:.4g}"
+        loop.watcher.say(f"the winner does not beat the baseline {found}: {told}")
+    return found
 
 
 def _report(loop: Loop, summary: Summary) -> str | None:

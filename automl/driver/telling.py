@@ -158,7 +158,7 @@ class Teller:
         return View(
             name=f"{self.header.settings['name']} {self.header.search}",
             objective=goal.metric,
-            lower_is_better=goal.direction == "min",
+            lower_is_better=goal.lower_is_better,
             columns=params,
             axes=everywhere,
             logs=self._logs,

@@ -36,6 +36,11 @@ class Objective:
     def __str__(self) -> str:
         return f"{self.metric} ({self.direction})"
 
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether less of it is better."""
+        return self.direction == "min"
+
     def cost(self, score: float) -> float:
         """Returns a value of the metric as a cost: less is better."""
         return -score if self.direction == "max" else score

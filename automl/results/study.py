@@ -33,7 +33,7 @@ def made(told: History, read: Experiment) -> Study:
     import optuna
 
     with quietly():
-        study = optuna.create_study(direction="maximize" if read.goals.primary.direction == "max" else "minimize")
+        study = optuna.create_study(direction="minimize" if read.goals.primary.lower_is_better else "maximize")
         for trial in told.trials.values():
             if trial.ended is not None and trial.ended.outcome in SCORED and trial.ended.score is not None:
                 study.add_trial(_trial(trial, trial.ended.score, read))

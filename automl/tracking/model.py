@@ -61,9 +61,9 @@ class BestModel:
 def log_best(
     client: MlflowClient,
     parent: MirrorRun,
+    trial: MirrorRun,
     model: Any,
     best: BestModel,
-    params: Mapping[str, str],
     say: Callable[[str], None],
 ) -> str:
     """Logs and registers a model once; a second call for the same trial returns the first one's address.
@@ -71,9 +71,9 @@ def log_best(
     Args:
         client: MLflow's client.
         parent: The search's run.
+        trial: The run of its trial.
         model: The loaded Keras model.
         best: What is told of it.
-        params: Its trial's parameters, as text.
         say: Told what became of the name's champion.
 
     Returns:
@@ -91,7 +91,7 @@ def log_best(
         name="model",
         source_run_id=parent.run_id,
         tags={MODEL_TRIAL_TAG: str(best.trial), **best.tags},
-        params=dict(params),
+        params=dict(trial.params),
         model_type="keras",
     )
     if entity.status != "READY":
@@ -102,7 +102,7 @@ def log_best(
         client.finalize_logged_model(entity.model_id, "READY")
     if entity.model_id not in {output.model_id for output in run.outputs.model_outputs}:
         client.log_outputs(parent.run_id, [LoggedModelOutput(entity.model_id, step=0)])
-    _measured(client, entity, run, best.metrics)
+    _measured(client, entity, run, trial, best.metrics)
     address = f"models:/{entity.model_id}"
     champion.crown(client, _registered(client, entity, parent.run_id, best), best.champion, say)
     # Last: after an interruption before it, each step finds what it did and goes on from there.
@@ -123,20 +123,28 @@ def _begun(client: MlflowClient, run: Run, trial: int) -> LoggedModel | None:
     return begun[0] if begun else None
 
 
-def _measured(client: MlflowClient, entity: LoggedModel, run: Run, metrics: Mapping[str, float]) -> None:
-    """Has a logged model's page show what was measured of it, and on which data."""
+def _measured(
+    client: MlflowClient, entity: LoggedModel, run: Run, trial: MirrorRun, metrics: Mapping[str, float]
+) -> None:
+    """Has a logged model's page show what was measured of it, and on which data.
+
+    MLflow adds what is measured of a model to a run as well: to its trial's, at the trial's end, where what it says
+    of the validation part stands already.
+    """
     from mlflow.entities import Metric
 
     data = next((each.dataset for each in run.inputs.dataset_inputs), None)
     known = {each.key for each in entity.metrics or ()}
+    info = client.get_run(trial.run_id).info
+    ended_ms = info.end_time or info.start_time
     named = {"dataset_name": data.name, "dataset_digest": data.digest} if data is not None else {}
     new = [
-        Metric(limits.key_text(key), value, run.info.start_time, 0, model_id=entity.model_id, **named)
+        Metric(limits.key_text(key), value, ended_ms, 0, model_id=entity.model_id, **named)
         for key, value in metrics.items()
         if limits.key_text(key) not in known
     ]
     if new:
-        client.log_batch(run.info.run_id, metrics=new)
+        client.log_batch(trial.run_id, metrics=new)
 
 
 def _save(

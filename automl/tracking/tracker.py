@@ -249,8 +249,8 @@ class Tracker:
         family = self._family
 
         def call() -> str:
-            parent, own = family.parent(), family.trial(best.trial, int(time.time() * 1000)).params
-            return models.log_best(family.api, parent, model, best, own, say)
+            parent, own = family.parent(), family.trial(best.trial, int(time.time() * 1000))
+            return models.log_best(family.api, parent, own, model, best, say)
 
         self.flush(now=True)
         if self._outbox.queue:  # gone, as was said just now

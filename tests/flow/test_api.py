@@ -15,7 +15,8 @@ from searches import begun, environment, journal_holds, wait_for
 from spaces import QUICK
 
 import automl
-from automl.api import command, searching
+from automl.api import command
+from automl.api import found as found_search
 from automl.document import yaml_text
 from automl.errors import ConfigError, SearchError
 
@@ -53,7 +54,7 @@ class TestSearch:
         shown = found._repr_html_()
         assert f"search {found.id}<" in shown
         assert shown.count("<tr") == 1 + 2
-        monkeypatch.setattr(searching, "SHOWN_TRIALS", 1)
+        monkeypatch.setattr(found_search, "SHOWN_TRIALS", 1)
         assert f"search {found.id}, the first 1 of 2 trials<" in found._repr_html_()
         assert found._repr_html_().count("<tr") == 1 + 1
 

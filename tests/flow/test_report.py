@@ -38,6 +38,13 @@ def headings(home: Path, *args: str) -> tuple[set[str], str]:
     return {piece.split("</h2>")[0] for piece in text.split("<h2>")[1:]}, done.stderr
 
 
+@pytest.fixture
+def real_data(automl_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The series of `rnn` are found."""
+    monkeypatch.setenv("AUTOML_DATA", str(automl_data))
+
+
+@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("name", ["random", "rnn"])
 def test_a_winner_is_looked_at_from_all_sides(finished: Callable[[str], Search], name: str) -> None:
     home = finished(name).home
@@ -57,6 +64,7 @@ def test_the_numbers_that_a_winner_tells_are_held_against_the_true_ones(new_home
     assert "Confusion matrix" not in found
 
 
+@pytest.mark.usefixtures("real_data")
 def test_without_its_model_the_rest_is_there(finished: Callable[[str], Search], tmp_path: Path) -> None:
     home = tmp_path / "mlruns"
     shutil.copytree(finished("rnn").home, home)
@@ -86,6 +94,7 @@ def test_padding_is_not_taken_for_data() -> None:
     assert all(np.isnan(each[12:]).all() and not np.isnan(each[:12]).any() for each in seen[0])
 
 
+@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("name", ["random", "rnn"])
 def test_the_registered_model_is_the_very_one_that_was_scored(
     finished: Callable[[str], Search], name: str, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ from automl import oracles
 from automl.data import prepare
 from automl.document import yaml_text
 from automl.machine.folders import MODEL, trial_folder
+from automl.space.domains import Range
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +68,9 @@ def check_trials(found: Search) -> None:
         own |= {f"best/{key}" for key in ended.metrics if key.startswith("val_")}
         assert trial.reports[0].usage["process_memory_megabytes"] > 10
         own |= {f"system/{key}" for report in trial.reports for key in report.usage}
+        domains = {name: found.read.space.by_name[name].domain for name in trial.asked.values}
+        own |= {f"log10/{name}" for name, domain in domains.items() if isinstance(domain, Range) and domain.log}
+        own |= found.winner["test"].keys() if number == found.winner["trial"] else set()
         assert run.data.metrics.keys() == logged | own
         assert run.data.metrics["score"] == ended.score == ended.metrics["val_accuracy"]
         assert run.data.metrics["best_epoch"] == ended.best_epoch

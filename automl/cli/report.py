@@ -90,7 +90,11 @@ def searches(output: str) -> None:
     from automl.results import comparison, leaderboard
 
     home = folders.home()
-    _output.emit([comparison.summed(home, each) for each in leaderboard.searches(home)], output)
+    known = leaderboard.searches(home)
+    if not known and output == "table":
+        _output.say("No search was made here yet. Start one with: automl search cnn --data digits")
+        return
+    _output.emit([comparison.summed(home, each) for each in known], output)
 
 
 def _number(text: str) -> int:

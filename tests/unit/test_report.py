@@ -256,6 +256,11 @@ def test_searches_are_compared_in_a_row_each(tmp_path: Path) -> None:
     assert rows == json.loads(automl(tmp_path, "searches", "-o", "json").stdout)
 
 
+def test_where_no_search_was_made_that_is_said(tmp_path: Path) -> None:
+    assert "No search was made here yet" in automl(tmp_path, "searches").stdout
+    assert json.loads(automl(tmp_path, "searches", "-o", "json").stdout) == []
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [

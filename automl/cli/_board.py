@@ -10,7 +10,7 @@ from typing import Any
 from automl.cli import _output, _tables
 from automl.cli._output import Row
 
-_SPARED = ("weights", "rank", "outcome", "seconds", "spread")
+_SPARED = ("curve", "weights", "rank", "outcome", "seconds", "spread")
 """What a narrow terminal does without, in this order."""
 
 _LEAST = 34
@@ -51,7 +51,7 @@ def emit(rows: Sequence[Row], title: str | None = None, *, values: bool = True) 
 def _aligned(name: str, cells: Sequence[str]) -> list[str]:
     """Returns a column's heading and cells, all equally wide."""
     width = _longest([name, *cells])
-    return [text.ljust(width) if name == "outcome" else text.rjust(width) for text in (name, *cells)]
+    return [text.ljust(width) if name in ("outcome", "curve") else text.rjust(width) for text in (name, *cells)]
 
 
 def _cut(text: str, room: int) -> str:

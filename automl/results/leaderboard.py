@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from automl.machine import folders, keras_backend
 from automl.model import saved
 from automl.records.objective import Objective, spread
 from automl.records.trials import CANCELLED, SCORED, TrialResult
+from automl.results import sparkline
 from automl.tracking import names
 
 if TYPE_CHECKING:
@@ -108,9 +109,12 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
 
 
 def board(home: Path, search_id: str) -> list[dict[str, Any]]:
-    """Returns the rows of `rows` and one for each baseline, before the first trial that is no better than it."""
+    """Returns the rows of `rows` and one for each baseline, before the first trial that is no better than it.
+
+    With a small drawing of each trial's objective over its epochs, all on one scale.
+    """
     told, read_ = read(home, search_id)
-    found, objective = rows(home, search_id), read_.goals.primary
+    found, objective = _with_curves(rows(home, search_id), told, read_.goals.primary.metric), read_.goals.primary
     for name, event in told.baselines.items():
         score = event.metrics.get(objective.metric)
         known = {"trial": name, "outcome": "baseline", objective.metric: score, "seconds": round(event.seconds, 1)}
@@ -118,6 +122,19 @@ def board(home: Path, search_id: str) -> list[dict[str, Any]]:
         place = (at for at, other in enumerate(found) if _stands_behind(other, score, objective))
         found.insert(next(place, len(found)), row)
     return found
+
+
+def _with_curves(found: Sequence[dict[str, Any]], told: History, metric: str) -> list[dict[str, Any]]:
+    """Returns rows with the curves of their trials, where a trial has more than one epoch."""
+    curves = {
+        row["trial"]: [each.metrics[metric] for each in told.trials[row["trial"]].reports if metric in each.metrics]
+        for row in found
+    }
+    every = [value for curve in curves.values() for value in curve]
+    if max(map(len, curves.values()), default=0) < 2:
+        return list(found)
+    low, high = min(every), max(every)
+    return [{**row, "curve": sparkline.drawn(curves[row["trial"]], low, high)} for row in found]
 
 
 def _stands_behind(row: Mapping[str, Any], score: float | None, objective: Objective) -> bool:

@@ -17,11 +17,13 @@ from automl.worker.trial import run_trial
 def measure(loop: Loop) -> None:
     """Measures the baselines of a search that asks for them, unless an earlier driver has; a failure is said."""
     wanted = loop.experiment.search.baselines and loop.run is run_trial
-    if not wanted or loop.history.baselines or loop.history.trials:
+    if not wanted or loop.history.trials:
         return
     result = _run(loop, "val")
     objective = loop.experiment.goals.primary
     for name, metrics in result.metrics.items():
+        if name in loop.history.baselines:  # of a driver that died before it told all of them
+            continue
         event = Baseline(name, metrics, round(result.seconds[name], 3), result.examples, now_ms())
         loop.journal.append(event)
         loop.teller.baseline(event)  # which adds it to the history

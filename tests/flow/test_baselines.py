@@ -75,6 +75,18 @@ def test_a_resumed_search_has_them_once(new_home: Path, monkeypatch: pytest.Monk
     assert len(baseline_runs(found.client, found.summary.search_id)) == 2
 
 
+def test_a_driver_that_died_between_two_of_them_is_followed_by_one_that_tells_the_rest(new_home: Path) -> None:
+    found = make(new_home, "quick", SPACE, inline=True)
+    journal = found.folder / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    first = next(place for place, line in enumerate(lines) if '"event":"baseline"' in line)
+    journal.write_text("".join(lines[: first + 1]))
+    done = automl(new_home, "resume", found.summary.search_id, "--inline", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["baselines"].keys() == {"majority", "linear"}
+    assert journal.read_text().count('"event":"baseline"') == 2
+
+
 def test_a_search_without_them(new_home: Path) -> None:
     (new_home.parent / "space.yaml").write_text(QUICK)
     done = automl(new_home, "search", "space.yaml", "--no-baselines", "--trials", "1", "--inline", "-o", "json")

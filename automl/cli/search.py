@@ -84,7 +84,6 @@ def search(space: str, data: str | None, options: tuple[str, ...], output: str, 
 @_options.tracking
 @_options.root
 @_options.cluster
-@_options.no_report
 @_options.inline
 @_output.object_option
 def resume(search: str | None, trials: int | None, accept_changes: bool, output: str, **given: Any) -> None:
@@ -134,8 +133,7 @@ def _launch_options(**given: Any) -> Options:
     from automl.driver.options import Options
     from automl.machine import folders
 
-    wanted = not given.pop("no_report")
-    return Options(home=folders.writable_home(), report=wanted, **given)
+    return Options(home=folders.writable_home(), report=not given.pop("no_report", False), **given)
 
 
 def _run(call: Any, output: str) -> None:

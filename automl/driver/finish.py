@@ -15,8 +15,7 @@ from automl.journal import Finished, now_ms
 from automl.machine.folders import MODEL, trial_folder
 from automl.records.objective import spread
 from automl.records.trials import TestRequest, TestResult, TrialResult
-from automl.results import leaderboard, report
-from automl.results.plots import Searched
+from automl.results import report
 from automl.results.prediction import Prediction
 from automl.worker.trial import run_refit, run_test
 
@@ -58,14 +57,7 @@ class Summary:
     page: str | None = None
 
 
-def finish(
-    loop: Loop,
-    reason: str,
-    trials_s: Sequence[float],
-    predicted: Prediction | None = None,
-    *,
-    with_report: bool = False,
-) -> Summary:
+def finish(loop: Loop, reason: str, trials_s: Sequence[float], predicted: Prediction | None = None) -> Summary:
     """Tests the winner once, records it as the best model, and writes the result down.
 
     Args:
@@ -73,7 +65,6 @@ def finish(
         reason: Why it ended.
         trials_s: From when to when trials ran, in seconds of the search.
         predicted: How long `automl plan` said it would take, if it was asked.
-        with_report: Also keep a report on the search's run.
     """
     tracker, ranking = loop.tracker, loop.ranking
     best = ranking.best
@@ -101,7 +92,8 @@ def finish(
     test_metrics = described["test"] if described else {}
     finished = Finished(status, reason, time_ms, best.trial if best else None, test_metrics, asdict(summary))
     loop.journal.append(finished)
-    loop.teller.finished(finished, _report(loop, summary) if with_report else None)
+    home, wanted = loop.folder.parent.parent, loop.history.header.settings.get("report")
+    loop.teller.finished(finished, report.attempted(home, summary.search_id, loop.watcher.say) if wanted else None)
     tracker.close()
     return summary
 
@@ -140,17 +132,6 @@ def _beaten(loop: Loop, best: TrialResult, simpler: Mapping[str, Mapping[str, fl
         told = f"{objective.metric} {best.score:.4g} against {simpler[found][objective.metric]:.4g}"
         loop.watcher.say(f"the winner does not beat the baseline {found}: {told}")
     return found
-
-
-def _report(loop: Loop, summary: Summary) -> str | None:
-    """Returns the report, without the winner; a plot that fails costs the report, not the search."""
-    home = loop.folder.parent.parent
-    try:
-        board = leaderboard.board(home, summary.search_id)
-        return report.written(Searched(loop.journal.replay(), loop.experiment), board, asdict(summary))
-    except Exception as error:  # noqa: BLE001 - libraries draw it, and the search has its result
-        loop.watcher.say(f"no report was made: {type(error).__name__}: {error}")
-        return None
 
 
 def _refit(loop: Loop, best: TrialResult) -> None:

@@ -108,6 +108,7 @@ def start(read: Experiment, options: Options, watcher: Watcher, run: Run = run_t
             "experiment": group,
             "name": name,
             "champion": options.champion,
+            "report": options.report,
             "home": str(options.home.absolute()),
             "tracking_uri": where.shown,
             "data_root": None if options.data_root is None else str(options.data_root.absolute()),
@@ -229,7 +230,7 @@ def _drive(
             trials_s = (from_s, loop.limit.seconds())
             key = prediction.key(read.document.data, data.digest, machine.workers, machine.backend)
             known = prediction.recall(options.home, key)
-            summary = finish.finish(loop, reason, trials_s, known, with_report=options.report)
+            summary = finish.finish(loop, reason, trials_s, known)
         except KeyboardInterrupt:
             if tracker is not None:
                 tracker.interrupted(loop.ranking.running if loop else [], now_ms())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from automl.deploy.card import Winner
@@ -49,11 +49,13 @@ class Mirroring:
     Args:
         tracker: The mirror.
         data: The data of the search.
+        report: Makes the report that stands on the run of a search that has ended; None for none.
     """
 
-    def __init__(self, tracker: Tracker, data: DataSpec) -> None:
+    def __init__(self, tracker: Tracker, data: DataSpec, report: Callable[[], str | None] | None = None) -> None:
         self.tracker = tracker
         self.data = data
+        self._report = report
         self._header: Header
         self._document: Mapping[str, Any]
         self._total: int | None = None
@@ -88,7 +90,10 @@ class Mirroring:
         # What a trial did before it began anew at half the batch size no longer counts.
         anew = {event.number: place for place, event in enumerate(known) if isinstance(event, Retried)}
         for place, event in enumerate(known):
-            if not (isinstance(event, Reported) and place < anew.get(event.number, 0)):
+            if isinstance(event, Finished):
+                makes = self._report if place + 1 == len(known) else None
+                self._teller.finished(event, makes() if makes else None)
+            elif not (isinstance(event, Reported) and place < anew.get(event.number, 0)):
                 self._tell(event)
 
     def _tell(self, event: Event) -> None:
@@ -117,8 +122,6 @@ class Mirroring:
                 result = results.result(event, None)
                 self._teller.ranking.end(result)
                 self._teller.ended(result, event.time)
-            case Finished():
-                self._teller.finished(event)
 
     def _begin(self, earlier: Teller | None = None) -> None:
         """Begins the search's run, or goes on with it, perhaps under a changed document."""

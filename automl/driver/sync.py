@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from automl.deploy.register import register
@@ -14,7 +15,7 @@ from automl.journal.data import data_of
 from automl.journal.history import build
 from automl.machine import keras_backend
 from automl.machine.folders import MODEL, search_folder, trial_folder
-from automl.results import leaderboard, relocation
+from automl.results import leaderboard, relocation, report
 from automl.tracking import Tracker, line, store
 
 
@@ -56,7 +57,8 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             hint = "Mend that, or name another store with --tracking-uri"
             raise SearchError(f"the store at {where.shown} cannot be opened: {line(error)}. {hint}.") from error
         tracker = Tracker(where, settings["experiment"], search_id)
-        mirroring = Mirroring(tracker, data)
+        makes = partial(report.attempted, home, search_id, watcher.say) if settings.get("report") else None
+        mirroring = Mirroring(tracker, data, makes)
         mirroring.tell(events)
         if not isinstance(last, Finished):
             # No driver is at work: what the journal shows as running was cut off.

@@ -46,6 +46,7 @@ class Settings(TypedDict, total=False):
     experiment: str
     name: str
     champion: Champion
+    report: bool
     tracking_uri: str
     home: str
     data_root: str | None

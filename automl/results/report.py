@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.results import plots, trial_names
+from automl.results import leaderboard, plots, trial_names
 from automl.results.plots import Plot, Searched
 from automl.results.study import quietly
 
@@ -69,6 +69,17 @@ def written(searched: Searched, rows: Sequence[Mapping[str, Any]], result: Mappi
         figure=_figure,
         sections=list(drawn(searched)),
     )
+
+
+def attempted(home: Path, search_id: str, say: Callable[[str], None]) -> str | None:
+    """Returns a search's report without its winner; None, with a line, where a plot fails: no search ends for it."""
+    try:
+        told, read = leaderboard.read(home, search_id)
+        board = leaderboard.board(home, search_id)
+        return written(Searched(told, read), board, told.finished.result if told.finished else None)
+    except Exception as error:  # noqa: BLE001 - libraries draw it, and the search has its result
+        say(f"no report was made: {type(error).__name__}: {error}")
+        return None
 
 
 def drawn(searched: Searched) -> list[Section]:

@@ -57,6 +57,7 @@ def test_the_result_is_one_line_of_json_and_progress_goes_to_stderr(home: Path) 
     client = client_of(home)
     parent = parent_run(client, result["search_id"])
     assert parent.info.run_id == result["run_id"]
+    assert "report.html" in {item.path for item in client.list_artifacts(result["run_id"])}
     assert parent.info.experiment_id == result["experiment_id"]
     assert client.get_run(best["run_id"]).data.metrics["score"] == best["score"]
     assert client.get_model_version_by_alias("mine", "champion").run_id == result["run_id"]

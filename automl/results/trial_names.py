@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from automl.errors import printable
+
 LONGEST = 60
 """Characters of a name: more, and a table shows only its beginning."""
 
@@ -38,7 +40,8 @@ def name(number: int, values: Mapping[str, Any], varies: Iterable[str]) -> str:
 def shown(value: Any) -> str:
     """Returns a value in few characters: numbers with two digits, as 1e-3 and 0.25."""
     if isinstance(value, bool) or not isinstance(value, float):
-        return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        return " ".join(printable(text).split())
     text = f"{value:.2g}" if 0.01 <= abs(value) < 1000 or not value else f"{value:.1e}"
     mantissa, _, exponent = text.partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}" if exponent else mantissa
@@ -85,5 +88,5 @@ def _word(field: str, value: Any) -> tuple[int, str]:
     if field == "bidirectional":
         return 0, "bi" if value is True else ""
     if isinstance(value, str) and (field in _TELLING or value == "none"):
-        return (0 if field in ("cell", "backbone") else 2), "" if value == "none" else value
+        return (0 if field in ("cell", "backbone") else 2), "" if value == "none" else shown(value)
     return 3, f"{_SHORT.get(field, field)} {shown(value)}"

@@ -222,7 +222,8 @@ def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, best: Be
         model_id=entity.model_id,
     )
     marks = {VERSION_TAG: f"{name}/{version.version}", _VERSIONS_TAG: _with(entity, name, str(version.version))}
-    client.set_logged_model_tags(entity.model_id, marks)
+    note = {"mlflow.note.content": limits.cut(best.card, CARD_LIMIT)} if best.card else {}
+    client.set_logged_model_tags(entity.model_id, marks | note)
     return version
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.records.trials import CANCELLED
 from automl.tracking.limits import value_text
-from automl.tracking.outbox import Outbox, Page
+from automl.tracking.outbox import Outbox, Page, line
 from automl.tracking.run import MirrorRun
 from automl.tracking.store import Store, find, find_trials
 from automl.tracking.tags import BASELINE_TAG, DATA_DIGEST_TAG, OUTCOME_TAG, SEARCH_TAG, TRIAL_TAG
@@ -165,7 +165,7 @@ class Family:
         run.write(tags={"automl.data": dataset.name, DATA_DIGEST_TAG: dataset.digest})
 
     def log_view(self, view: View, time_ms: int) -> None:
-        """Keeps the view of the search's page, where it has one that MLflow reads."""
+        """Keeps the view of the search's page, where it has one that MLflow reads; a store may not take it."""
         from mlflow.exceptions import MlflowException
 
         known = tag(view, self.search_id, self.parent().run_id, time_ms)
@@ -174,9 +174,10 @@ class Family:
         try:
             self.api.set_experiment_tag(self.experiment_id, *known)
         except MlflowException as error:
-            if error.error_code != "PERMISSION_DENIED":  # of somebody who may write runs alone
+            if error.get_http_status_code() >= 500:
                 raise
-            log.info("the view of the search %s was not kept: %s", self.search_id, error)
+            # Somebody may write runs alone, and the runs matter.
+            log.info("the view of the search %s was not kept: %s", self.search_id, line(error))
 
     def write(self, page: Page) -> None:
         """Writes a page to its run, which is begun where there is none yet."""

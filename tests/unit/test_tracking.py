@@ -554,6 +554,7 @@ class TestModel:
         # As the UI's page of a logged model reads it, else it says "not registered".
         assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "m", "version": "1"}]
         assert model.tags["automl.space"] == "cnn"
+        assert model.tags["mlflow.note.content"] == "# A card"
         version = client.get_model_version("m", "1")
         assert version.description == "# A card"
         assert version.tags["automl.space"] == "cnn"

@@ -28,6 +28,7 @@ RATE = "training.optimizer.adam.learning_rate"
         ({"dense.dropout": 0.25, "training.batch_size": 32}, "t012 dropout 0.25 batch 32"),
         ({"norm": "none", "training.clipnorm": None, "training.shuffle": True}, "t012 clipnorm none shuffle true"),
         ({"training.optimizer": "sgd", "training.optimizer.sgd.learning_rate": 0.0123}, "t012 sgd lr 0.012"),
+        ({"model.note": "two\nlines \x1b[2J"}, r"t012 note two lines \x1b[2J"),
         ({}, "t012"),
     ],
 )  # fmt: skip

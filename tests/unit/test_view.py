@@ -12,6 +12,8 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
 from automl.tracking import Store, Tracker, View, store
 from automl.tracking import view as views
@@ -118,6 +120,16 @@ def test_a_search_has_its_own_page_and_its_runs_have_names(where: Store) -> None
     # Told again, as `automl sync` does, the first is still the first.
     begun(where, "20261126-010203-aaaa", 1_000)
     assert sorted(run.info.run_name for run in client.search_runs([first.experiment_id])) == names
+
+
+def test_who_may_write_runs_alone_has_them_without_the_view(where: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any) -> None:
+        raise MlflowException("no rights", PERMISSION_DENIED)
+
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", refuses)
+    tracker = begun(where, "20261126-010203-aaaa", 1_000)
+    assert not tracker.behind
+    assert tracker.trial_run_ids.keys() == {1}
 
 
 def test_there_is_no_page_of_a_search_that_the_store_does_not_have(where: Store) -> None:

@@ -20,8 +20,8 @@ BOARD = 10
 
 _ODD = {
     "infeasible": "could not be built",
-    "diverged": "diverged: their loss was no number",
-    "oom": "ran out of memory",
+    "diverged": "diverged: their loss was no number; `clipnorm` or lower learning rates may help",
+    "oom": "ran out of memory; smaller batches or narrower layers may help",
     "error": "failed",
     "lost": "were lost: their worker died or hung",
     "timeout": "ran out of time",

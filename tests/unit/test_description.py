@@ -63,7 +63,7 @@ def test_what_was_odd_is_said_with_its_most_common_reason() -> None:
         )
     )
     assert "- 3 of 5 trials (60%) could not be built, most often: too small\n" in told
-    assert "- 1 of 5 trials (20%) ran out of memory\n" in told
+    assert "- 1 of 5 trials (20%) ran out of memory; smaller batches or narrower layers may help\n" in told
     assert "diverged" not in told
 
 

@@ -21,6 +21,8 @@ from automl.results import prediction, trial_names
 from automl.space.domains import Range
 from automl.tracking import DatasetInput, Tracker, View
 
+RATE = "learning_rate"
+"""What the rate of a trial's optimizer is called, whichever that is."""
 SYSTEM = "system/"
 """Before the name of a metric: MLflow shows it on a tab of its own."""
 
@@ -94,6 +96,8 @@ class Teller:
         """
         text, name = yaml_text.dump(document), trial_names.name(asked.number, asked.values, self._varied)
         known = {key: asked.values[key] for key in self._logs if key in asked.values}
+        if self._rates and (rate := next((known[key] for key in self._rates if key in known), None)):
+            known[RATE] = rate
         logs = {key: math.log10(value) for key, value in known.items()}
         given = asked.number, asked.values, text, asked.time, attempt, anew
         self.tracker.trial_started(*given, name=name, logs=logs)
@@ -150,18 +154,24 @@ class Teller:
         domains = {name: known[name].domain for name in self._varied}
         return [name for name, domain in domains.items() if isinstance(domain, Range) and domain.log]
 
+    @cached_property
+    def _rates(self) -> list[str]:
+        """The learning rates where each optimizer has its own: a trial has one of them, and no axis would hold all."""
+        found = [name for name in self._logs if name.endswith(f".{RATE}")]
+        return found if len(found) > 1 else []
+
     def _view(self) -> View:
         known, goal = self.read.space.by_name, self.read.goals.primary
         # Those that every trial has first: an axis that some trials lack leaves them out.
         params = sorted(self._varied, key=lambda name: bool(known[name].conditions))
-        everywhere = [name for name in params if not known[name].conditions]
+        everywhere = [*([RATE] if self._rates else []), *(name for name in params if not known[name].conditions)]
         return View(
             name=f"{self.header.settings['name']} {self.header.search}",
             objective=goal.metric,
             lower_is_better=goal.lower_is_better,
             columns=params,
             axes=everywhere,
-            logs=self._logs,
+            logs=[*self._logs, *([RATE] if self._rates else [])],
         )
 
     def _note(self, finished: Finished | None = None) -> str:

@@ -49,8 +49,7 @@ def importance(search: str | None, output: str) -> None:
         few = f"{len(searched.scored)} of its trials have a score, and {study.LEAST} are needed"
         _output.say(f"Error: search {search_id} does not tell which parameters matter: {few}.", err=True)
         raise SystemExit(EXIT_NO_TRIAL)
-    best = searched.read.goals.best(searched.results)
-    values = searched.told.trials[best.trial].asked.values if best else {}
+    values = {} if searched.best is None else searched.told.trials[searched.best].asked.values
     rows = [
         {"parameter": name, "importance": round(share, 4), "best": values.get(name)}
         for name, share in searched.importances.items()
@@ -86,11 +85,12 @@ def compare(which: tuple[str, ...], search: str | None, output: str) -> None:
 @_output.option
 def searches(output: str) -> None:
     """List the searches of this folder, the last one last."""
+    from automl import journal
     from automl.machine import folders
-    from automl.results import comparison, leaderboard
+    from automl.results import comparison
 
     home = folders.home()
-    known = leaderboard.searches(home)
+    known = journal.searches(home)
     if not known and output == "table":
         _output.say("No search was made here yet. Start one with: automl search cnn --data digits")
         return

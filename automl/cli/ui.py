@@ -20,12 +20,12 @@ def ui(search: str | None, port: int, tracking_uri: str | None) -> None:
 
     Says where the trials of SEARCH (an id or a part of it; else the last) are compared.
     """
-    from automl import tracking
+    from automl import journal, tracking
     from automl.machine import folders
     from automl.results import leaderboard
 
     home, base = folders.home(), f"http://127.0.0.1:{port}"
-    wanted = leaderboard.find_search(home, search) if search or leaderboard.searches(home) else None
+    wanted = leaderboard.find_search(home, search) if search or journal.searches(home) else None
     with tracking.while_wanted():
         store = tracking.store(home, tracking_uri)
         server = tracking.serve(store, port=port)

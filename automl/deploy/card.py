@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from automl import tasks
 from automl.journal import Header
 from automl.records.data import DataSpec
+from automl.results import markdown
 
 PARTS = {"val_": "validation", "test_": "test"}
 
 
 @dataclass(frozen=True)
-class Winner:
+class BestTrial:
     """The best trial of a search.
 
     Args:
@@ -44,21 +45,19 @@ class Winner:
         return val | {f"test_{name.removeprefix('test_')}": value for name, value in self.test.items()}
 
 
-def written(winner: Winner, data: DataSpec, header: Header) -> str:
+def written(winner: BestTrial, data: DataSpec, header: Header) -> str:
     """Returns the card, in Markdown."""
-    shapes = " and ".join(" x ".join(map(str, shape)) for shape in data.shapes.values())
-    sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
     about = f"`{header.settings['space']}` on `{data.name}`, {tasks.of(data.task).tells(data.task)}"
     weights = "" if winner.parameters is None else f", {winner.parameters:,} weights"
     found = f"trial {winner.trial} of the search `{header.search}`, the best of it by `{winner.objective}`{weights}"
-    made = f"Made from {sizes} examples, digest `{data.digest[:12]}`, with Keras on {header.backend}."
+    made = f"Made from {markdown.sizes(data)} examples, digest `{data.digest[:12]}`, with Keras on {header.backend}."
     values = [(f"`{name}`", f"{value}") for name, value in winner.values.items()]
     used = f"`mlflow.pyfunc.load_model` gives it a `predict`; `automl export {header.search}` writes it to a file."
     return "\n\n".join((
         f"{about}: {found}.",
         _figures(winner.measured),
-        f"Takes raw examples of {shapes}: what prepares them is a part of the model. {made}",
-        _table(("parameter", "value"), values),
+        f"Takes raw examples of {markdown.shapes(data)}: what prepares them is a part of the model. {made}",
+        markdown.table(("parameter", "value"), values),
         used,
     ))  # fmt: skip
 
@@ -66,14 +65,5 @@ def written(winner: Winner, data: DataSpec, header: Header) -> str:
 def _figures(measured: Mapping[str, float]) -> str:
     """Returns the metrics as a table, a column for each part."""
     names = dict.fromkeys(key.partition("_")[2] for key in measured)
-    rows = [(f"`{name}`", *(_figure(measured.get(f"{part}{name}")) for part in PARTS)) for name in names]
-    return _table(("", *PARTS.values()), rows)
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    rows = [(f"`{name}`", *(markdown.figure(measured.get(f"{part}{name}")) for part in PARTS)) for name in names]
+    return markdown.table(("", *PARTS.values()), rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
 
@@ -42,10 +41,8 @@ def export_best(home: Path, search: str | None, form: str, to: Path | None, forc
         raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
     folder, header = search_folder(home, search_id), told.header
     source = trial_folder(folder, number) / MODEL
-    target = to or Path(f"{re.sub(r'[^A-Za-z0-9._-]+', '-', header.settings['name'])}{source.suffix}")
-    files.require_place(target, force, "with --to")
-    if not target.absolute().parent.is_dir():
-        raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
+    target = to or files.named(header.settings["name"], source.suffix)
+    files.require_file(target, force, "with --to")
     keras_backend.become_driver(leaderboard.backend(header))
     model = leaderboard.load_model(home, search_id, number, folder / LOG)
     with tempfile.TemporaryDirectory(dir=target.absolute().parent) as room:

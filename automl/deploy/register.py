@@ -8,7 +8,7 @@ from typing import Any
 
 from automl import tasks
 from automl.deploy import card
-from automl.deploy.card import Winner
+from automl.deploy.card import BestTrial
 from automl.journal import Header
 from automl.machine import keras_backend
 from automl.machine.folders import LOG, MODEL, trial_folder
@@ -18,7 +18,7 @@ from automl.tracking import BestModel, Tracker
 
 
 def register(
-    tracker: Tracker, data: DataSpec, folder: Path, header: Header, winner: Winner, say: Callable[[str], None]
+    tracker: Tracker, data: DataSpec, folder: Path, header: Header, winner: BestTrial, say: Callable[[str], None]
 ) -> str | None:
     """Logs the winner as the best model of the search, under its registered name, unless it is there already.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from automl.errors import ConfigError, Problem
 from automl.machine import files
 from automl.results import leaderboard, report
 from automl.results.plots import Searched
@@ -39,20 +37,16 @@ def write_report(
         ConfigError: The file is there already, there is no such folder, or the winner's backend is not installed.
     """
     told, read = leaderboard.read(home, search_id)
-    target = to or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", told.header.settings.get("name", search_id)) + ".html")
-    files.require_place(target, force, "with --to")
-    room = target.absolute().parent
-    if not room.is_dir():
-        raise ConfigError(Problem(str(target), "there is no such folder to write into", hint="Make it first"))
-    result, board = told.finished.result if told.finished else None, leaderboard.board(home, search_id)
+    target = to or files.named(told.header.settings.get("name", search_id), ".html")
+    files.require_file(target, force, "with --to")
     if winner:
         from automl.results.winner import looked_at
 
         with looked_at(home, told, read, say) as seen:
-            text = report.written(Searched(told, read, seen), board, result)
+            text = report.of(home, Searched(told, read, seen))
     else:
-        text = report.written(Searched(told, read), board, result)
-    with tempfile.TemporaryDirectory(dir=room) as drafts:
+        text = report.of(home, Searched(told, read))
+    with tempfile.TemporaryDirectory(dir=target.absolute().parent) as drafts:
         draft = Path(drafts) / target.name
         draft.write_text(text, encoding="utf-8")
         draft.replace(target)

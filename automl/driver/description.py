@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
@@ -13,7 +12,7 @@ from automl.journal import Baseline, Finished, Header
 from automl.records.data import DataSpec
 from automl.records.objective import spread
 from automl.records.trials import TrialResult
-from automl.results import trial_names
+from automl.results import markdown, trial_names
 
 BOARD = 10
 """Trials of the board."""
@@ -59,11 +58,9 @@ def written(
 
 def _searched(read: Experiment, data: DataSpec, header: Header) -> str:
     objective = read.goals.primary
-    shapes = (" x ".join(map(str, shape)) for shape in data.shapes.values())
-    learned = tasks.of(data.task).tells(data.task)
-    sizes = ", ".join(f"{count} {part}" for part, count in data.sizes.items())
+    examples = f"{markdown.sizes(data)} examples of {markdown.shapes(data)}"
     return (
-        f"`{read.name}` on `{data.name}`: {sizes} examples of {' and '.join(shapes)}, {learned}. "
+        f"`{read.name}` on `{data.name}`: {examples}, {tasks.of(data.task).tells(data.task)}. "
         f"Objective `{objective.metric}` ({objective.direction}). Search `{header.search}`; every trial is a child run."
     )
 
@@ -77,11 +74,11 @@ def _state(read: Experiment, ranking: Ranking, finished: Finished | None) -> str
 
 def _winner(read: Experiment, best: TrialResult, finished: Finished | None) -> str:
     metric, around = read.goals.primary.metric, spread(best.scores)
-    told = f"**{'Winner' if finished else 'Best so far'}: t{best.trial:03d}**, `{metric}` {_figure(best.score)}"
-    told += "" if around is None else f" (spread {_figure(around)} over {len(best.scores)} trainings)"
+    told = f"**{'Winner' if finished else 'Best so far'}: t{best.trial:03d}**, `{metric}` {markdown.figure(best.score)}"
+    told += "" if around is None else f" (spread {markdown.figure(around)} over {len(best.scores)} trainings)"
     if finished is None:
         return told + "."
-    test = ", ".join(f"`{name}` {_figure(value)}" for name, value in sorted(finished.test.items()))
+    test = ", ".join(f"`{name}` {markdown.figure(value)}" for name, value in sorted(finished.test.items()))
     told += f"; tested once: {test}." if test else "."
     if beaten := finished.result.get("beaten_by"):
         told += f" **The baseline `{beaten}` is as good, or better: a network is not needed yet.**"
@@ -91,31 +88,27 @@ def _winner(read: Experiment, best: TrialResult, finished: Finished | None) -> s
 def _board(read: Experiment, ranking: Ranking, baselines: Mapping[str, Baseline], varied: Iterable[str]) -> str:
     """Returns the best trials as a table, the baselines among them."""
     objective, names = read.goals.primary, list(varied)
-    rows: list[tuple[float, str]] = []
+    rows: list[tuple[float, list[str]]] = []
     for rank, result in enumerate(islice(ranking.ordered, BOARD), start=1):
         assert result.score is not None
         name = trial_names.name(result.trial, ranking.asked[result.trial].values, names)
         weights = "" if result.parameters is None else f"{result.parameters:,}"
-        facts = f"{result.best_epoch}/{result.epochs} | {weights} | {result.seconds:.0f}"
-        cost = objective.cost(result.score)
-        rows.append((cost, f"| {rank} | {name} | {_figure(result.score)} | {facts} |"))
+        facts = [f"{result.best_epoch}/{result.epochs}", weights, f"{result.seconds:.0f}"]
+        rows.append((objective.cost(result.score), [f"{rank}", name, markdown.figure(result.score), *facts]))
     for name, event in baselines.items():
         if (score := event.metrics.get(objective.metric)) is not None:
-            row = f"| | baseline {name} | {_figure(score)} | | | {event.seconds:.0f} |"
+            row = ["", f"baseline {name}", markdown.figure(score), "", "", f"{event.seconds:.0f}"]
             place = next((at for at, (cost, _) in enumerate(rows) if cost >= objective.cost(score)), len(rows))
             rows.insert(place, (objective.cost(score), row))
-    head = f"| rank | trial | {objective.metric} | best epoch | weights | seconds |\n|---|---|---|---|---|---|"
-    return "\n".join([head, *(row for _, row in rows)])
+    head = ("rank", "trial", objective.metric, "best epoch", "weights", "seconds")
+    return markdown.table(head, [row for _, row in rows])
 
 
 def _odd(ranking: Ranking) -> list[str]:
     """Returns what went otherwise than meant, and the most common reason."""
     done, found = len(ranking.results), []
-    messages: dict[str, Counter[str | None]] = {}
-    for result in ranking.results.values():
-        messages.setdefault(result.outcome, Counter())[result.message] += 1
     for outcome, what in _ODD.items():
-        if said := messages.get(outcome):
+        if said := ranking.messages.get(outcome):
             count, ((reason, _),) = said.total(), said.most_common(1)
             why = f", most often: {reason}" if reason else ""
             found.append(f"- {count} of {done} trials ({count / done:.0%}) {what}{why}")
@@ -130,7 +123,3 @@ def _commands(search: str) -> str:
         f"automl resume {search}    # go on; with --trials N for more of them",
         "```",
     ))  # fmt: skip
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, TypedDict
 
-from automl.deploy.card import Winner
+from automl.deploy.card import BestTrial
 from automl.deploy.register import register
 from automl.driver import baselines
 from automl.driver.loop import STOPPED, Loop
@@ -104,7 +104,7 @@ def _honoured(loop: Loop, best: TrialResult) -> dict[str, Any]:
         _refit(loop, best)
     test, asked = _test(loop, best), loop.ranking.asked[best.trial]
     facts = best.score, best.metrics, test.metrics, best.parameters
-    winner = Winner(best.trial, loop.resolved(asked), asked.values, loop.experiment.goals.primary.metric, *facts)
+    winner = BestTrial(best.trial, loop.resolved(asked), asked.values, loop.experiment.goals.primary.metric, *facts)
     uri = register(loop.tracker, loop.data, loop.folder, loop.history.header, winner, loop.watcher.say)
     described = {
         "trial": best.trial,

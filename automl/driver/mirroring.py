@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from automl.deploy.card import Winner
+from automl.deploy.card import BestTrial
 from automl.document.yaml_text import Document
 from automl.driver.ranking import Ranking
 from automl.driver.telling import Teller
@@ -72,7 +72,7 @@ class Mirroring:
         asked, changes = self._teller.ranking.asked[number], self._changes.get(number)
         return self._teller.read.trial(asked.values, asked.seed, self.data.digest, changes)
 
-    def winner(self, number: int, test: Mapping[str, float]) -> Winner:
+    def winner(self, number: int, test: Mapping[str, float]) -> BestTrial:
         """Returns the best trial of a search that has ended.
 
         Args:
@@ -82,7 +82,7 @@ class Mirroring:
         ranking, metric = self._teller.ranking, self._teller.read.goals.primary.metric
         result, values = ranking.results[number], ranking.asked[number].values
         facts = result.score, result.metrics, test, result.parameters
-        return Winner(number, self.resolved(number), values, metric, *facts)
+        return BestTrial(number, self.resolved(number), values, metric, *facts)
 
     def tell(self, events: Iterable[Event]) -> None:
         """Tells of events, from the header on, in the journal's order and with its times."""

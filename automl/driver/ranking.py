@@ -27,6 +27,7 @@ class Ranking:
         measured: The trainings that each trial finished, of those that have several.
         results: How each ended.
         ordered: Those with a score, the best first; see `Goals.order` for equals.
+        messages: What was said of them, by their outcome; the outcomes are counted by it too.
     """
 
     goals: Goals
@@ -36,6 +37,7 @@ class Ranking:
     measured: dict[int, list[Measured]] = field(default_factory=dict)
     results: dict[int, TrialResult] = field(default_factory=dict)
     ordered: list[TrialResult] = field(default_factory=list)
+    messages: dict[str, Counter[str | None]] = field(default_factory=dict)
 
     @property
     def best(self) -> TrialResult | None:
@@ -89,6 +91,7 @@ class Ranking:
     def end(self, result: TrialResult) -> None:
         """Takes up the end of a trial."""
         self.results[result.trial] = result
+        self.messages.setdefault(result.outcome, Counter())[result.message] += 1
         curve = self.curves[result.trial]
         curve.ended, curve.failed = True, not result.is_scored
         if result.is_scored:
@@ -114,6 +117,6 @@ class Ranking:
 
     def counts(self) -> dict[str, int]:
         """Counts trials by how they ended: `infeasible` could not be built, `failed` are all that broke otherwise."""
-        counted = Counter[str](result.outcome for result in self.results.values())
+        counted = Counter({outcome: said.total() for outcome, said in self.messages.items()})
         told = {outcome: counted[outcome] for outcome in ("completed", "stopped", "timeout", "infeasible")}
         return {**told, "failed": counted.total() - sum(told.values())}

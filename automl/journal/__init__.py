@@ -39,7 +39,7 @@ from automl.journal.events import (
 from automl.journal.history import History, TrialHistory, build
 from automl.journal.lock import Holder, Lock, holder
 from automl.journal.upgrades import FORMAT
-from automl.machine import files
+from automl.machine import files, folders
 
 FILE = "journal.jsonl"
 
@@ -157,6 +157,14 @@ def read(folder: Path) -> Iterator[Event]:
         raise SearchError(f"{path}: the journal holds no whole line; the search never began. Start it anew.")
 
 
+def searches(home: Path) -> list[str]:
+    """Returns the ids of all searches of a home, the last one last."""
+    folder = folders.searches_folder(home)
+    # No glob, which takes a folder that may not be read for an empty one.
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path.name for path in found if (path / FILE).exists())
+
+
 def replay(folder: Path) -> History:
     """Reads the journal in `folder` and tells what came of the search.
 
@@ -220,4 +228,5 @@ __all__ = [
     "read",
     "replay",
     "results",
+    "searches",
 ]

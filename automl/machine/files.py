@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import stat
 from pathlib import Path
 
@@ -83,6 +84,27 @@ def unwritable(path: Path) -> str | None:
     if missing is None:
         return unreadable(path)
     return None if missing in (NOTHING, DANGLING) else missing
+
+
+def require_file(path: Path, force: bool, option: str) -> None:
+    """Refuses a path where no file can be written, or where one is already, or whose folder is not there.
+
+    Args:
+        path: Where.
+        force: A file there may be replaced.
+        option: What names another place, for the message.
+
+    Raises:
+        ConfigError: It is no place for a file, one is there, or there is no such folder.
+    """
+    require_place(path, force, option)
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(Problem(str(path), "there is no such folder to write into", hint="Make it first"))
+
+
+def named(name: str, suffix: str) -> Path:
+    """Returns the file in the current folder that is called after a search, without what no file system takes."""
+    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", name) + suffix)
 
 
 def require_place(path: Path, force: bool, option: str) -> None:

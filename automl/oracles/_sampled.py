@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from automl.machine import quiet
 from automl.oracles._modelled import Modelled, tamed
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Sampled(Modelled):
         """
         import optuna
 
-        with _quiet(), _fast():
+        with quiet.of_optuna(), _fast():
             study = optuna.create_study(sampler=self.sampler(int(generator.integers(2**31))))
             study.add_trials(self._frozen(scored))
             for _ in range(MOST_TRIES):
@@ -113,21 +113,6 @@ def _suggest(trial: Trial, name: str, distribution: Any) -> Any:
         return trial.suggest_categorical(name, distribution.choices)
     suggest = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
     return suggest(name, distribution.low, distribution.high, log=distribution.log)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps Optuna from telling of every study, and of features that may still change: our pin holds them."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
 
 
 @contextlib.contextmanager

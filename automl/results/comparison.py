@@ -26,7 +26,8 @@ def trials(home: Path, search_id: str, numbers: Sequence[int]) -> list[dict[str,
         ConfigError: There is no such trial, or only one is named.
     """
     _require(numbers)
-    facts = [leaderboard.details(home, search_id, number) for number in numbers]
+    told, read = leaderboard.read(home, search_id)
+    facts = [leaderboard.details_of(home, told, read, number) for number in numbers]
     names = [f"t{number:03d}" for number in numbers]
     rows = {
         "outcome": [each["outcome"] for each in facts],
@@ -40,8 +41,8 @@ def trials(home: Path, search_id: str, numbers: Sequence[int]) -> list[dict[str,
         "seconds": [each["seconds"] for each in facts],
     }
     differing = {name: row for name, row in _each(facts, "params").items() if any(value != row[0] for value in row)}
-    told = {name: row for name, row in (rows | differing).items() if any(value is not None for value in row)}
-    return [{"what": name, **dict(zip(names, row, strict=True))} for name, row in told.items()]
+    known = {name: row for name, row in (rows | differing).items() if any(value is not None for value in row)}
+    return [{"what": name, **dict(zip(names, row, strict=True))} for name, row in known.items()]
 
 
 def searches(home: Path, wanted: Sequence[str]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from automl.document.yaml_text import Document
 from automl.errors import ConfigError, Problem
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
-from automl.journal import FILE, Header, History, TrialHistory, holder, replay, results
+from automl.journal import FILE, Header, History, TrialHistory, holder, replay, results, searches
 from automl.journal.data import data_of
 from automl.machine import folders, keras_backend
 from automl.model import saved
@@ -24,14 +24,6 @@ from automl.tracking import names
 
 if TYPE_CHECKING:
     import keras
-
-
-def searches(home: Path) -> list[str]:
-    """Returns the ids of all searches, the last one last."""
-    folder = folders.searches_folder(home)
-    # No glob, which takes a folder that may not be read for an empty one.
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path.name for path in found if (path / FILE).exists())
 
 
 def find_search(home: Path, wanted: str | None) -> str:
@@ -83,8 +75,11 @@ def backend(header: Header) -> str:
 
 def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
     """Returns a row per trial: scored ones first, the best at the top, then the others by number."""
-    told, read_ = read(home, search_id)
-    unended, metric = _unended(home, search_id), read_.goals.primary.metric
+    return _rows(home, *read(home, search_id))
+
+
+def _rows(home: Path, told: History, read_: Experiment) -> list[dict[str, Any]]:
+    unended, metric = _unended(home, told.header.search), read_.goals.primary.metric
     ranks = read_.goals.ranks(results_of(told))
     found = []
     for number in sorted(told.trials, key=lambda number: (ranks.get(number, math.inf), number)):
@@ -94,7 +89,7 @@ def rows(home: Path, search_id: str) -> list[dict[str, Any]]:
             "rank": ranks.get(number),
             "trial": number,
             "outcome": ended.outcome if ended else unended,
-            metric: _score(trial),
+            metric: score_of(trial),
             "spread": spread(ended.scores) if ended else None,
             "best_epoch": ended.best_epoch if ended else None,
             "epochs": ended.epochs if ended else len(trial.reports),
@@ -113,8 +108,12 @@ def board(home: Path, search_id: str) -> list[dict[str, Any]]:
 
     With a small drawing of each trial's objective over its epochs, all on one scale.
     """
-    told, read_ = read(home, search_id)
-    found, objective = _with_curves(rows(home, search_id), told, read_.goals.primary.metric), read_.goals.primary
+    return board_of(home, *read(home, search_id))
+
+
+def board_of(home: Path, told: History, read_: Experiment) -> list[dict[str, Any]]:
+    """Returns the same of a search whose journal is read already."""
+    found, objective = _with_curves(_rows(home, told, read_), told, read_.goals.primary.metric), read_.goals.primary
     for name, event in told.baselines.items():
         score = event.metrics.get(objective.metric)
         known = {"trial": name, "outcome": "baseline", objective.metric: score, "seconds": round(event.seconds, 1)}
@@ -190,8 +189,16 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
     Raises:
         ConfigError: The search has no such trial.
     """
-    told, read_ = read(home, search_id)
-    trial = told.trials.get(number)
+    return details_of(home, *read(home, search_id), number)
+
+
+def details_of(home: Path, told: History, read_: Experiment, number: int) -> dict[str, Any]:
+    """Returns the same of a trial whose search's journal is read already.
+
+    Raises:
+        ConfigError: The search has no such trial.
+    """
+    search_id, trial = told.header.search, told.trials.get(number)
     if trial is None:
         numbers = f"1 to {len(told.trials)}" if told.trials else "none yet"
         raise ConfigError(Problem(search_id, f"no trial {number}", numbers, str(number)))
@@ -200,7 +207,7 @@ def details(home: Path, search_id: str, number: int) -> dict[str, Any]:
         "search": search_id,
         "trial": number,
         "outcome": ended.outcome if ended else _unended(home, search_id),
-        "score": _score(trial),
+        "score": score_of(trial),
         "objective": read_.goals.primary.metric,
         "scores": list(ended.scores) if ended else [],
         "spread": spread(ended.scores) if ended else None,
@@ -228,5 +235,6 @@ def results_of(told: History) -> list[TrialResult]:
     return [results.result(trial.ended, None) for trial in told.trials.values() if trial.ended]
 
 
-def _score(trial: TrialHistory) -> float | None:
+def score_of(trial: TrialHistory) -> float | None:
+    """Returns what a trial reached; None where that is not compared."""
     return trial.ended.score if trial.ended and trial.ended.outcome in SCORED else None

@@ -71,12 +71,16 @@ def written(searched: Searched, rows: Sequence[Mapping[str, Any]], result: Mappi
     )
 
 
+def of(home: Path, searched: Searched) -> str:
+    """Returns the report of a search as its journal stands."""
+    told, read = searched.told, searched.read
+    return written(searched, leaderboard.board_of(home, told, read), told.finished.result if told.finished else None)
+
+
 def attempted(home: Path, search_id: str, say: Callable[[str], None]) -> str | None:
     """Returns a search's report without its winner; None, with a line, where a plot fails: no search ends for it."""
     try:
-        told, read = leaderboard.read(home, search_id)
-        board = leaderboard.board(home, search_id)
-        return written(Searched(told, read), board, told.finished.result if told.finished else None)
+        return of(home, Searched(*leaderboard.read(home, search_id)))
     except Exception as error:  # noqa: BLE001 - libraries draw it, and the search has its result
         say(f"no report was made: {type(error).__name__}: {error}")
         return None

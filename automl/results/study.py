@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl.experiment.experiment import Experiment
 from automl.journal import History, TrialHistory
-from automl.records.trials import SCORED
+from automl.machine import quiet
+from automl.results.leaderboard import score_of
 from automl.space.domains import Range
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def made(told: History, read: Experiment) -> Study:
     with quietly():
         study = optuna.create_study(direction="minimize" if read.goals.primary.lower_is_better else "maximize")
         for trial in told.trials.values():
-            if trial.ended is not None and trial.ended.outcome in SCORED and trial.ended.score is not None:
-                study.add_trial(_trial(trial, trial.ended.score, read))
+            if (score := score_of(trial)) is not None:
+                study.add_trial(_trial(trial, score, read))
     return study
 
 
@@ -59,17 +60,10 @@ def importances(study: Study) -> dict[str, float]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keeps Optuna from telling of studies, and of features that may still change: our pin holds them."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
+    """Keeps Optuna quiet, and what it draws with, which warns of figures with few points."""
+    with quiet.of_optuna(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _trial(trial: TrialHistory, score: float, read: Experiment) -> Any:

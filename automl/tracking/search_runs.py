@@ -195,10 +195,11 @@ class Family:
         run.write(params=page.params, tags=page.tags, points=page.points)
         for name, content in page.texts.items():
             run.attach(content, name)
-        if page.trial is None and page.begins and self.dataset is not None:
-            self.log_dataset(self.dataset)
-        if page.trial is None and page.begins and self.view is not None:
-            self.log_view(self.view, page.time_ms)
+        if page.trial is None and page.begins:
+            if self.dataset is not None:
+                self.log_dataset(self.dataset)
+            if self.view is not None:
+                self.log_view(self.view, page.time_ms)
         if page.ended:
             run.end(*page.ended)
         elif page.begins:

@@ -137,9 +137,7 @@ class Store:
         Raises:
             mlflow.exceptions.MlflowException: The store cannot be read.
         """
-        client = self.client()
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        run_id = find(client, experiments, SEARCH_TAG, search_id)
+        client, _, run_id = self._found(search_id)
         return None if run_id is None else page(base, client.get_run(run_id).info.experiment_id, search_id)
 
     def run_ids(self, search_id: str) -> tuple[str | None, dict[int, str]]:
@@ -148,10 +146,14 @@ class Store:
         Raises:
             mlflow.exceptions.MlflowException: The store cannot be read.
         """
+        client, experiments, parent = self._found(search_id)
+        return parent, find_trials(client, experiments, parent) if parent else {}
+
+    def _found(self, search_id: str) -> tuple[MlflowClient, list[str], str | None]:
+        """Returns the client, all experiments, and the run of a search where one of them has it."""
         client = self.client()
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        parent = find(client, experiments, SEARCH_TAG, search_id)
-        return parent, find_trials(client, experiments, parent) if parent else {}
+        return client, experiments, find(client, experiments, SEARCH_TAG, search_id)
 
 
 def store(home: Path, uri: str | None = None) -> Store:

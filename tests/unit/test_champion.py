@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 import automl.deploy.register
 from automl.cli._progress import Lines
-from automl.deploy.card import Winner
+from automl.deploy.card import BestTrial
 from automl.journal import Header
 from automl.machine.folders import LOG
 from automl.model import build
@@ -79,7 +79,7 @@ def test_the_user_is_told_and_not_the_log_of_the_backend(tmp_path: Path, monkeyp
     monkeypatch.setattr(automl.deploy.register.saved, "load", lambda *_: "model")
     # As outside of a test: pytest's own stderr does not follow what becomes of the file behind it.
     monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
-    winner = Winner(1, {"model": []}, {}, "val_accuracy", 0.5)
+    winner = BestTrial(1, {"model": []}, {}, "val_accuracy", 0.5)
     told = automl.deploy.register.register(Mirror(), spec, tmp_path, header, winner, Lines().say)  # type: ignore[arg-type]
     assert told == "models:/m-1"
     assert capfd.readouterr().err == "m: version 1 stays the champion\n"

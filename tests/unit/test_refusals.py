@@ -174,7 +174,7 @@ def test_a_refusal_is_a_line(home, monkeypatch, error, told):
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(leaderboard, "rows", fail)
+    monkeypatch.setattr(leaderboard, "board", fail)
     write(home)
     done = run("trials")
     assert done.exit_code == 1
@@ -186,7 +186,7 @@ def test_what_may_be_a_bug_stays_a_traceback(home, monkeypatch, error):
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(leaderboard, "rows", fail)
+    monkeypatch.setattr(leaderboard, "board", fail)
     write(home)
     assert run("trials").exception is error
 

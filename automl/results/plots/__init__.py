@@ -10,10 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.experiment.experiment import Experiment
-from automl.journal import History, TrialHistory, results
-from automl.records.trials import SCORED, TrialResult
+from automl.journal import History, TrialHistory
 from automl.registry import Member, Registry
-from automl.results import study
+from automl.results import leaderboard, study
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,12 +65,13 @@ class Searched:
     @cached_property
     def scored(self) -> list[TrialHistory]:
         """Those of them that have a score."""
-        return [trial for trial in self.ended if score(trial) is not None]
+        return [trial for trial in self.ended if leaderboard.score_of(trial) is not None]
 
     @cached_property
-    def results(self) -> list[TrialResult]:
-        """How the trials ended, in that order."""
-        return [results.result(trial.ended, None) for trial in self.ended if trial.ended]
+    def best(self) -> int | None:
+        """The number of the best trial; None where none has a score."""
+        found = self.read.goals.best(leaderboard.results_of(self.told))
+        return None if found is None else found.trial
 
     @cached_property
     def study(self) -> Study:
@@ -132,11 +132,6 @@ registry: Registry[Plot] = Registry("automl.results.plots", Plot, "plot")
 def ordered() -> list[Plot]:
     """Returns every plot, as they stand in a report."""
     return sorted((registry.read(name) for name in registry.names()), key=lambda plot: plot.place)
-
-
-def score(trial: TrialHistory) -> float | None:
-    """Returns what a trial reached; None where that is not compared."""
-    return trial.ended.score if trial.ended and trial.ended.outcome in SCORED else None
 
 
 def figure(high: float = HIGH, rows: int = 1, columns: int = 1, **given: Any) -> tuple[Figure, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from automl.results.plots import COLOURS, Plot, Searched, figure, plain, score
+from automl.results.leaderboard import score_of
+from automl.results.plots import COLOURS, Plot, Searched, figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ class BestSoFar(Plot):
         best: float | None = None
         steps: list[tuple[int, float, float]] = []
         for trial in searched.scored:
-            value, ended = score(trial), trial.ended
+            value, ended = score_of(trial), trial.ended
             assert value is not None
             assert ended is not None
             best = value if best is None or goal.beats(value, best) else best

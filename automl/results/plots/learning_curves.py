@@ -44,14 +44,14 @@ class LearningCurves(Plot):
         left.set(xlabel="epoch", ylabel=searched.metric)
         if seen:
             left.legend(fontsize=8)
-        best = searched.read.goals.best(searched.results)
+        best = searched.best
         right.set_visible(best is not None)
         if best is not None:
             for name in ("loss", "val_loss"):
-                if points := _points(searched.told.trials[best.trial].reports, name):
+                if points := _points(searched.told.trials[best].reports, name):
                     right.plot(*zip(*points, strict=True), label=name)
                     right.legend(fontsize=8)
-            right.set(xlabel="epoch", ylabel="loss", title=f"the best trial, t{best.trial:03d}")
+            right.set(xlabel="epoch", ylabel="loss", title=f"the best trial, t{best:03d}")
         for axes in (left, right):
             plain(axes)
         return made

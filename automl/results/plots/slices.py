@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.results import trial_names
-from automl.results.plots import COLOURS, Plot, Searched, grid, plain, score
+from automl.results.leaderboard import score_of
+from automl.results.plots import COLOURS, Plot, Searched, grid, plain
 from automl.space.domains import Range
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _slice(axes: Axes, searched: Searched, name: str) -> None:
     elif domain.log:
         axes.set_xscale("log")
     colours = [COLOURS[trial.ended.outcome] if trial.ended else "grey" for trial in trials]
-    reached: Any = [score(trial) for trial in trials]
+    reached: Any = [score_of(trial) for trial in trials]
     axes.scatter(values, reached, s=14, c=colours)
     axes.set_title(name, fontsize=9)
     plain(axes)

@@ -100,9 +100,9 @@ def _drafted(
     """Stores a set, and returns its description, and which fold each training example validates, if there are such."""
     name, task = document.name, document.task
     splits = document.source.learning(task.target, may_be_empty=task.may_be_empty).open(root)
-    raw = _targets(splits, task, name)
+    raw = targets(splits, task, name)
     scanned = task.scan(raw)
-    parts, cut, notes = _cut(document, splits, raw, evaluation, version)
+    parts, cut, notes = parted(document, splits, raw, evaluation, version)
     stored = task.store(raw, scanned)
     stored = stored.astype(np.float32) if stored.dtype.kind == "f" else stored
     for part, rows in parts.items():
@@ -119,6 +119,7 @@ def _drafted(
     read = _Learner(document, draft, given, scanned)
     kept = [*(file for each in given for file in read.files(each).values()), TARGETS]
     whole = read.state(None)
+    columns_read = [column for each in given.values() for column in each.reader.columns]
     turns = range(evaluation.folds or 0) if cut is not None else ()
     return DataSpec(
         folder=str(draft.folder),
@@ -132,6 +133,7 @@ def _drafted(
                 read.shape(each),
                 state,
                 given[each].unstored,
+                given[each].reader.columns,
             )
             for (each, reader), state in zip(document.readers.items(), whole.inputs, strict=True)
         ),
@@ -141,10 +143,11 @@ def _drafted(
         strategy=evaluation.strategy if cut is not None else "stratified",
         version=version,
         notes=(*notes, *_constant(document, read, notes)),
+        source={"declared": declared(sources.registry, document.source), "learned": dict(splits.learned(columns_read))},
     ), cut
 
 
-def _targets(splits: Splits, task: Task, name: str) -> dict[str, np.ndarray]:
+def targets(splits: Splits, task: Task, name: str) -> dict[str, np.ndarray]:
     """Returns the raw targets of all rows, by column, once each is seen to be a number or a word."""
     for part, rows in splits.rows.items():
         if not len(rows):
@@ -168,7 +171,7 @@ def _whole(
     return found
 
 
-def _cut(
+def parted(
     document: DataDocument, splits: Splits, raw: Tree, evaluation: Evaluation, version: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None, Sequence[str]]:
     """Returns the rows of each part, limited, which fold each training row validates, if there are folds, and notes."""

@@ -11,7 +11,7 @@ from automl.deploy import card
 from automl.deploy.card import BestTrial
 from automl.journal import Header
 from automl.machine import keras_backend
-from automl.machine.folders import LOG, MODEL, trial_folder
+from automl.machine.folders import EXAMPLES, KEPT, LOG, MODEL, trial_folder
 from automl.model import pretrained, saved
 from automl.records.data import DataSpec
 from automl.tracking import BestModel, Tracker
@@ -60,6 +60,7 @@ def register(
         metrics={f"best/{key}" if key.startswith("val_") else key: value for key, value in winner.measured.items()},
         tags={"automl.space": header.settings["space"], "automl.data": data.name, "automl.objective": winner.objective},
         champion=header.settings.get("champion", "better"),  # earlier versions knew no other
+        files=[file for name in (KEPT, EXAMPLES) if (file := folder / name).exists()],
     )
     told: list[str] = []
     with keras_backend.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend

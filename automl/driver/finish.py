@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, TypedDict
 
+from automl.deploy import kept
 from automl.deploy.card import BestTrial
 from automl.deploy.register import register
 from automl.driver import baselines
@@ -102,6 +103,7 @@ def _honoured(loop: Loop, best: TrialResult) -> dict[str, Any]:
     """Tests the winner and registers its model; returns what the summary says of it."""
     if loop.experiment.evaluation.refit:
         _refit(loop, best)
+    kept.keep(loop.folder, loop.data)
     test, asked = _test(loop, best), loop.ranking.asked[best.trial]
     facts = best.score, best.metrics, test.metrics, best.parameters
     winner = BestTrial(best.trial, loop.resolved(asked), asked.values, loop.experiment.goals.primary.metric, *facts)

@@ -218,6 +218,23 @@ def _rooted(content: dict[str, Any], path: Path, kind: str) -> dict[str, Any]:
     return {**content, "root": str(path.absolute().parent)}
 
 
+def load_data(data: str) -> DataDocument:
+    """Reads a data document by itself.
+
+    Args:
+        data: Name of a shipped data set or the path of a data document.
+
+    Raises:
+        ConfigError: Everything that is wrong with it.
+    """
+    read = _with_data(Document({}, data), data)
+    problems = Problems(read)
+    found = _build(DataDocument, read.data["data"], problems, ("data",))
+    problems.stop()
+    assert isinstance(found, DataDocument)
+    return found
+
+
 def _with_data(read: Document, data: str | None) -> Document:
     """Puts the data document a name or path stands for into the place of `data:`."""
     named = read.data.get("data") if data is None else data

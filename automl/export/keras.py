@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from automl.export import Exporter
+from automl.export import Arrays, Exporter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,22 +16,34 @@ class Keras(Exporter):
     """Writes `model.keras`: layers and weights, without optimizer, loss and metrics.
 
     The model is made of stock layers, so it loads in `safe_mode` and in a process that does not have this package.
+
+    Source: https://keras.io/guides/serialization_and_saving
     """
 
+    suffix: ClassVar[str] = ".keras"
+    runtime: ClassVar[tuple[str, ...]] = ("keras", "tensorflow")
+    backend: ClassVar[str | None] = None
     tolerance: ClassVar[float] = 1e-6
 
-    def write(self, model: Any, folder: Path) -> Path:
+    def write(self, model: Any, folder: Path, examples: Arrays | None = None) -> Path:
         """Writes the file; a reader never sees half of one."""
+        del examples
         path, part = folder / "model.keras", folder / "part.keras"
         _bare(model).save(part)
         part.replace(path)
         return path
 
-    def run(self, path: Path, x: np.ndarray) -> np.ndarray:
-        """Loads the file as a stranger would, and predicts."""
+    @staticmethod
+    def load(path: str) -> Callable[[Arrays], np.ndarray]:
+        """Loads the file as a stranger would."""
         import keras
 
-        return keras.saving.load_model(path, compile=False, safe_mode=True).predict(x, verbose=0)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+
+        def predict(x: Arrays) -> np.ndarray:
+            return model.predict_on_batch(x if len(x) > 1 else next(iter(x.values())))
+
+        return predict
 
 
 def _bare(model: Any) -> Any:

@@ -97,6 +97,29 @@ class Input(Member):
         (column,) = batch.values()
         return column.astype(np.float32)
 
+    def fresh(self, piece: Tree, spec: InputSpec, first: int = 0) -> np.ndarray:
+        """Returns what the model is given of rows that came after the set: `(batch, *spec.shape) float32`.
+
+        Args:
+            piece: The columns that it reads.
+            spec: What was learned of the set.
+            first: Number of the first row, for messages.
+
+        Raises:
+            DataError: They cannot be read as this modality.
+        """
+        return self.encode(self.check(piece, {}, first), spec)
+
+    @staticmethod
+    @abstractmethod
+    def encoded(columns: Mapping[str, Any], told: Mapping[str, Any]) -> np.ndarray:
+        """Does the same in a program that does not have this package: its source is copied into such.
+
+        Args:
+            columns: Those of a batch, as `Source.batches` gives them.
+            told: Name, `columns`, `shape` and `state` of the input.
+        """
+
     def plain(self, x: np.ndarray, spec: InputSpec) -> np.ndarray:
         """Returns features that a linear model reads, `(examples, features)`, NaN where one is missing.
 
@@ -159,6 +182,17 @@ class OneColumn(Input):
         del scanned
         ((name, x),) = piece.items()
         return {name: self.checked(x, first)}
+
+    @staticmethod
+    def encoded(columns: Mapping[str, Any], told: Mapping[str, Any]) -> np.ndarray:
+        """Returns the column as numbers of the model's shape; see `Input.encoded`."""
+        import numpy as np
+
+        x = np.asarray(columns[told["columns"][0]], dtype=np.float32)
+        x = x[..., np.newaxis] if x.ndim == len(told["shape"]) else x
+        if list(x.shape[1:]) != list(told["shape"]):
+            raise SystemExit(f"examples have the shape {x.shape[1:]}; expected {tuple(told['shape'])}")
+        return x
 
     @abstractmethod
     def checked(self, x: np.ndarray, first: int = 0) -> np.ndarray:

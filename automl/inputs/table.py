@@ -148,6 +148,39 @@ class Table(Input):
             parts.append(lookup[batch[f"{self.name()}_{WORDS}"][:, place]][:, np.newaxis])
         return np.concatenate(parts, axis=1).astype(np.float32)
 
+    def fresh(self, piece: Tree, spec: InputSpec, first: int = 0) -> np.ndarray:
+        """Returns the numbers, and the categories as whole numbers; one that the set does not have is the unknown."""
+        import numpy as np
+
+        parts = []
+        for name in (name for name in spec.reads if name not in spec.state[WORDS]):
+            if _is_text(piece[name]):
+                received = f"{shorten(str(piece[name][0]))} in row {first + 1}"
+                raise DataError(f"table: column {name!r} holds no numbers, as the set's does; received {received}")
+            parts.append(_numbers(name, piece[name], first))
+        for name, known in spec.state[WORDS].items():
+            names = np.asarray(known["names"])
+            text = _text(piece[name])
+            places = np.searchsorted(names, text).clip(max=len(names) - 1)
+            parts.append(np.where(names[places] == text, places + 1, 0).astype(np.float32)[:, np.newaxis])
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    @staticmethod
+    def encoded(columns: Mapping[str, Any], told: Mapping[str, Any]) -> np.ndarray:
+        """Does the same where this package is not; see `Input.encoded`."""
+        import numpy as np
+
+        words, parts = told["state"]["words"], []
+        for name in (name for name in told["columns"] if name not in words):
+            x = np.asarray(columns[name], dtype=np.float32)
+            parts.append(x.reshape(len(x), -1))
+        for name, known in words.items():
+            place = {word: number for number, word in enumerate(known["names"], 1)}
+            given = columns[name]
+            cells = [each if isinstance(each, str) else "" if np.isnan(each) else f"{each:.15g}" for each in given]
+            parts.append(np.array([[place.get(cell, 0)] for cell in cells], dtype=np.float32))
+        return np.concatenate(parts, axis=1)
+
     def plain(self, x: np.ndarray, spec: InputSpec) -> np.ndarray:
         """Returns the numbers, what is missing of them, and a column of 0 and 1 for each category."""
         import numpy as np

@@ -10,13 +10,13 @@ from automl.journal.events import Header
 from automl.records import typed
 from automl.records.data import DataSpec
 
-# Where the data lies and what preprocessing learned from it: of no use once the search is over.
-_PASSING = ("folder", "folds", "fold")
+# Where the data lies, how its files are read and what preprocessing learned from it: with the model, `deploy.kept`.
+_PASSING = ("folder", "folds", "fold", "source")
 
 
 def described(data: DataSpec) -> dict[str, Any]:
     """Returns what a journal's header keeps of the data, in its settings, for `data_of`."""
-    spare = replace(data, inputs=tuple(replace(each, state={}) for each in data.inputs))
+    spare = replace(data, inputs=tuple(replace(each, state={}, reads=()) for each in data.inputs))
     return {key: value for key, value in asdict(spare).items() if key not in _PASSING}
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 import stat
+import uuid
 from pathlib import Path
 
 from automl.errors import ConfigError, Problem, cut
@@ -122,6 +124,47 @@ def require_place(path: Path, force: bool, option: str) -> None:
         raise ConfigError(Problem(shown(path), problem, "a regular file to write"))
     if absent(path) is None and not force:
         raise ConfigError(Problem(str(path), "the file exists already", hint=f"Name another {option}, or give --force"))
+
+
+def require_free(path: Path, force: bool, option: str) -> None:
+    """Refuses a path that is taken, or whose folder cannot be written to; makes the folder where it is not there.
+
+    Args:
+        path: Where a file or a folder is to be put.
+        force: What is there may be replaced.
+        option: What names another place, for the message.
+
+    Raises:
+        ConfigError: It is no place for it.
+    """
+    if path.is_dir():
+        if not force:
+            hint = f"Name another {option}, or give --force"
+            raise ConfigError(Problem(str(path), "the folder exists already", hint=hint))
+    else:
+        require_place(path, force, option)
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = Problem(
+            str(path.parent), f"is no folder to write into: {error.strerror}", hint=f"Name another {option}"
+        )
+        raise ConfigError(problem) from error
+
+
+def replace(made: Path, target: Path) -> None:
+    """Puts a file or a folder in the place of whatever is there, by renames.
+
+    Raises:
+        OSError: The system does not let it.
+    """
+    if not target.is_dir():
+        made.replace(target)
+        return
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    target.rename(aside)
+    made.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _reason(path: Path, error: OSError) -> str:

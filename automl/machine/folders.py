@@ -13,6 +13,8 @@ LOG = "backend.log"
 """What the backends print, in the folder of a search."""
 MODEL = "model.keras"
 """A trial's model at its best epoch, in the folder of the trial."""
+KEPT, EXAMPLES = "model.json", "examples.npz"
+"""What reads raw examples for the model of a search, and a few; in the search's folder, and with a registered model."""
 
 
 def home() -> Path:

@@ -85,6 +85,9 @@ class Splits:
             table says.
         recipe: Returns what `Source.reopened` makes the table of again, as plain data; None where single rows cannot be
             read by themselves.
+        learned: Returns what `Source.unlabelled` must know of the set to read some columns of other files as they were
+            read here, as plain data; asked once all of the training part was read.
+        named: What rows are called, where they have names: files, of pictures.
     """
 
     table: Table
@@ -96,6 +99,8 @@ class Splits:
     is_timeline: bool = False
     notes: tuple[str, ...] = ()
     recipe: Callable[[], Mapping[str, Any]] | None = None
+    learned: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _: {}
+    named: Sequence[str] | None = None
 
 
 def stored_as(name: str, kind: str, column: str) -> str:
@@ -123,6 +128,7 @@ class InputSpec:
         state: What its `fit` learned from the training part, as plain data (means, deviations).
         unstored: Its columns, where they are more than may be stored and are read from their source instead: the shape
             of an example, and the type of its values as NumPy names it.
+        reads: The columns that it reads of the source, by the source's names; earlier versions did not tell.
     """
 
     name: str
@@ -131,6 +137,7 @@ class InputSpec:
     shape: tuple[int, ...]
     state: Mapping[str, Any] = field(default_factory=dict)
     unstored: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -195,6 +202,8 @@ class DataSpec:
         fold: Which of them validates, from 0; None for the parts as they lie on disk.
         version: Of the way it was cut; see `data.prepare.VERSION`.
         notes: What a user should know of how the set was read, a line each.
+        source: How other examples of the kind are read: as `declared`, `{kind: fields}`, and what was `learned` of the
+            files of the set; earlier versions did not tell.
     """
 
     folder: str
@@ -208,6 +217,7 @@ class DataSpec:
     fold: int | None = None
     version: int = 1
     notes: tuple[str, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
 from automl.errors import DataError, did_you_mean, shorten
 from automl.records.data import Splits
-from automl.sources import _layout
+from automl.sources import _in_time, _layout
 from automl.sources._arrays import as_stored, tidy
 from automl.sources._file_table import FileTable
 from automl.sources._files import Files
 from automl.sources._later import rows_later
-from automl.sources._order import follows, moments, plainly
 from automl.sources._places import fault, find
+from automl.sources._unlabelled import PREDICT
 
 
 class Columns(_layout.Arrays):
@@ -91,8 +90,12 @@ class Columns(_layout.Arrays):
         return found
 
     @abstractmethod
-    def _files(self) -> Files:
-        """Returns what reads the files, none of which it knows yet."""
+    def _files(self, learned: Mapping[str, Any] | None = None) -> Files:
+        """Returns what reads the files, none of which it knows yet.
+
+        Args:
+            learned: What their columns hold, where other files told: `Splits.learned`.
+        """
 
     def open(self, root: Path | None) -> Splits:
         """Looks at the file, and the test file where there is one; see `Source.open`."""
@@ -102,7 +105,7 @@ class Columns(_layout.Arrays):
         if self.test is not None:
             files.add(find(self.test, root, f"the {self.ending} file of the test part"))
             self._features(files, features)
-        rows, when = self._rows(files)
+        rows, when = _in_time.rows(files, self.order)
         table = FileTable(files, self, features, _names(self.target), self._offsets(features, files.paths[0]))
         notes: list[str] = []
         if self.ahead is not None:
@@ -123,7 +126,29 @@ class Columns(_layout.Arrays):
             groups=None if self.group is None else tidy([self.group])[0],
             is_timeline=self.order is not None,
             notes=tuple(notes),
+            learned=lambda columns: _learned(files, features if table.examples in columns else columns),
         )
+
+    def open_like(self, root: Path | None, learned: Mapping[str, Any]) -> Splits:
+        """Opens the set, and reads as text what was text in the other; see `Source.open_like`."""
+        opened = self.open(root)
+        assert isinstance(opened.table, FileTable)
+        opened.table.texts = frozenset(learned.get("texts", ()))
+        return opened
+
+    def unlabelled(self, paths: Sequence[Path], learned: Mapping[str, Any]) -> Splits:
+        """Opens files that have the features; what these hold, the set has told."""
+        files, features = self._files(learned), list(learned["features"])
+        for path in paths:
+            files.add(path)
+            there = set(files.names[-1])
+            if missing := next((name for name in features if name not in there), None):
+                header = files.names[-1]
+                hint, expected = did_you_mean(missing, header), f"the columns {shorten(features, 300)}"
+                raise fault(path, f"has no column {missing!r}", expected=expected, hint=hint)
+        table = FileTable(files, self, features, (), self._offsets(features, paths[0]), learned["texts"])
+        rows = {PREDICT: np.arange(len(table))}
+        return Splits(table, rows, examples=table.examples, features=tuple(features), targets=())
 
     def _ahead(
         self, files: Files, rows: Mapping[str, np.ndarray], when: Mapping[str, np.ndarray]
@@ -137,48 +162,6 @@ class Columns(_layout.Arrays):
             gaps += count
         told = f"the target of a row is {_told(_names(self.target))} of {self.ahead} row{'s' * (self.ahead > 1)} later"
         return found, [f"{told} by {self.order!r}", *([f"{gaps:,} rows are left out: a gap follows"] if gaps else [])]
-
-    def _rows(self, files: Files) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Returns the rows of each part, in the order of time where there is one, and when they were."""
-        bounds = [*pairwise(np.cumsum([0, *files.sizes]).tolist())]
-        parts = ("train", "test")[: len(bounds)]
-        if self.order is None:
-            return {part: np.arange(start, end) for part, (start, end) in zip(parts, bounds, strict=True)}, {}
-        (order,) = tidy([self.order])
-        rows, when = {}, {}
-        for place, (part, (start, _)) in enumerate(zip(parts, bounds, strict=True)):
-            times = self._times(files, place, order)
-            # What is equally old stays as it stands in the file.
-            places = np.argsort(times, kind="stable")
-            rows[part], when[part] = start + places, times[places]
-        if self.test is not None:
-            self._check_later(_text(files, 0, order), _text(files, 1, order), files, order)
-        return rows, when
-
-    def _times(self, files: Files, place: int, order: str) -> np.ndarray:
-        """Returns when each row of a file was; its column is held as text only where single rows do not tell that."""
-        found: list[np.ndarray] = []
-        forms = set()
-        for *_, others in files.read(place, (), (order,)):
-            told = plainly(others[order], files.decimal)
-            forms.add(None if told is None else told[0])
-            if told is None or len(forms) > 1:
-                return moments(_text(files, place, order), files.paths[place], order, files.decimal)
-            found.append(told[1])
-        return np.concatenate(found)
-
-    def _check_later(self, train: np.ndarray, test: np.ndarray, files: Files, order: str) -> None:
-        path = files.paths[1]
-        apart, (first, last) = follows(train, test, path, order, files.decimal)
-        if not apart:
-            raise fault(
-                path,
-                f"by {self.order!r} the test part is not later than the training part",
-                expected=f"rows from {shorten(last)} on, which is the last of the training part",
-                received=shorten(first),
-                hint="If that does not matter, leave `order` out, and the column out of `columns`; else leave `test` "
-                "out, and the test part is the latest of one file",
-            )
 
     def _features(self, files: Files, wanted: Sequence[str] | None = None) -> list[str]:
         """Returns the feature columns after checking that they and the others are in the file that was added last."""
@@ -274,8 +257,10 @@ class Columns(_layout.Arrays):
         return values
 
 
-def _text(files: Files, place: int, column: str) -> np.ndarray:
-    return np.concatenate([others[column] for *_, others in files.read(place, (), (column,))])
+def _learned(files: Files, features: Sequence[str]) -> dict[str, Any]:
+    """Returns what columns of other files are to hold."""
+    texts = [name for name in features if not files.is_array(name) and files.refusal(name) is not None]
+    return {"features": list(features), "texts": texts, "percent": files.percent}
 
 
 def _names(named: str | tuple[str, ...] | None) -> list[str]:

@@ -25,14 +25,21 @@ class FileTable:
         features: The columns that are learned from.
         targets: The columns that are learned.
         offsets: What is taken off each feature.
+        texts: Columns that are read as they are written in any case.
     """
 
     notes: tuple[str, ...] = ()
 
     def __init__(
-        self, files: Files, source: Columns, features: Sequence[str], targets: Sequence[str], offsets: np.ndarray
+        self,
+        files: Files,
+        source: Columns,
+        features: Sequence[str],
+        targets: Sequence[str],
+        offsets: np.ndarray,
+        texts: Sequence[str] = (),
     ) -> None:
-        self._files, self._source = files, source
+        self._files, self._source, self.texts = files, source, frozenset(texts)
         self._features, self._targets = list(features), tuple(targets)
         self._offsets = offsets
         self._offset = {name: offset for name, offset in zip(features, offsets.tolist(), strict=True) if offset}
@@ -150,7 +157,7 @@ class FileTable:
     def _wanted(self, columns: Sequence[str], *, text: bool) -> _Wanted:
         """Returns which columns of the files are read, and how."""
         named = [self._own(column) for column in columns if column != self.examples]
-        written = {self._own(column) for column in columns if text or column == self._labels}
+        written = {self._own(column) for column in columns if text or column == self._labels} | self.texts
         numbers = [name for name in named if name not in written and self._files.refusal(name) is None]
         others = [name for name in named if name not in numbers]
         if self.examples not in columns:

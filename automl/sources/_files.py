@@ -53,6 +53,11 @@ class Files(ABC):
         there = [set(names) for names in others]
         return tuple(name for name in first if all(name in names for names in there))
 
+    @property
+    def percent(self) -> list[str]:
+        """The columns of those read so far that hold percentages."""
+        return []
+
     @abstractmethod
     def refusal(self, column: str) -> DataError | None:
         """Returns why a column does not hold a number, or nothing, in every row; None where it does."""

@@ -49,10 +49,15 @@ class _Header:
     channels: int | None = None
     steps: int | None = None
     equal_length: bool = False
+    labelled: bool = False
 
 
-def read_ts(path: Path) -> TsFile:
+def read_ts(path: Path, *, labelled: bool = True) -> TsFile:
     """Reads the file at `path`.
+
+    Args:
+        path: It.
+        labelled: Whether its series need targets; where they have some all the same, these are read.
 
     Raises:
         DataError: A line is malformed (the message has its number), or the file is empty or not UTF-8.
@@ -64,7 +69,7 @@ def read_ts(path: Path) -> TsFile:
         raise not_text(path, error) from error
     except OSError as error:
         raise fault(path, "cannot be read", hint=str(error.strerror)) from error
-    header, start = _header(path, lines)
+    header, start = _header(path, lines, labelled=labelled)
     series: list[np.ndarray] = []
     targets: list[str] = []
     for number, line in enumerate(lines[start:], start + 1):
@@ -72,9 +77,10 @@ def read_ts(path: Path) -> TsFile:
         if not text or text.startswith("#"):
             continue
         where = f"{path}:{number}"
-        *channels, target = text.split(":")
+        channels = text.split(":")
+        target = channels.pop() if header.labelled else None
         series.append(_series(where, channels, header))
-        targets.append(_target(where, target.strip(), header))
+        targets += [] if target is None else [_target(where, target.strip(), header)]
     if not series:
         raise fault(path, "holds no series", expected="one series a line after @data")
     if header.numeric_target:
@@ -82,8 +88,8 @@ def read_ts(path: Path) -> TsFile:
     return TsFile(series, np.array(targets, dtype=str))
 
 
-def _header(path: Path, lines: list[str]) -> tuple[_Header, int]:
-    header, labelled = _Header(), False
+def _header(path: Path, lines: list[str], *, labelled: bool) -> tuple[_Header, int]:
+    header = _Header()
     for number, line in enumerate(lines, 1):
         text, where = line.strip(), f"{path}:{number}"
         if not text or text.startswith("#"):
@@ -95,7 +101,7 @@ def _header(path: Path, lines: list[str]) -> tuple[_Header, int]:
         if key not in _KEYS:
             raise fault(where, "unknown header", received=f"@{key}", hint=did_you_mean(key, _KEYS))
         if key == "data":
-            if not labelled:
+            if labelled and not header.labelled:
                 raise fault(
                     where, "the series have no targets", expected="@classLabel true NAMES, or @targetLabel true"
                 )
@@ -109,7 +115,7 @@ def _header(path: Path, lines: list[str]) -> tuple[_Header, int]:
         elif key == "serieslength":
             header.steps = _count(where, key, values[0])
         else:
-            labelled = _flag(where, key, values, header) or labelled
+            header.labelled = _flag(where, key, values, header) or header.labelled
     raise fault(path, "has no @data line", expected="a .ts file: header lines, @data, series", hint="Copy it again")
 
 

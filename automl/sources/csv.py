@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -44,8 +44,11 @@ class Csv(Columns):
         "text", description="What targets are; as numbers 1, 1.0 and 1e0 are the same"
     )
 
-    def _files(self) -> Files:
-        return _Texts(Table(self.separator, self.decimal, self.header))
+    def _files(self, learned: Mapping[str, Any] | None = None) -> Files:
+        table = Table(self.separator, self.decimal, self.header)
+        if learned is not None:
+            table.percent.update({name: name in learned["percent"] for name in learned["features"]})
+        return _Texts(table, None if learned is None else learned["texts"])
 
     def labelled(self, values: np.ndarray, column: str, rows: np.ndarray, path: Path) -> np.ndarray:
         """Returns targets as text, or as numbers where that is said."""
@@ -66,6 +69,52 @@ class Csv(Columns):
         found: np.ndarray = numbers.to_numpy()
         return found
 
+    @staticmethod
+    def batches(paths: Sequence[str], how: Mapping[str, Any]) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
+        """Reads plain CSV files where this package is not; see `Source.batches`."""
+        import csv
+        import itertools
+        import unicodedata
+
+        import numpy as np
+
+        fields, features, texts = how["fields"], how["learned"]["features"], how["learned"]["texts"]
+        missing = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
+        offset, first = fields.get("offset", 0.0), 1
+        offsets = [offset.get(name, 0.0) if isinstance(offset, dict) else offset for name in features]
+
+        def number(text: str) -> float:
+            text = text.strip()
+            if text in missing or text.lower() in ("true", "false"):
+                return float("nan") if text in missing else float(text.lower() == "true")
+            whole = text.removesuffix("%")
+            if fields.get("decimal", ".") == ",":
+                whole = whole.replace(".", "!").replace(",", ".")
+            return float(whole) / (100 if text != whole and text.endswith("%") else 1)
+
+        for path in paths:
+            with open(path, newline="", encoding="utf-8-sig") as file:  # noqa: PTH123 - a copy needs no pathlib
+                reader = csv.reader(file, delimiter=fields.get("separator", ","), skipinitialspace=True)
+                rows: Iterator[list[str]] = filter(None, reader)
+                head = next(rows)
+                if not fields.get("header", True):
+                    rows, head = itertools.chain([head], rows), [f"column_{n}" for n in range(1, len(head) + 1)]
+                head = [unicodedata.normalize("NFC", name).strip() for name in head]
+                while some := list(itertools.islice(rows, 256)):
+                    cells = dict(zip(head, zip(*some, strict=True), strict=True))
+                    columns = {
+                        name: [unicodedata.normalize("NFC", text).strip() for text in cells[name]]
+                        if name in texts
+                        else np.array([number(text) for text in cells[name]])
+                        for name in features
+                    }
+                    if not texts:
+                        x = np.stack([columns[name] for name in features], axis=1) - offsets
+                        x = x.reshape(len(x), *(fields.get("shape") or [-1]))
+                        columns["x"] = np.moveaxis(x, 1, -1) if fields.get("channels_first") else x
+                    yield list(range(first, first + len(some))), columns
+                    first += len(some)
+
     @classmethod
     def toy(cls, folder: Path) -> Csv:
         """Writes 90 rows of four features and a text label, three classes."""
@@ -78,11 +127,16 @@ class Csv(Columns):
 class _Texts(Files):
     """Files of text, parsed from their beginning whenever some of their rows are read."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, texts: Sequence[str] | None = None) -> None:
         super().__init__()
         self.decimal = table.decimal
         self._table = table
+        self._texts = texts
         self._seen: list[Seen] = []
+
+    @property
+    def percent(self) -> list[str]:
+        return [name for name, holds in self._table.percent.items() if holds]
 
     def add(self, path: Path) -> None:
         seen = self._table.seen(path)
@@ -93,6 +147,8 @@ class _Texts(Files):
 
     @cached_property
     def _kinds(self) -> dict[str, _kinds.Column]:
+        if self._texts is not None:  # a cell that is no number is found when it is read
+            return {name: _kinds.Column(written=name in self.percent) for name in self.shared}
         return _kinds.see(self._table, dict(zip(self.paths, self._seen, strict=True)), self.shared)
 
     def refusal(self, column: str) -> DataError | None:

@@ -9,7 +9,7 @@ import math
 import struct
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -18,11 +18,12 @@ from pydantic import Field
 
 from automl.errors import DataError
 from automl.machine import keras_backend
-from automl.records.data import Part, Splits
+from automl.records.data import EXAMPLES, Part, Splits
 from automl.sources import Source
 from automl.sources._arrays import named, paired
 from automl.sources._places import fault, find
-from automl.sources._tables import splits
+from automl.sources._tables import Arrays, splits
+from automl.sources._unlabelled import PREDICT
 
 FILES = {"train": "train", "test": "t10k"}
 """The part's name and the first word of its files, as LeCun named them."""
@@ -65,6 +66,13 @@ class Idx(Source):
                 received=", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder",
             )
         return splits(train, test=self._part(folder, "test"))
+
+    def unlabelled(self, paths: Sequence[Path], learned: Mapping[str, Any]) -> Splits:
+        """Opens IDX files of images, plain or `.gz`; or arrays."""
+        if any(path.suffix in (".npy", ".npz") for path in paths):
+            return super().unlabelled(paths, learned)
+        table = Arrays(*({EXAMPLES: read_idx(path, 3)[..., np.newaxis]} for path in paths))
+        return Splits(table, {PREDICT: np.arange(len(table))}, targets=())
 
     def _part(self, folder: Path, part: str) -> Part | None:
         images = _existing(folder, f"{FILES[part]}-images", 3)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
 from automl.records.data import Splits, Table
 from automl.sources import Source, _pictures
-from automl.sources._folders import Files, listed
+from automl.sources._folders import PICTURES, Files, listed
 from automl.sources._picture_table import PictureTable, Pixels
 from automl.sources._pictures import Depth, Range, read_all
 from automl.sources._places import fault, find
+from automl.sources._unlabelled import PREDICT
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,6 +37,8 @@ class ImageFolder(Source):
     bits that the training part uses, or else by its least and greatest number. Files beside the folders of classes are
     not read.
     """
+
+    runtime: ClassVar[tuple[str, ...]] = ("pillow",)
 
     folder: str = Field(description="The folder, relative to the place of all data sets", min_length=1)
     size: tuple[PositiveInt, PositiveInt] | None = Field(
@@ -71,7 +74,50 @@ class ImageFolder(Source):
         ends = np.cumsum([0, *map(len, parts.values())])
         rows = {name: np.arange(*ends[place : place + 2]) for place, name in enumerate(parts)}
         table = PictureTable([*chain(*parts.values())], made, dtype, shown)
-        return Splits(table, rows, notes=tuple(notes), recipe=table.recipe)
+        learned = {"made": asdict(made), "dtype": np.dtype(dtype).name, "shown": shown}
+        return Splits(table, rows, notes=tuple(notes), recipe=table.recipe, learned=lambda _: learned)
+
+    def open_like(self, root: Path | None, learned: Mapping[str, Any]) -> Splits:
+        """Opens the set, its images decoded as those of the other were; see `Source.open_like`."""
+        own = self if not learned else self.model_copy(update={"size": tuple(learned["made"]["size"])})
+        opened = own.open(root)
+        assert opened.recipe is not None
+        return replace(opened, table=PictureTable.of({**opened.recipe(), **learned})) if learned else opened
+
+    def unlabelled(self, paths: Sequence[Path], learned: Mapping[str, Any]) -> Splits:
+        """Opens image files, and those in folders, decoded as those of the set were."""
+        pictures = [(path, "") for given in paths for path in _pictures_in(given)]
+        table = PictureTable.of({"files": pictures, "stamps": None, **learned})
+        names = [str(path) for path, _ in pictures]
+        return Splits(table, {PREDICT: np.arange(len(table))}, targets=(), named=names)
+
+    @staticmethod
+    def batches(paths: Sequence[str], how: Mapping[str, Any]) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
+        """Reads image files where this package is not; see `Source.batches`."""
+        import numpy as np
+        from PIL import Image, ImageOps
+
+        made = how["learned"]["made"]
+        side, bilinear = (made["size"][1], made["size"][0]), Image.Resampling.BILINEAR
+
+        def pixels(path: str) -> Any:
+            image = ImageOps.exif_transpose(Image.open(path))
+            if image.mode.startswith(("I", "F")):
+                values = (np.asarray(image).astype(np.float64) - made["scale"]["low"]) / made["scale"]["step"]
+                image = Image.fromarray(values.astype(np.float32))
+            else:
+                if image.has_transparency_data:
+                    ground = Image.new("RGBA", image.size, (*made["ground"], 255))
+                    image = Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+                image = image.convert(made["mode"])
+            if image.size != side:
+                ways: dict[str, Any] = {"stretch": Image.Image.resize, "pad": ImageOps.pad, "crop": ImageOps.fit}
+                image = ways[made["fit"]](image, side, bilinear)
+            return np.asarray(image).reshape(side[1], side[0], -1)
+
+        for start in range(0, len(paths), 64):
+            some = list(paths[start : start + 64])
+            yield some, {"x": np.stack([pixels(path) for path in some])}
 
     def reopened(self, recipe: Mapping[str, Any]) -> Table:
         """Returns the table of the files that were listed before; see `Source.reopened`."""
@@ -90,6 +136,16 @@ class ImageFolder(Source):
                     pixels = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
                     Images.fromarray(pixels).save(folder / part / name / f"{number}.png")
         return cls(folder=str(folder))
+
+
+def _pictures_in(path: Path) -> list[Path]:
+    """Returns the image files of a folder, in the order of their names; a file as it is."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(each for each in path.rglob("*") if each.suffix.lower() in PICTURES and each.is_file())
+    if not found:
+        raise fault(path, "holds no image", expected=", ".join(sorted(PICTURES)))
+    return found
 
 
 def sizes(parts: Mapping[str, Files]) -> Counter[tuple[int, int]]:

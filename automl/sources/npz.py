@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -75,6 +76,13 @@ class Npz(_layout.Arrays):
                 raise fault(path, "is one array, not an archive", expected="an .npz archive of examples and targets")
             with archive:
                 return self._splits(archive, path)
+
+    def unlabelled(self, paths: Sequence[Path], learned: Mapping[str, Any]) -> Splits:
+        """Opens `.npy` and `.npz` files, laid out as the set's; the archive's examples go by the name of its own."""
+        from automl.sources import _unlabelled
+
+        del learned
+        return _unlabelled.arrays(paths, lambda x, where: self._examples(x, str(where)), self.x)
 
     def _splits(self, archive: np.lib.npyio.NpzFile, path: Path) -> Splits:
         keys = archive.files

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from automl.errors import DataError, shorten
 from automl.records.data import Tree
+from automl.sources import _lists
 from automl.sources._arrays import tidy
 from automl.sources._columns import Columns
 from automl.sources._files import Files, words
@@ -44,9 +45,37 @@ class Parquet(Columns):
     """
 
     ending: ClassVar[str] = ".parquet"
+    runtime: ClassVar[tuple[str, ...]] = ("pyarrow",)
 
-    def _files(self) -> Files:
+    def _files(self, learned: Mapping[str, Any] | None = None) -> Files:
+        del learned  # its columns say themselves what they hold
         return _Typed()
+
+    @staticmethod
+    def batches(paths: Sequence[str], how: Mapping[str, Any]) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
+        """Reads Parquet files where this package is not; see `Source.batches`."""
+        import numpy as np
+        from pyarrow import parquet
+
+        fields, features, texts = how["fields"], how["learned"]["features"], how["learned"]["texts"]
+        offset, first = fields.get("offset", 0.0), 1
+        for path in paths:
+            for batch in parquet.ParquetFile(path).iter_batches(256, columns=features):
+                cells = {name: batch.column(name).to_pylist() for name in features}
+                columns: dict[str, Any] = {}
+                for name, column in cells.items():
+                    if name in texts:
+                        columns[name] = ["" if cell is None else str(cell) for cell in column]
+                    else:
+                        off = offset.get(name, 0.0) if isinstance(offset, dict) else offset
+                        columns[name] = np.array([np.nan if x is None else x for x in column], dtype=np.float64) - off
+                if not texts:
+                    arrays = [columns[name] for name in features]
+                    x = arrays[0] if len(arrays) == 1 and arrays[0].ndim > 1 else np.stack(arrays, axis=-1)
+                    x = x.reshape(len(x), *(fields.get("shape") or x.shape[1:]))
+                    columns["x"] = np.moveaxis(x, 1, -1) if fields.get("channels_first") else x
+                yield list(range(first, first + len(batch))), columns
+                first += len(batch)
 
     @classmethod
     def toy(cls, folder: Path) -> Parquet:
@@ -87,7 +116,7 @@ class _Typed(Files):
 
     def refusal(self, column: str) -> DataError | None:
         for path, fields in zip(self.paths, self._fields, strict=True):
-            if not _is_number(fields[column].type):
+            if not _lists.is_number(fields[column].type):
                 return fault(
                     path,
                     f"the column {column!r} is no number in each row",
@@ -98,7 +127,7 @@ class _Typed(Files):
         return None
 
     def is_array(self, column: str) -> bool:
-        there = [_depth(fields[column].type) > 0 for fields in self._fields]
+        there = [_lists.depth(fields[column].type) > 0 for fields in self._fields]
         if any(there) and not all(there):
             path = self.paths[there.index(True)]
             raise fault(path, f"the column {column!r} holds lists, and in the other file it does not")
@@ -132,10 +161,10 @@ class _Typed(Files):
     def _other(self, cells: pa.Array, name: str, path: Path) -> np.ndarray:
         from pyarrow import types
 
-        if not _is_list(cells.type):
+        if not _lists.is_list(cells.type):
             return _text(cells, name, path)
         shape, has_gaps = self._shape(name)
-        while _is_list(cells.type):
+        while _lists.is_list(cells.type):
             cells = cells.flatten()
         # Numbers keep their type, so that bytes stay bytes.
         is_plain = not (has_gaps or types.is_decimal(cells.type) or types.is_null(cells.type))
@@ -151,12 +180,12 @@ class _Typed(Files):
         first: tuple[int, ...] | None = None
         has_gaps = False
         for place, path in enumerate(self.paths):
-            element = _element(self._fields[place][column].type)
-            if not _is_number(element):
+            element = _lists.element(self._fields[place][column].type)
+            if not _lists.is_number(element):
                 what = f"the column {column!r} holds lists of something else than numbers"
                 raise fault(path, what, received=str(element), hint="Leave it out with `columns`")
             for start, batch in self._pieces(place, (), (column,), np.arange(self.sizes[place])):
-                shape, gaps = _shape(batch.column(0), start, column, path, first)
+                shape, gaps = _lists.shape(batch.column(0), start, column, path, first)
                 first, has_gaps = first or shape, has_gaps or gaps
         assert first is not None  # no file is empty
         return first, has_gaps
@@ -192,29 +221,6 @@ def _piece(file: parquet.ParquetFile, wanted: Sequence[str]) -> int:
             size += sum(chunk.total_uncompressed_size for chunk in chunks)
     rows = found.num_rows
     return int(max(1, min(CELLS * rows // max(1, cells), PIECE_BYTES * rows // max(1, size))))
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
-
-
-def _depth(kind: pa.DataType) -> int:
-    """Returns how many lists lie in each other."""
-    return 1 + _depth(kind.value_type) if _is_list(kind) else 0
-
-
-def _element(kind: pa.DataType) -> pa.DataType:
-    """Returns what lists hold."""
-    return _element(kind.value_type) if _is_list(kind) else kind
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
-    return any(test(kind) for test in tests)
 
 
 def _numbers(cells: pa.Array, name: str, path: Path) -> np.ndarray:
@@ -259,33 +265,3 @@ def _text(cells: pa.Array, name: str, path: Path) -> np.ndarray:
             hint="Choose others with `columns`, or bring what it holds into columns of their own",
         ) from error
     return words(coded.indices.fill_null(-1).to_numpy(), coded.dictionary.to_pylist())
-
-
-def _shape(
-    cells: pa.Array, start: int, name: str, path: Path, expected: tuple[int, ...] | None
-) -> tuple[tuple[int, ...], bool]:
-    """Returns the shape that lists of some rows have, and whether a number of them is missing.
-
-    Raises:
-        DataError: One is missing, or of another shape.
-    """
-    from pyarrow import compute
-
-    shape: list[int] = []
-    each = 1  # lists of a row
-    while _is_list(cells.type):
-        lengths = compute.list_value_length(cells).fill_null(-1).to_numpy()
-        usual = int(lengths[0]) if expected is None else expected[len(shape)]
-        if (lengths != usual).any() or usual < 1:
-            at = int(((lengths != usual) | (lengths < 1)).argmax())
-            raise fault(
-                f"{path}, row {start + at // each + 1}",
-                f"the lists of column {name!r} differ in length",
-                expected=f"{usual} numbers" if usual > 0 else "numbers",
-                received="none" if lengths[at] < 1 else str(lengths[at]),
-                hint="Fill them up, or leave the column out with `columns`",
-            )
-        shape.append(usual)
-        each *= usual
-        cells = cells.flatten()
-    return tuple(shape), bool(cells.null_count)

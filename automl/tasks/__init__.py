@@ -147,14 +147,36 @@ class Task(Member):
     def keras_metrics(self, spec: TaskSpec) -> list[Any]:
         """Returns fresh Keras metrics, named as in `metrics`."""
 
+    @staticmethod
     @abstractmethod
-    def decode(self, outputs: np.ndarray, spec: TaskSpec) -> np.ndarray:
-        """Turns what the model gives into answers as a user knows them (names of classes, numbers)."""
+    def answers(outputs: np.ndarray, told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Turns what the model gives into answers as a user knows them (names of classes, numbers).
+
+        Its source is copied into programs that do not have this package: it imports what it needs itself.
+
+        Args:
+            outputs: Of a batch.
+            told: What `metadata` returns.
+
+        Returns:
+            Columns of answers by name, `(batch,)` each; and the probability of each class, where there are classes.
+        """
 
     def measure(self, outputs: np.ndarray, stored: np.ndarray, spec: TaskSpec) -> dict[str, float]:
         """Returns the metrics of `measures`, of all that a model gives for a part."""
         del outputs, stored, spec
         return {}
+
+    def details(self, outputs: np.ndarray, stored: np.ndarray, spec: TaskSpec) -> list[dict[str, Any]]:
+        """Returns what is measured of each class, or of each target, as rows of a table; none where that says no more.
+
+        Args:
+            outputs: What a model gives.
+            stored: The targets, as they are stored.
+            spec: What the task learned.
+        """
+        del outputs, stored, spec
+        return []
 
     def tells(self, spec: TaskSpec) -> str:
         """Says in a few words what is learned, for people: `10 classes`."""

@@ -133,11 +133,21 @@ class Classification(Task):
             macro_auc(len(spec.state["classes"])),
         ]
 
-    def decode(self, outputs: np.ndarray, spec: TaskSpec) -> np.ndarray:
-        """Returns the name of the likeliest class of each example."""
+    @staticmethod
+    def answers(outputs: np.ndarray, told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the name of the likeliest class of each example and its probability; and that of every class."""
         import numpy as np
 
-        return np.asarray(spec.state["classes"])[outputs.argmax(axis=-1)]
+        likeliest = np.asarray(told["classes"])[outputs.argmax(axis=-1)]
+        found = {"prediction": likeliest, "probability": outputs.max(axis=-1)}
+        return found, dict(zip(told["classes"], outputs.T, strict=True))
+
+    def details(self, outputs: np.ndarray, stored: np.ndarray, spec: TaskSpec) -> list[dict[str, Any]]:
+        """Returns precision, recall, F1 and the number of examples of each class."""
+        from automl.tasks._each import of_classes
+
+        classes = spec.state["classes"]
+        return of_classes(stored.astype(int), outputs.argmax(axis=-1), classes, labels=range(len(classes)))
 
     def tells(self, spec: TaskSpec) -> str:
         """Says how many classes there are."""

@@ -144,14 +144,20 @@ class MultiLabel(Task):
             macro_auc(len(spec.state["classes"])),
         ]
 
-    def decode(self, outputs: np.ndarray, spec: TaskSpec) -> np.ndarray:
-        """Returns the names of the labels of each example whose probability is above the threshold, as tuples."""
+    @staticmethod
+    def answers(outputs: np.ndarray, told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the labels of each example whose probability is above the threshold, `rain|wind`; and that of all."""
         import numpy as np
 
-        answers = np.empty(len(outputs), dtype=object)
-        for place, given in enumerate(outputs > self.threshold):
-            answers[place] = tuple(name for name, there in zip(spec.state["classes"], given, strict=True) if there)
-        return answers
+        names = np.asarray(told["classes"])
+        found = [told["separator"].join(names[given]) for given in outputs > told["threshold"]]
+        return {"prediction": np.asarray(found, dtype=str)}, dict(zip(told["classes"], outputs.T, strict=True))
+
+    def details(self, outputs: np.ndarray, stored: np.ndarray, spec: TaskSpec) -> list[dict[str, Any]]:
+        """Returns precision, recall, F1 and the number of examples of each label."""
+        from automl.tasks._each import of_classes
+
+        return of_classes(stored, outputs > self.threshold, spec.state["classes"])
 
     def tells(self, spec: TaskSpec) -> str:
         """Says how many labels there are."""
@@ -159,8 +165,8 @@ class MultiLabel(Task):
         return "1 label" if count == 1 else f"{count} labels"
 
     def metadata(self, spec: TaskSpec) -> dict[str, Any]:
-        """Returns the names of the labels, and above which probability one counts as given."""
-        return {"classes": list(spec.state["classes"]), "threshold": self.threshold}
+        """Returns the names of the labels, above which probability one counts as given, and what stands between two."""
+        return {"classes": list(spec.state["classes"]), "threshold": self.threshold, "separator": self.separator}
 
     def toy(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Makes 120 examples with one or two of three labels, `low|middle`."""

@@ -130,9 +130,11 @@ class Regression(Task):
             macro_r2(spec.state["mean"], spec.state["deviation"]),
         ]
 
-    def decode(self, outputs: np.ndarray, spec: TaskSpec) -> np.ndarray:
-        """Returns the numbers: `(examples,)` of one target, `(examples, targets)` of several."""
-        return outputs[:, 0] if len(spec.state["targets"]) == 1 else outputs
+    @staticmethod
+    def answers(outputs: np.ndarray, told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the numbers, of several targets by their names."""
+        names = ["prediction"] if len(told["targets"]) == 1 else told["targets"]
+        return dict(zip(names, outputs.T, strict=True)), {}
 
     def measure(self, outputs: np.ndarray, stored: np.ndarray, spec: TaskSpec) -> dict[str, float]:
         """Returns the median of the absolute error, of all values of all targets."""
@@ -140,6 +142,15 @@ class Regression(Task):
 
         del spec
         return {"medae": float(np.median(np.abs(outputs - stored)))}
+
+    def details(self, outputs: np.ndarray, stored: np.ndarray, spec: TaskSpec) -> list[dict[str, Any]]:
+        """Returns the mean absolute and the root mean squared error of each target, where there are several."""
+        import numpy as np
+
+        off, names = outputs - stored, spec.state["targets"]
+        mae, rmse = np.abs(off).mean(axis=0), np.sqrt(np.square(off).mean(axis=0))
+        rows = zip(names, mae.tolist(), rmse.tolist(), strict=True)
+        return [{"target": name, "mae": a, "rmse": b} for name, a, b in rows] if len(names) > 1 else []
 
     def tells(self, spec: TaskSpec) -> str:
         """Says how many targets there are, and which."""

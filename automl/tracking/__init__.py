@@ -10,6 +10,7 @@ from __future__ import annotations
 from automl.tracking import address
 from automl.tracking.address import redacted, same_address
 from automl.tracking.earlier_runs import EarlierRun, earlier_runs
+from automl.tracking.fetching import Fetched, fetch, measured, search_of
 from automl.tracking.limits import key_text, value_text
 from automl.tracking.model import BestModel
 from automl.tracking.outbox import line
@@ -23,15 +24,19 @@ __all__ = [
     "BestModel",
     "DatasetInput",
     "EarlierRun",
+    "Fetched",
     "Store",
     "Tracker",
     "View",
     "address",
     "earlier_runs",
+    "fetch",
     "key_text",
     "line",
+    "measured",
     "redacted",
     "same_address",
+    "search_of",
     "serve",
     "store",
     "value_text",

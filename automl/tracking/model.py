@@ -46,6 +46,7 @@ class BestModel:
         metrics: What was measured of it, by its name with the part before it, as `test_accuracy`.
         tags: By which it is found again in the registry.
         champion: When it becomes its name's champion.
+        files: What lies beside its own, by their names.
     """
 
     trial: int
@@ -56,6 +57,7 @@ class BestModel:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     champion: Champion = "better"
+    files: Sequence[Path] = ()
 
 
 def log_best(
@@ -98,6 +100,8 @@ def log_best(
         with TemporaryDirectory() as folder:
             path = Path(folder, "model")
             _save(model, path, entity, parent.run_id, {**best.metadata, "trial": best.trial}, best.requirements)
+            for file in best.files:
+                shutil.copy(file, path)
             client.log_model_artifacts(entity.model_id, str(path))
         client.finalize_logged_model(entity.model_id, "READY")
     if entity.model_id not in {output.model_id for output in run.outputs.model_outputs}:

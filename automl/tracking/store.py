@@ -17,7 +17,7 @@ from automl.errors import ConfigError, MissingExtra, Problem
 from automl.machine import disk
 from automl.tracking import address, moved
 from automl.tracking.address import driver, kind, redacted
-from automl.tracking.tags import SEARCH_TAG, TRIAL_TAG
+from automl.tracking.tags import MODEL_URI_TAG, SEARCH_TAG, TRIAL_TAG
 from automl.tracking.view import UI, page
 
 if TYPE_CHECKING:
@@ -148,6 +148,16 @@ class Store:
         """
         client, experiments, parent = self._found(search_id)
         return parent, find_trials(client, experiments, parent) if parent else {}
+
+    def model_of(self, search_id: str) -> tuple[str, str] | None:
+        """Returns the id of a search's model, and its run; None where the store has none.
+
+        Raises:
+            mlflow.exceptions.MlflowException: The store cannot be read.
+        """
+        client, _, run_id = self._found(search_id)
+        uri = None if run_id is None else client.get_run(run_id).data.tags.get(MODEL_URI_TAG)
+        return None if run_id is None or uri is None else (uri.removeprefix("models:/"), run_id)
 
     def _found(self, search_id: str) -> tuple[MlflowClient, list[str], str | None]:
         """Returns the client, all experiments, and the run of a search where one of them has it."""

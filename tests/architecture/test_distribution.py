@@ -47,8 +47,13 @@ def test_every_extra_that_is_told_exists() -> None:
     told = {(place, name) for place, text in pages() for name in re.findall(r"pip install .*\[([a-z]+)\]", text)}
     for path in sorted((REPO / "automl").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            extra = None
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "MissingExtra":
-                told.add((str(path.relative_to(REPO)), ast.literal_eval(node.args[1])))
-    assert {name for _, name in told} >= {"ray", "postgresql", "torch"}
+                extra = node.args[1]
+            elif isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "extra":  # of an export format
+                extra = node.value
+            if isinstance(extra, ast.Constant) and extra.value is not None:
+                told.add((str(path.relative_to(REPO)), extra.value))
+    assert {name for _, name in told} >= {"ray", "postgresql", "torch", "onnx", "openvino", "litert"}
     assert not {(place, name) for place, name in told if name not in EXTRAS}
     assert set(BACKENDS[1:]) <= EXTRAS  # the first is of the core

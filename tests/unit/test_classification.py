@@ -134,7 +134,18 @@ def test_auc_leaves_out_a_class_that_does_not_occur_and_survives_nan():
 
 def test_an_answer_is_the_likeliest_class():
     spec = TaskSpec({"classification": {}}, ("y",), CLASSES)
-    assert TASK.decode(np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]]), spec).tolist() == ["b", "a"]
+    outputs = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    found, likely = TASK.answers(outputs, TASK.metadata(spec))
+    assert found["prediction"].tolist() == ["b", "a"]
+    assert found["probability"].tolist() == [0.5, 0.6]
+    assert {name: column.tolist() for name, column in likely.items()} == {
+        "a": [0.2, 0.6],
+        "b": [0.5, 0.3],
+        "c": [0.3, 0.1],
+    }
+    (first, *_, last) = TASK.details(outputs, np.array([1, 1]), spec)
+    assert first == {"class": "a", "precision": 0.0, "recall": 0.0, "f1": 0.0, "examples": 0}
+    assert last["examples"] == 0
     assert TASK.tells(spec) == "3 classes"
 
 

@@ -158,7 +158,7 @@ def test_a_model_takes_the_place_of_nothing_but_files(kind, place, monkeypatch):
     model = folders.trial_folder(folders.search_folder(Path("home"), "search"), 1) / folders.MODEL
     model.parent.mkdir(parents=True)
     model.touch()
-    assert TOLD[kind] in said(lambda: export_best(Path("home"), None, "keras", Path(path), force=True))
+    assert TOLD[kind] in said(lambda: export_best(Path("home"), None, Path(path), force=True))
     assert kind != "pipe" or Path(path).is_fifo()
 
 

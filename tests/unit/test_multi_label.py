@@ -97,10 +97,25 @@ SPEC = TaskSpec({"multi_label": {}}, ("y",), {"classes": ["a", "b", "c"]})
 
 def test_answers_are_the_names_above_the_threshold() -> None:
     outputs = np.array([[0.6, 0.1, 0.51], [0.5, 0.2, 0.3]], np.float32)
-    assert TASK.decode(outputs, SPEC).tolist() == [("a", "c"), ()]
-    assert MultiLabel(threshold=0.25).decode(outputs, SPEC).tolist() == [("a", "c"), ("a", "c")]
-    assert TASK.decode(outputs[:0], SPEC).shape == (0,)
-    assert MultiLabel(threshold=0.25).metadata(SPEC) == {"classes": ["a", "b", "c"], "threshold": 0.25}
+    found, likely = TASK.answers(outputs, TASK.metadata(SPEC))
+    assert found["prediction"].tolist() == ["a|c", ""]
+    assert list(likely) == ["a", "b", "c"]
+    np.testing.assert_array_equal(likely["c"], outputs[:, 2])
+    other = MultiLabel(threshold=0.25, separator=";")
+    assert other.answers(outputs, other.metadata(SPEC))[0]["prediction"].tolist() == ["a;c", "a;c"]
+    assert TASK.answers(outputs[:0], TASK.metadata(SPEC))[0]["prediction"].shape == (0,)
+    assert other.metadata(SPEC) == {"classes": ["a", "b", "c"], "threshold": 0.25, "separator": ";"}
+
+
+def test_each_label_is_measured() -> None:
+    stored = np.array([[1, 0, 1], [1, 0, 0]], np.uint8)
+    rows = TASK.details(np.array([[0.9, 0.1, 0.9], [0.2, 0.2, 0.9]], np.float32), stored, SPEC)
+    assert rows[0] == {"class": "a", "precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "examples": 2}
+    assert rows[1] == {"class": "b", "precision": 0.0, "recall": 0.0, "f1": 0.0, "examples": 0}
+    assert rows[2]["precision"] == 0.5
+
+
+def test_it_says_how_many_labels_there_are() -> None:
     assert TASK.tells(SPEC) == "3 labels"
     assert TASK.tells(TaskSpec({"multi_label": {}}, ("y",), {"classes": ["a"]})) == "1 label"
 

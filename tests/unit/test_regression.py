@@ -126,9 +126,14 @@ def test_the_head_gives_the_targets_own_units(tmp_path: Any) -> None:
 
 def test_what_the_model_gives_is_the_answer() -> None:
     outputs = np.array([[1.5], [2.5]], np.float32)
-    assert TASK.decode(outputs, spec(ONE)).tolist() == [1.5, 2.5]
-    both = np.ones((3, 2), np.float32)
-    np.testing.assert_array_equal(TASK.decode(both, spec(TWO)), both)
+    found, likely = TASK.answers(outputs, TASK.metadata(spec(ONE)))
+    assert found["prediction"].tolist() == [1.5, 2.5]
+    assert likely == {}
+    both = np.array([[1, 2], [3, 4]], np.float32)
+    named, _ = TASK.answers(both, TASK.metadata(spec(TWO)))
+    assert {name: column.tolist() for name, column in named.items()} == {"a": [1, 3], "b": [2, 4]}
+    assert TASK.details(outputs, outputs, spec(ONE)) == []
+    assert TASK.details(both, both - 1, spec(TWO))[1] == {"target": "b", "mae": 1.0, "rmse": 1.0}
     assert TASK.metadata(spec(TWO)) == {"targets": ["a", "b"]}
     assert TASK.tells(spec(ONE)) == "1 target"
     assert TASK.tells(spec(TWO)) == "2 targets (a, b)"

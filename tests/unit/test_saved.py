@@ -232,17 +232,19 @@ def test_export_says_what_is_wrong(search, files, tmp_path):
 def test_a_place_where_no_file_can_stand_is_said_first(search, files, tmp_path):
     search.write_bytes(files["own"])
     (tmp_path / "there").write_text("mine")
+    (tmp_path / "there.keras").write_text("mine")
+    (tmp_path / "folder.keras").mkdir()
     for place, said in (
         (tmp_path / "missing" / "a.keras", "there is no such folder to write into"),
         (tmp_path / "there" / "a.keras", "there is no such folder to write into"),
-        (tmp_path, "is a folder"),
+        (tmp_path / "folder.keras", "is a folder"),
     ):
         done = export("--to", str(place), "--force")
         assert done.exit_code == 2
         assert said in done.stderr
         assert len(done.stderr.splitlines()) == 1
-    assert "the file exists already" in export("--to", str(tmp_path / "there")).stderr
-    assert (tmp_path / "there").read_text() == "mine"
+    assert "the file exists already" in export("--to", str(tmp_path / "there.keras")).stderr
+    assert (tmp_path / "there.keras").read_text() == (tmp_path / "there").read_text() == "mine"
 
 
 def test_from_python_no_other_model_is_taken_for_the_trials(search, files, home):
@@ -262,7 +264,7 @@ def test_a_search_without_a_score_has_nothing_to_export(search, home):
     assert done.stderr.endswith("there is no model to export yet. Expected at least one scored trial.\n")
 
 
-@pytest.mark.parametrize("line", [["export"], ["resume"]])
+@pytest.mark.parametrize("line", [["export", "--to", "mine.keras"], ["resume"]])
 def test_a_backend_that_is_not_here_is_named(search, monkeypatch, line):
     monkeypatch.setattr(keras_backend, "installed", lambda package: False)
     journal = search.parents[2] / "journal.jsonl"
@@ -278,5 +280,5 @@ def test_a_backend_that_is_not_here_is_named(search, monkeypatch, line):
 def test_a_backend_of_a_journal_that_there_is_not(search):
     journal = search.parents[2] / "journal.jsonl"
     journal.write_text(journal.read_text().replace('"backend":"tensorflow"', '"backend":"theano"'))
-    assert "no such Keras backend" in export().stderr
+    assert "no such Keras backend" in export("--to", "mine.keras").stderr
     assert leaderboard.searches(search.parents[4])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from automl import tasks
 from automl.results.plots import Searched, WinnerPlot, figure, plain
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ class PerClass(WinnerPlot):
 
     def show(self, winner: Winner, searched: Searched) -> Figure | None:
         """Returns the points, a row for each class."""
-        from sklearn.metrics import precision_recall_fscore_support
-
         del searched
-        labels = np.arange(len(winner.classes))
-        given = precision_recall_fscore_support(winner.truth, winner.told, labels=labels, zero_division=0)
-        precision, recall, f1, count = (np.asarray(each) for each in given)
+        task = winner.data.task
+        found = tasks.of(task).details(winner.outputs, winner.stored, task)
+        precision, recall, f1, count = (
+            np.array([row[key] for row in found]) for key in ("precision", "recall", "f1", "examples")
+        )
         order = np.argsort(-f1, kind="stable")[-MOST:]
         made, axes = figure(1.2 + 0.28 * len(order))
         rows = np.arange(len(order))

@@ -1,0 +1,135 @@
+"""A folder that predicts by itself: an exported model, what it must know, and a program that needs its runtime alone.
+
+The program is put together of the functions that read, encode, run and answer, as they stand in the files of source,
+inputs, format and task: what is mended there is mended here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from automl import inputs, sources, tasks
+from automl.deploy.kept import Kept
+from automl.export import Exporter
+from automl.inputs import Input
+from automl.records.data import EXAMPLES, InputSpec
+
+TOLD, PROGRAM, REQUIREMENTS = "model.json", "predict.py", "requirements.txt"
+
+_HEAD = '''"""Predicts with {file}:  python predict.py FILES... > predictions.csv
+
+Of raw files, as the model's data set had them{files}. Needs no more than requirements.txt names; `predictions` is there
+for programs that import this file.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+TOLD = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
+
+
+'''
+
+_MAIN = '''
+READERS = {{{readers}}}
+
+
+def predictions(paths):
+    """Yields, for each batch, names of examples, columns of answers, and the probability of each class."""
+    predict = load(str(HERE / TOLD["file"]))
+    for names, columns in batches(paths, TOLD["source"]):
+        x = {{each["name"]: READERS[each["kind"]](columns, each) for each in TOLD["inputs"]}}
+        yield names, *answers(np.asarray(predict(x)), TOLD["task"])
+
+
+def main(paths):
+    if not paths:
+        raise SystemExit("usage: python predict.py FILES...")
+    writer = csv.writer(sys.stdout)
+    for number, (names, found, likely) in enumerate(predictions(paths)):
+        columns = {{"example": names, **found, **{{f"probability_{{name}}": x for name, x in likely.items()}}}}
+        if not number:
+            writer.writerow(columns)
+        writer.writerows(zip(*columns.values()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
+'''
+
+
+def write(folder: Path, name: str, exporter: Exporter, file: str, kept: Kept, about: Mapping[str, Any]) -> None:
+    """Puts what an exported model must know, and the program, beside it.
+
+    Args:
+        folder: Where the model lies.
+        name: What the model is called.
+        exporter: Its format.
+        file: The model's file or folder.
+        kept: How raw examples are read for it.
+        about: What else is told of it, as plain data.
+    """
+    data = kept.data
+    source, task = sources.registry.read(data.source["declared"]), tasks.of(data.task)
+    readers = {each.kind: inputs.of(each) for each in data.inputs}
+    told = {
+        "name": name,
+        "file": file,
+        "format": exporter.label,
+        "task": {"kind": data.task.kind, **task.metadata(data.task)},
+        "inputs": [_input(each, readers[each.kind]) for each in data.inputs],
+        "source": {
+            "kind": sources.registry.name_of(source),
+            "fields": source.model_dump(mode="json", exclude_unset=True),
+            "learned": dict(data.source["learned"]),
+        },
+        **about,
+    }
+    told["source"]["inputs"] = told["inputs"]
+    (folder / TOLD).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (folder / REQUIREMENTS).write_text("".join(f"{line}\n" for line in requirements(exporter, source)))
+    parts = [
+        _copied(type(exporter).load),
+        _copied(type(source).batches),
+        *(_copied(type(reader).encoded, f"encoded_{kind}") for kind, reader in readers.items()),
+        _copied(type(task).answers),
+    ]
+    head = _HEAD.format(file=file, files=f" ({source.ending})" if hasattr(source, "ending") else "")
+    main = _MAIN.format(readers=", ".join(f'"{kind}": encoded_{kind}' for kind in readers))
+    (folder / PROGRAM).write_text(head + "\n\n\n".join(parts) + "\n\n" + main, encoding="utf-8")
+
+
+def requirements(exporter: Exporter, source: sources.Source) -> list[str]:
+    """Returns what pip installs for the program, in the versions that are installed here."""
+    return [f"{name}=={metadata.version(name)}" for name in ("numpy", *exporter.runtime, *source.runtime)]
+
+
+def _input(spec: InputSpec, reader: Input) -> dict[str, Any]:
+    columns = list(spec.reads)
+    if hasattr(reader, "column"):
+        columns = [reader.column or EXAMPLES]
+    words = spec.state.get("words", {})
+    state = {"words": {name: {"names": known["names"]} for name, known in words.items()}} if words else {"words": {}}
+    return {"name": spec.name, "kind": spec.kind, "columns": columns, "shape": list(spec.shape), "state": state}
+
+
+def _copied(function: Callable[..., Any], name: str | None = None) -> str:
+    """Returns the source of a static method as a function of its own."""
+    source = textwrap.dedent(inspect.getsource(function))
+    lines = source.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("def "))
+    text = "\n".join(lines[first:])
+    return text if name is None else text.replace(f"def {function.__name__}(", f"def {name}(", 1)

@@ -1,0 +1,239 @@
+"""A finished model, written for other runtimes: each format held against the original before it is handed over."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl import export
+from automl.deploy import bundle, gate, kept
+from automl.deploy.finished import Finished
+from automl.deploy.gate import Findings
+from automl.errors import ConfigError, ExportError, MissingExtra, Problem, cut, did_you_mean, refused
+from automl.export import Exporter
+from automl.machine import files, keras_backend
+from automl.tracking import line, measured, store
+
+TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A format that was asked for, and what became of it.
+
+    Args:
+        format: Its name.
+        path: The folder written; None where there is none.
+        findings: What came of holding it against the original; None where it could not be held.
+        problem: Why there is no folder, or what is wrong with it.
+    """
+
+    format: str
+    path: Path | None
+    findings: Findings | None = None
+    problem: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Returns what is told of it in a line of a table."""
+        found = self.findings
+        row: dict[str, Any] = {"format": self.format, "written": None if self.path is None else str(self.path)}
+        if found is None:
+            return row
+        row |= {"difference": found.difference, "agreement": found.agreement, "KiB": round(found.bytes / 1024)}
+        row |= {"median_ms": round(found.median_ms, 3), "p95_ms": round(found.p95_ms, 3)}
+        return row | {f"{name}_lost": found.keras_metrics[name] - value for name, value in found.metrics.items()}
+
+
+def exporters(formats: Sequence[str], quantize: str | None) -> list[Exporter]:
+    """Returns the formats that a user names.
+
+    Args:
+        formats: Their names.
+        quantize: Bits that weights are rounded to; None: not at all.
+
+    Raises:
+        ConfigError: There is no such format, or one does not round so.
+        MissingExtra: What one needs is not installed.
+    """
+    found = []
+    for name in dict.fromkeys(formats):
+        if name not in export.registry:
+            known, hint = ", ".join(export.registry.names()), did_you_mean(name, export.registry)
+            raise ConfigError(Problem("--format", f"unknown export format {name!r}", known, hint=hint))
+        kind = export.registry.get(name)
+        if quantize is not None and quantize not in _roundings(kind):
+            able = "; ".join(
+                f"{each}: {', '.join(ways)}"
+                for each in export.registry
+                if (ways := _roundings(export.registry.get(each)))
+            )
+            raise ConfigError(Problem("--quantize", f"{name} is not written with {quantize}", able))
+        if any(importlib.util.find_spec(package) is None for package in kind.packages):
+            raise MissingExtra(f"--format {name}", str(kind.extra))
+        found.append(kind() if quantize is None else kind.model_validate({"quantize": quantize}))
+    return found
+
+
+def _roundings(kind: type[Exporter]) -> tuple[str, ...]:
+    field = kind.model_json_schema()["properties"].get("quantize") if kind.model_fields else None
+    options = field["anyOf"] if field else []
+    return tuple(
+        value
+        for each in options
+        for value in (each.get("enum") or [each["const"]] if "const" in each or "enum" in each else [])
+    )
+
+
+def write(
+    finished: Finished,
+    wanted: Sequence[Exporter],
+    to: Path | None = None,
+    *,
+    home: Path,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Exported]:
+    """Writes a model in several formats, each into a folder of its own; yields what became of each, as it is done.
+
+    Args:
+        finished: The model.
+        wanted: The formats.
+        to: The folder that those folders are put in, or the one file to write; None for the current folder.
+        home: Where searches live.
+        force: Write over what is there, and hand over also what differs too much from the original.
+        say: Told what happens.
+
+    Raises:
+        ConfigError: There is something already, or no folder.
+    """
+    targets = [_target(finished.name, exporter, to) for exporter in wanted]
+    for target in targets:
+        files.require_free(target, force, "with --to")
+    keras_backend.become_driver(os.environ.get("KERAS_BACKEND") or keras_backend.BACKENDS[0])
+    keras_backend.import_keras(finished.log)
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(dir=targets[0].parent) as drafts:
+        room = Path(drafts)
+        kept.save(room / "examples.npz", finished.kept.x)
+        for exporter, target, told in _written(finished, wanted, targets, room, say):
+            done = _held(finished, exporter, target, told, room, force=force)
+            if done.findings is not None and done.path is not None:
+                figures |= done.findings.figures(_label(exporter))
+            yield done
+    if figures:
+        _tell(finished, home, figures, say)
+
+
+def _label(exporter: Exporter) -> str:
+    rounded = getattr(exporter, "quantize", None)
+    return f"{exporter.label}-{rounded}" if rounded else exporter.label
+
+
+def _target(name: str, exporter: Exporter, to: Path | None) -> Path:
+    if to is not None and exporter.suffix and to.suffix == exporter.suffix:
+        return to
+    return (to or Path.cwd()) / files.named(name, f"-{_label(exporter)}")
+
+
+def _written(
+    finished: Finished, wanted: Sequence[Exporter], targets: Sequence[Path], room: Path, say: Callable[[str], None]
+) -> Iterator[tuple[Exporter, Path, Mapping[str, Any]]]:
+    """Has other processes write the formats, one for each Keras backend; yields what each said, in their order."""
+    backends = {exporter.backend or _installed() for exporter in wanted}
+    for backend in sorted(backends):
+        mine = [place for place, exporter in enumerate(wanted) if (exporter.backend or _installed()) == backend]
+        while mine:
+            done = 0
+            for told in _run(finished, backend, wanted, mine, room, say):
+                yield wanted[told["place"]], targets[told["place"]], told
+                done += 1
+            if done < len(mine):  # it ended while it wrote this one
+                place = mine[done]
+                yield wanted[place], targets[place], {"failed": "its converter ended without a word"}
+            mine = mine[done + 1 :]
+
+
+def _installed() -> str:
+    return os.environ.get("KERAS_BACKEND") or keras_backend.BACKENDS[0]
+
+
+def _run(
+    finished: Finished,
+    backend: str,
+    wanted: Sequence[Exporter],
+    places: Sequence[int],
+    room: Path,
+    say: Callable[[str], None],
+) -> Iterator[dict[str, Any]]:
+    formats = []
+    for place in places:
+        folder = room / str(place)
+        folder.mkdir(exist_ok=True)
+        declared = {wanted[place].label: wanted[place].model_dump(exclude_unset=True)}
+        formats.append({"place": place, "declared": declared, "folder": str(folder)})
+    names = ", ".join(_label(wanted[place]) for place in places)
+    say(f"{finished.told}: written as {names}")
+    job = {"model": str(finished.path), "examples": str(room / "examples.npz"), "outputs": str(room / f"{backend}.npy")}
+    path = room / f"{backend}.json"
+    path.write_text(json.dumps({**job, "formats": formats}), encoding="utf-8")
+    variables = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with tempfile.TemporaryFile("w+") as errors:
+        words = [sys.executable, "-m", "automl.deploy._writing", str(path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True, env=variables) as process:
+            assert process.stdout is not None
+            for text in process.stdout:
+                yield {**json.loads(text), "backend": backend}
+        if process.returncode != 0:
+            errors.seek(0)
+            last = next((text for text in reversed(errors.read().splitlines()) if text.strip()), "")
+            raise ExportError(f"{finished.path}: cannot be exported: {cut(last.strip(), 300)}")
+
+
+def _held(
+    finished: Finished, exporter: Exporter, target: Path, told: Mapping[str, Any], room: Path, *, force: bool
+) -> Exported:
+    """Holds what was written against its original, and puts it in its place where it is equal."""
+    label = _label(exporter)
+    if problem := told.get("refused") or told.get("failed"):
+        return Exported(label, None, problem=problem)
+    folder, expected = room / str(told["place"]), np.load(room / f"{told['backend']}.npy")
+    bundle.write(folder, finished.name, exporter, told["file"], finished.kept, {"from": finished.told})
+    try:
+        findings = gate.hold(folder, told["file"], exporter, finished.kept, expected, room / "examples.npz")
+    except ExportError as error:
+        return Exported(label, None, problem=str(error).removeprefix(f"{exporter.label}: "))
+    if findings.problem and not force:
+        return Exported(label, None, findings, findings.problem)
+    bundle.write(
+        folder, finished.name, exporter, told["file"], finished.kept, {"from": finished.told, "found": asdict(findings)}
+    )
+    try:
+        files.replace(
+            folder if target.suffix != exporter.suffix or not exporter.suffix else folder / told["file"], target
+        )
+    except OSError as error:
+        return Exported(label, None, findings, refused(error) or str(error))
+    return Exported(label, target, findings, findings.problem)
+
+
+def _tell(finished: Finished, home: Path, figures: Mapping[str, float], say: Callable[[str], None]) -> None:
+    """Puts the figures on the model's page; where there is none, or the store is away, that is said."""
+    where = store(home, finished.tracking_uri)
+    fetched = finished.fetched
+    try:
+        if fetched is not None:
+            measured(where, fetched.model_id, fetched.run_id, figures)
+        elif finished.search is not None and not where.is_missing and (place := where.model_of(finished.search)):
+            measured(where, *place, figures)
+    except Exception as error:  # noqa: BLE001 - what is written is written
+        say(f"MLflow did not take the figures: {line(error)}")

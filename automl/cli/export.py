@@ -41,7 +41,7 @@ def export(
     from automl.deploy.finished import found
     from automl.machine import folders
 
-    wanted = exports.exporters(formats or ("keras",), quantize)
+    model, wanted = None if model == "last" else model, exports.exporters(formats or ("keras",), quantize)
     if to is not None and to.suffix == ".keras" and [each.label for each in wanted] == ["keras"] and _is_search(model):
         _output.say(str(export_best.export_best(folders.home(), model, to, force)))
         return

@@ -44,14 +44,12 @@ TOLD = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
 '''
 
 _MAIN = '''
-READERS = {{{readers}}}
-
 
 def predictions(paths):
     """Yields, for each batch, names of examples, columns of answers, and the probability of each class."""
     predict = load(str(HERE / TOLD["file"]))
     for names, columns in batches(paths, TOLD["source"]):
-        x = {{each["name"]: READERS[each["kind"]](columns, each) for each in TOLD["inputs"]}}
+        x = {each["name"]: READERS[each["kind"]](columns, each) for each in TOLD["inputs"]}
         yield names, *answers(np.asarray(predict(x)), TOLD["task"])
 
 
@@ -60,7 +58,7 @@ def main(paths):
         raise SystemExit("usage: python predict.py FILES...")
     writer = csv.writer(sys.stdout)
     for number, (names, found, likely) in enumerate(predictions(paths)):
-        columns = {{"example": names, **found, **{{f"probability_{{name}}": x for name, x in likely.items()}}}}
+        columns = {"example": names, **found, **{f"probability_{name}": x for name, x in likely.items()}}
         if not number:
             writer.writerow(columns)
         writer.writerows(zip(*columns.values()))
@@ -83,33 +81,53 @@ def write(folder: Path, name: str, exporter: Exporter, file: str, kept: Kept, ab
         about: What else is told of it, as plain data.
     """
     data = kept.data
-    source, task = sources.registry.read(data.source["declared"]), tasks.of(data.task)
-    readers = {each.kind: inputs.of(each) for each in data.inputs}
-    told = {
-        "name": name,
-        "file": file,
-        "format": exporter.label,
-        "task": {"kind": data.task.kind, **task.metadata(data.task)},
-        "inputs": [_input(each, readers[each.kind]) for each in data.inputs],
-        "source": {
-            "kind": sources.registry.name_of(source),
-            "fields": source.model_dump(mode="json", exclude_unset=True),
-            "learned": dict(data.source["learned"]),
-        },
-        **about,
+    source = sources.registry.read(data.source["declared"])
+    told: dict[str, Any] = {"name": name, "file": file, "format": exporter.label, **_told(kept), **about}
+    told["source"] = {
+        "kind": sources.registry.name_of(source),
+        "fields": source.model_dump(mode="json", exclude_unset=True),
+        "learned": dict(data.source["learned"]),
+        "inputs": told["inputs"],
     }
-    told["source"]["inputs"] = told["inputs"]
     (folder / TOLD).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     (folder / REQUIREMENTS).write_text("".join(f"{line}\n" for line in requirements(exporter, source)))
     parts = [
         _copied(type(exporter).load),
         _copied(type(source).batches),
-        *(_copied(type(reader).encoded, f"encoded_{kind}") for kind, reader in readers.items()),
-        _copied(type(task).answers),
+        *_reading(kept),
     ]
     head = _HEAD.format(file=file, files=f" ({source.ending})" if hasattr(source, "ending") else "")
-    main = _MAIN.format(readers=", ".join(f'"{kind}": encoded_{kind}' for kind in readers))
-    (folder / PROGRAM).write_text(head + "\n\n\n".join(parts) + "\n\n" + main, encoding="utf-8")
+    (folder / PROGRAM).write_text(head + "\n\n\n".join(parts) + "\n" + _MAIN, encoding="utf-8")
+
+
+def reading(kept: Kept) -> dict[str, str]:
+    """Returns what reads and answers for a model that MLflow serves, the texts of files by their names."""
+    head = '"""How raw examples are read for the model beside, and what its outputs mean."""'
+    begin = f"{head}\n\nfrom __future__ import annotations"
+    return {
+        "automl_reading.py": "\n\n\n".join([begin, *_reading(kept)]) + "\n",
+        "automl_reading.json": json.dumps(_told(kept), indent=1) + "\n",
+    }
+
+
+def _told(kept: Kept) -> dict[str, Any]:
+    """Returns what a model's inputs and outputs are."""
+    data = kept.data
+    return {
+        "task": {"kind": data.task.kind, **tasks.of(data.task).metadata(data.task)},
+        "inputs": [_input(each, inputs.of(each)) for each in data.inputs],
+    }
+
+
+def _reading(kept: Kept) -> list[str]:
+    """Returns the functions that encode and answer."""
+    readers = {each.kind: inputs.of(each) for each in kept.data.inputs}
+    table = ", ".join(f'"{kind}": encoded_{kind}' for kind in readers)
+    return [
+        *(_copied(type(reader).encoded, f"encoded_{kind}") for kind, reader in readers.items()),
+        f"READERS = {{{table}}}",
+        _copied(type(tasks.of(kept.data.task)).answers),
+    ]
 
 
 def requirements(exporter: Exporter, source: sources.Source) -> list[str]:

@@ -51,7 +51,9 @@ class Exported:
             return row
         row |= {"difference": found.difference, "agreement": found.agreement, "KiB": round(found.bytes / 1024)}
         row |= {"median_ms": round(found.median_ms, 3), "p95_ms": round(found.p95_ms, 3)}
-        return row | {f"{name}_lost": found.keras_metrics[name] - value for name, value in found.metrics.items()}
+        return row | (
+            {"metrics": dict(found.metrics), "keras_metrics": dict(found.keras_metrics)} if found.metrics else {}
+        )
 
 
 def exporters(formats: Sequence[str], quantize: str | None) -> list[Exporter]:

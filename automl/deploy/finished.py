@@ -18,7 +18,7 @@ from automl.journal import History
 from automl.machine import keras_backend
 from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
 from automl.results import leaderboard, relocation
-from automl.tracking import Fetched, fetch, fetching, names, search_of, store
+from automl.tracking import Fetched, Store, fetch, fetching, names, search_of, store
 from automl.training.evaluation import Evaluation
 
 MOST_STORED = 2**33
@@ -85,6 +85,28 @@ def found(home: Path, wanted: str | None, tracking_uri: str | None = None) -> It
                 Problem(address, "an earlier version of automl registered it, and kept no examples", hint=hint)
             )
         yield Finished(got.name, address, got.file, read, tracking_uri=tracking_uri, fetched=got)
+
+
+def registered(home: Path, wanted: str | None, tracking_uri: str | None = None) -> tuple[Store, str]:
+    """Returns where a model is registered: the store, and its address there; see `found` for the arguments.
+
+    Raises:
+        ConfigError: There is no such thing, or MLflow has no model of it.
+    """
+    if wanted is not None and fetching.ADDRESS.fullmatch(wanted):
+        return store(home, tracking_uri), wanted
+    if wanted is not None and fetching.RUN_ID.fullmatch(wanted):
+        where = store(home, tracking_uri)
+        search, uri = search_of(where, wanted)
+        name = search or wanted
+    else:
+        name = leaderboard.find_search(home, wanted)
+        where = store(home, tracking_uri or relocation.tracking_uri(leaderboard.history(home, name).header, None))
+        place = None if where.is_missing else where.model_of(name)
+        uri = None if place is None else f"models:/{place[0]}"
+    if uri is None:
+        raise ConfigError(Problem(name, "MLflow has no model of it", hint=f"Tell it again with: automl sync {name}"))
+    return where, uri
 
 
 def own_data(home: Path, finished: Finished) -> tuple[DataDocument, Evaluation]:

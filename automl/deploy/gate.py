@@ -52,7 +52,7 @@ class Findings:
     def figures(self, label: str) -> dict[str, float]:
         """Returns them as metrics of a model's page."""
         numbers = {name: value for name, value in asdict(self).items() if isinstance(value, int | float)}
-        numbers |= {f"loss_of_{name}": self.keras_metrics[name] - value for name, value in self.metrics.items()}
+        numbers |= {f"change_of_{name}": value - self.keras_metrics[name] for name, value in self.metrics.items()}
         return {f"export/{label}_{name}": float(value) for name, value in numbers.items() if name != "examples"}
 
 

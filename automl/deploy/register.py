@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import tasks
-from automl.deploy import card
+from automl.deploy import bundle, card, kept
 from automl.deploy.card import BestTrial
 from automl.journal import Header
 from automl.machine import keras_backend
@@ -15,6 +15,15 @@ from automl.machine.folders import EXAMPLES, KEPT, LOG, MODEL, trial_folder
 from automl.model import pretrained, saved
 from automl.records.data import DataSpec
 from automl.tracking import BestModel, Tracker
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """Returns what lies beside a registered model: what reads raw examples for it, and some of them."""
+    found = kept.read(folder)
+    if found is None:
+        return {}
+    texts = {f"code/{name}": text.encode() for name, text in bundle.reading(found).items()}
+    return texts | {name: (folder / name).read_bytes() for name in (KEPT, EXAMPLES)}
 
 
 def register(
@@ -60,7 +69,7 @@ def register(
         metrics={f"best/{key}" if key.startswith("val_") else key: value for key, value in winner.measured.items()},
         tags={"automl.space": header.settings["space"], "automl.data": data.name, "automl.objective": winner.objective},
         champion=header.settings.get("champion", "better"),  # earlier versions knew no other
-        files=[file for name in (KEPT, EXAMPLES) if (file := folder / name).exists()],
+        files=_files(folder),
     )
     told: list[str] = []
     with keras_backend.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend

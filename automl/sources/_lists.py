@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def is_list(kind: pa.DataType) -> bool:
+    """Returns whether it is a list, of any of Parquet's kinds."""
     from pyarrow import types
 
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
@@ -28,6 +29,7 @@ def element(kind: pa.DataType) -> pa.DataType:
 
 
 def is_number(kind: pa.DataType) -> bool:
+    """Returns whether it is read as a number: those, decimals, booleans, and what is missing everywhere."""
     from pyarrow import types
 
     tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)

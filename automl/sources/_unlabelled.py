@@ -52,7 +52,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 found = {name: held[name] for name in held.files}
     except Exception as error:  # whatever NumPy makes of a file that anybody may have written
         hint = f"It is damaged or of another format ({type(error).__name__})"
-        if "pickle" in str(error).lower():
+        if any(word in str(error).lower() for word in ("pickle", "python objects")):
             hint = "It may hold pickled objects, which are never loaded because they can run code"
         raise fault(path, "cannot be read as arrays", expected=expected, hint=hint) from error
     if not found:

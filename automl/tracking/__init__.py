@@ -15,7 +15,7 @@ from automl.tracking.limits import key_text, value_text
 from automl.tracking.model import BestModel
 from automl.tracking.outbox import line
 from automl.tracking.search_runs import DatasetInput
-from automl.tracking.serve import serve, while_wanted
+from automl.tracking.serve import serve, serve_model, while_wanted
 from automl.tracking.store import Store, store
 from automl.tracking.tracker import Tracker
 from automl.tracking.view import View
@@ -38,6 +38,7 @@ __all__ = [
     "same_address",
     "search_of",
     "serve",
+    "serve_model",
     "store",
     "value_text",
     "while_wanted",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ADDRESS = re.compile(r"(models|runs):/.+")
 RUN_ID = re.compile(r"[0-9a-f]{32}")
+_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _FILE = Path("data") / "model.keras"
 """Where MLflow puts the file of a Keras model."""
 
@@ -113,7 +114,7 @@ def _model_id(client: MlflowClient, address: str) -> str:
         if uri is None and len(ids) != 1:
             raise ConfigError(Problem(address, "the run has no model"))
         return uri.removeprefix("models:/") if uri else str(ids[0])
-    if re.fullmatch(r"m-[0-9a-f]{32}", rest):
+    if _MODEL_ID.fullmatch(rest):
         return rest
     name, alias = rest.split("@") if "@" in rest else (rest, None)
     name, _, number = name.partition("/") if alias is None else (name, "", "")
@@ -124,9 +125,11 @@ def _model_id(client: MlflowClient, address: str) -> str:
         if number
         else client.get_model_version_by_alias(name, alias or "champion")
     )
-    if not version.model_id:
+    # Not every store remembers the id that a version was made with; its source is the folder of that model.
+    found = version.model_id or next(iter(_MODEL_ID.findall(version.source)), None)
+    if not found:
         raise ConfigError(Problem(address, "was not logged as a model by MLflow 3"))
-    return str(version.model_id)
+    return str(found)
 
 
 def _name(address: str) -> str | None:

@@ -46,7 +46,7 @@ class BestModel:
         metrics: What was measured of it, by its name with the part before it, as `test_accuracy`.
         tags: By which it is found again in the registry.
         champion: When it becomes its name's champion.
-        files: What lies beside its own, by their names.
+        files: What lies beside its own, by their paths there; in `code`, what `automl_pyfunc` reads and answers with.
     """
 
     trial: int
@@ -57,7 +57,7 @@ class BestModel:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     champion: Champion = "better"
-    files: Sequence[Path] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def log_best(
@@ -100,8 +100,8 @@ def log_best(
         with TemporaryDirectory() as folder:
             path = Path(folder, "model")
             _save(model, path, entity, parent.run_id, {**best.metadata, "trial": best.trial}, best.requirements)
-            for file in best.files:
-                shutil.copy(file, path)
+            for name, content in best.files.items():
+                (path / name).write_bytes(content)
             client.log_model_artifacts(entity.model_id, str(path))
         client.finalize_logged_model(entity.model_id, "READY")
     if entity.model_id not in {output.model_id for output in run.outputs.model_outputs}:
@@ -178,7 +178,7 @@ def _save(
 
 
 def _read_leniently(described: Model, path: Path) -> None:
-    """Has pyfunc take float64, whole numbers and lists, which it refuses for a signature of float32 before it looks.
+    """Has pyfunc take float64, whole numbers, lists and rows, which it refuses for a signature before it looks.
 
     It leaves the check to a model that says that it reads its input itself, as one with type hints does.
     """
@@ -193,7 +193,7 @@ def signature(model: Any) -> ModelSignature:
     """Returns what a Keras model takes and yields, float32, for a batch of any size; several inputs by name."""
     import numpy as np
     from mlflow.models.signature import ModelSignature
-    from mlflow.types.schema import Schema, TensorSpec
+    from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
     def tensor(shape: tuple[int | None, ...], name: str | None = None) -> TensorSpec:
         # None is an axis of any length: the batch, and the steps of a series.
@@ -201,7 +201,8 @@ def signature(model: Any) -> ModelSignature:
 
     named = len(model.inputs) > 1
     taken = [tensor(each.shape, each.name if named else None) for each in model.inputs]
-    return ModelSignature(Schema(taken), Schema([tensor(model.output_shape)]))
+    give = ParamSchema([ParamSpec("give", "string", "answers")])  # what `automl_pyfunc` answers with
+    return ModelSignature(Schema(taken), Schema([tensor(model.output_shape)]), give)
 
 
 def _registered(client: MlflowClient, entity: LoggedModel, run_id: str, best: BestModel) -> ModelVersion:

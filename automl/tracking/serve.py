@@ -66,6 +66,33 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> subprocess
     return process
 
 
+def serve_model(store: Store, address: str, host: str = "127.0.0.1", port: int = 5001) -> subprocess.Popen[bytes]:
+    """Starts MLflow's server of a registered model and waits until it answers; see `serve`.
+
+    Args:
+        store: Where the model is.
+        address: `models:/NAME@ALIAS` or the like.
+        host: Address to listen on; the default is reached from this machine only.
+        port: Port to listen on.
+
+    Raises:
+        ConfigError: The port is taken.
+        SearchError: The server did not come up.
+    """
+    _require_free(host, port)
+    arguments = ["-m", address, "--host", host, "--port", str(port), "--env-manager", "local", "--workers", "1"]
+    # It starts a program of this environment by its bare name, whether that is activated or not.
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = os.environ | {"MLFLOW_TRACKING_URI": store.address, "PATH": folders}
+    process = subprocess.Popen([sys.executable, "-m", "mlflow", "models", "serve", *arguments], env=environment)
+    try:
+        _await_answer(process, f"http://{host}:{port}/health")
+    except BaseException:
+        _end_server(process)
+        raise
+    return process
+
+
 @contextlib.contextmanager
 def while_wanted() -> Iterator[None]:
     """Has `kill` and a closed terminal end the block as an exception does; a server begun in it ends with it.

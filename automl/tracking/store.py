@@ -33,6 +33,8 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # Else a run's end prints an address of it, before the result, and with the password where the server's has one.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # A bar for each model that is fetched, however small.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow would wait minutes for a dead server, and the search with it; the mirror is caught up later instead.
     # It would also make a run twice where only the answer to the first request was lost; see `Outbox.attempt`.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",

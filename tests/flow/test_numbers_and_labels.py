@@ -132,7 +132,8 @@ def test_numbers_of_images_by_the_median_with_folds(
     assert model.metadata.metadata["targets"] == ["0", "1"]
     assert "classes" not in model.metadata.metadata
     x, y = of_test(found, tmp_path / "prepared")
-    given = model.predict(x)
+    given = model.predict(x, params={"give": "outputs"})
+    np.testing.assert_array_equal(model.predict(x)[["0", "1"]].to_numpy(), given)
     np.testing.assert_array_equal(given, exported(found, tmp_path).predict(x, verbose=0))
     assert np.median(np.abs(given - y)) == pytest.approx(found.winner["test"]["test_medae"], rel=1e-4)
     assert "2 targets (0, 1)." in found.parent.data.tags["mlflow.note.content"]

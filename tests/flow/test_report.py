@@ -107,7 +107,7 @@ def test_the_registered_model_is_the_very_one_that_was_scored(
     with looked_at(found.home, found.history, found.read, pytest.fail) as winner:
         assert winner is not None
         (x,) = winner.examples(np.arange(len(winner.stored))).values()
-        outputs = registered.predict(x)
+        outputs = registered.predict(x, params={"give": "outputs"})
     np.testing.assert_allclose(outputs, winner.outputs, atol=1e-6)
     ended = found.history.trials[found.winner["trial"]].ended
     assert ended is not None

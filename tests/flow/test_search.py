@@ -119,12 +119,15 @@ def check_champion(found: Search, x: np.ndarray, monkeypatch: pytest.MonkeyPatch
     assert version.run_id == found.summary.run_id
     monkeypatch.setenv("MLFLOW_TRACKING_URI", found.summary.tracking_uri)
     champion = mlflow.pyfunc.load_model(f"models:/{name}@champion")
-    predicted = champion.predict(x)
+    predicted = champion.predict(x, params={"give": "outputs"})
     np.testing.assert_array_equal(predicted, found.model.predict(x, verbose=0))
     np.testing.assert_allclose(predicted.sum(axis=1), 1.0, atol=1e-5)
     by_uri = mlflow.pyfunc.load_model(found.winner["model_uri"])
-    np.testing.assert_array_equal(by_uri.predict(x), predicted)
+    np.testing.assert_array_equal(by_uri.predict(x, params={"give": "outputs"}), predicted)
     metadata = champion.metadata.metadata
+    answers = champion.predict(x)
+    assert answers["prediction"].tolist() == [metadata["classes"][place] for place in predicted.argmax(axis=1)]
+    np.testing.assert_array_equal(answers["probability"], predicted.max(axis=1))
     assert metadata["trial"] == found.winner["trial"]
     assert len(metadata["classes"]) == predicted.shape[1]
     assert champion.metadata.signature.inputs.inputs[0].type == np.float32

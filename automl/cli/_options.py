@@ -126,3 +126,10 @@ def of_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
 
 no_report = click.option("--no-report", is_flag=True, help="Do not keep the report on the search's run in MLflow.")
 inline = click.option("--inline", is_flag=True, help="Run trials in this process, for debugging.")
+champion = click.option(
+    "--champion",
+    type=click.Choice(["always", "better", "never"]),
+    default="better",
+    show_default=True,
+    help="When the model takes the name's alias champion; the one before keeps the alias previous.",
+)

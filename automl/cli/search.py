@@ -31,13 +31,7 @@ GROUP = "Search"
 @_options.warm_start
 @_options.warm_start_points
 @click.option("--name", help="Name of the run and of the registered model; else SPACE-DATA.")
-@click.option(
-    "--champion",
-    type=click.Choice(["always", "better", "never"]),
-    default="better",
-    show_default=True,
-    help="When the model takes the name's alias champion; the one before keeps the alias previous.",
-)
+@_options.champion
 @click.option("--experiment", help="MLflow experiment; else $MLFLOW_EXPERIMENT_NAME, else the data set's name.")
 @_options.tracking
 @_options.backend

@@ -118,3 +118,12 @@ def rows(spec: DataSpec, part: str) -> tuple[str, np.ndarray | None]:
     if part == "val":
         return "train", np.flatnonzero(found == spec.fold)
     return "train", training(found, spec.fold, spec.strategy)
+
+
+def share(spec: DataSpec) -> float:
+    """Returns which share of the examples that folds take turns with trains one of them, on average.
+
+    A model that is trained on all of them takes that share of the epochs for as many steps.
+    """
+    counts = [len(chosen) for fold in range(len(spec.folds)) if (chosen := rows(spec.at(fold), "train")[1]) is not None]
+    return sum(counts) / (len(counts) * spec.sizes["train"])

@@ -47,6 +47,7 @@ class Exported:
         """Returns what is told of it in a line of a table."""
         found = self.findings
         row: dict[str, Any] = {"format": self.format, "written": None if self.path is None else str(self.path)}
+        row |= {"problem": self.problem} if self.problem else {}
         if found is None:
             return row
         row |= {"difference": found.difference, "agreement": found.agreement, "KiB": round(found.bytes / 1024)}

@@ -36,6 +36,7 @@ class Findings:
         examples: How many were looked at.
         metrics: What the exported model's answers to them score, where it is rounded.
         keras_metrics: The same of Keras's.
+        imported: Which of the large packages its program imported: a runtime that needs no TensorFlow shows none.
         problem: Why it is not equal to its original; None where it is.
     """
 
@@ -47,6 +48,7 @@ class Findings:
     examples: int
     metrics: Mapping[str, float] = field(default_factory=dict)
     keras_metrics: Mapping[str, float] = field(default_factory=dict)
+    imported: tuple[str, ...] = ()
     problem: str | None = None
 
     def figures(self, label: str) -> dict[str, float]:
@@ -94,7 +96,11 @@ def hold(folder: Path, file: str, exporter: Exporter, kept: Kept, expected: np.n
         if each.is_file()
     )
     return _compared(
-        exporter, kept, expected, got, {"bytes": size, "median_ms": told["median_ms"], "p95_ms": told["p95_ms"]}
+        exporter,
+        kept,
+        expected,
+        got,
+        {"bytes": size, "median_ms": told["median_ms"], "p95_ms": told["p95_ms"], "imported": tuple(told["modules"])},
     )
 
 

@@ -17,13 +17,29 @@ from automl.records.data import DataSpec
 from automl.tracking import BestModel, Tracker
 
 
-def _files(folder: Path) -> dict[str, bytes]:
+def files_of(folder: Path) -> dict[str, bytes]:
     """Returns what lies beside a registered model: what reads raw examples for it, and some of them."""
     found = kept.read(folder)
     if found is None:
         return {}
     texts = {f"code/{name}": text.encode() for name, text in bundle.reading(found).items()}
     return texts | {name: (folder / name).read_bytes() for name in (KEPT, EXAMPLES)}
+
+
+def metadata_of(data: DataSpec, search: str, header: Header, winner: BestTrial) -> dict[str, Any]:
+    """Returns what a reader of a model needs, as plain data; see `BestModel`."""
+    metadata: dict[str, Any] = {
+        **tasks.of(data.task).metadata(data.task),
+        "input": data.inputs[0].kind if len(data.inputs) == 1 else {each.name: each.kind for each in data.inputs},
+        "shape": data.profile.get("shape") or data.profile["shapes"],
+        "task": data.task.kind,
+        "data": data.name,
+        "data_digest": data.digest,
+        "search": search,
+    }
+    if origin := pretrained.origin(winner.document, header.settings.get("pretrained") or ()):
+        metadata["pretrained"] = dict(origin)
+    return metadata
 
 
 def register(
@@ -49,17 +65,7 @@ def register(
         return known
     path, log = trial_folder(folder, winner.trial) / MODEL, folder / LOG
     model = saved.load(path, log, data.shapes, winner.parameters)
-    metadata: dict[str, Any] = {
-        **tasks.of(data.task).metadata(data.task),
-        "input": data.inputs[0].kind if len(data.inputs) == 1 else {each.name: each.kind for each in data.inputs},
-        "shape": data.profile.get("shape") or data.profile["shapes"],
-        "task": data.task.kind,
-        "data": data.name,
-        "data_digest": data.digest,
-        "search": folder.name,
-    }
-    if origin := pretrained.origin(winner.document, header.settings.get("pretrained") or ()):
-        metadata["pretrained"] = dict(origin)
+    metadata = metadata_of(data, folder.name, header, winner)
     best = BestModel(
         winner.trial,
         header.settings["name"],
@@ -69,7 +75,7 @@ def register(
         metrics={f"best/{key}" if key.startswith("val_") else key: value for key, value in winner.measured.items()},
         tags={"automl.space": header.settings["space"], "automl.data": data.name, "automl.objective": winner.objective},
         champion=header.settings.get("champion", "better"),  # earlier versions knew no other
-        files=_files(folder),
+        files=files_of(folder),
     )
     told: list[str] = []
     with keras_backend.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, TypedDict
 
+from automl.data import folds
 from automl.deploy import kept
 from automl.deploy.card import BestTrial
 from automl.deploy.register import register
@@ -138,7 +139,8 @@ def _beaten(loop: Loop, best: TrialResult, simpler: Mapping[str, Mapping[str, fl
 
 def _refit(loop: Loop, best: TrialResult) -> None:
     """Trains the winner once more, on the examples of all folds; its model takes the place of the best fold's."""
-    request = replace(loop.request(loop.ranking.asked[best.trial]), epochs=best.best_epoch or 1)
+    epochs = max(1, round((best.best_epoch or 1) * folds.share(loop.data)))
+    request = replace(loop.request(loop.ranking.asked[best.trial]), epochs=epochs)
     loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {request.epochs} epochs")
     told = run_single(loop, run_refit, request, TrialResult)
     if told.message:

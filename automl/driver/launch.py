@@ -207,7 +207,7 @@ def _drive(
     with Interrupts(at_once=options.inline) as interrupts:
         try:
             # Workers first: they import their backend while this process imports Keras Tuner and MLflow.
-            executor = _executor(machine, folder, options, run)
+            executor = executor_of(machine, folder, options, run)
             history = journal.replay()
             keras_backend.import_keras(folder / LOG)
             interrupts.check()
@@ -271,7 +271,8 @@ def _limit(machine: Machine) -> float | None:
     return math.inf if machine.cluster is not None else None
 
 
-def _executor(machine: Machine, folder: Path, options: Options, run: Run) -> Executor:
+def executor_of(machine: Machine, folder: Path, options: Options, run: Run) -> Executor:
+    """Returns where trainings run: this process, processes of this machine, or those of a cluster."""
     if options.inline:
         return Inline(features_kept(options.home))
     if machine.cluster is not None:

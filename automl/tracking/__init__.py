@@ -11,6 +11,7 @@ from automl.tracking import address
 from automl.tracking.address import redacted, same_address
 from automl.tracking.earlier_runs import EarlierRun, earlier_runs
 from automl.tracking.fetching import Fetched, fetch, measured, search_of
+from automl.tracking.finals import Final
 from automl.tracking.limits import key_text, value_text
 from automl.tracking.model import BestModel
 from automl.tracking.outbox import line
@@ -25,6 +26,7 @@ __all__ = [
     "DatasetInput",
     "EarlierRun",
     "Fetched",
+    "Final",
     "Store",
     "Tracker",
     "View",

@@ -12,7 +12,7 @@ from automl.records.trials import SCORED
 from automl.tracking import names
 from automl.tracking.outbox import line
 from automl.tracking.store import Store
-from automl.tracking.tags import BASELINE_TAG, OUTCOME_TAG, SEARCH_TAG
+from automl.tracking.tags import BASELINE_TAG, FINAL_TAG, OUTCOME_TAG, SEARCH_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,7 +67,7 @@ def earlier_runs(where: Store, wanted: str) -> list[EarlierRun]:
     except Exception as error:
         what = f"the store at {where.shown} cannot be read: {line(error)}"
         raise ConfigError(Problem(f"{OPTION} {wanted}", what)) from error
-    return [_read(run) for run in found if not run.data.tags.keys() & {SEARCH_TAG, BASELINE_TAG}]
+    return [_read(run) for run in found if not run.data.tags.keys() & {SEARCH_TAG, BASELINE_TAG, FINAL_TAG}]
 
 
 def _found(client: MlflowClient, wanted: str) -> list[Run]:

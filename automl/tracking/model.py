@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from automl.records.objective import Champion
 from automl.tracking import champion, limits
 from automl.tracking.run import MirrorRun
-from automl.tracking.tags import MODEL_TRIAL_TAG, MODEL_URI_TAG, VERSION_TAG
+from automl.tracking.tags import FINAL_TAG, FINAL_URI_TAG, MODEL_TRIAL_TAG, MODEL_URI_TAG, VERSION_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,6 +46,7 @@ class BestModel:
         metrics: What was measured of it, by its name with the part before it, as `test_accuracy`.
         tags: By which it is found again in the registry.
         champion: When it becomes its name's champion.
+        final: Tells a finalized model of the trial from that of the trial itself; empty for that one.
         files: What lies beside its own, by their paths there; in `code`, what `automl_pyfunc` reads and answers with.
     """
 
@@ -58,6 +59,7 @@ class BestModel:
     tags: Mapping[str, str] = field(default_factory=dict)
     champion: Champion = "better"
     files: Mapping[str, bytes] = field(default_factory=dict)
+    final: str = ""
 
 
 def log_best(
@@ -83,16 +85,17 @@ def log_best(
     """
     from mlflow.entities import LoggedModelOutput
 
-    known = logged(parent, best.trial)
+    known = None if best.final else logged(parent, best.trial)
     if known:
         return known
+    marks = {FINAL_TAG: best.final} if best.final else {}
     run = client.get_run(parent.run_id)
     # The three steps of mlflow.keras.log_model, which would need an active run and MLflow's global address for them.
-    entity = _begun(client, run, best.trial) or client.create_logged_model(
+    entity = (None if best.final else _begun(client, run, best.trial)) or client.create_logged_model(
         run.info.experiment_id,
         name="model",
         source_run_id=parent.run_id,
-        tags={MODEL_TRIAL_TAG: str(best.trial), **best.tags},
+        tags={MODEL_TRIAL_TAG: str(best.trial), **best.tags, **marks},
         params=dict(trial.params),
         model_type="keras",
     )
@@ -110,7 +113,8 @@ def log_best(
     address = f"models:/{entity.model_id}"
     champion.crown(client, _registered(client, entity, parent.run_id, best), best.champion, say)
     # Last: after an interruption before it, each step finds what it did and goes on from there.
-    parent.write(tags={MODEL_URI_TAG: address, MODEL_TRIAL_TAG: best.trial})
+    own = {FINAL_URI_TAG: address} if best.final else {MODEL_URI_TAG: address, MODEL_TRIAL_TAG: best.trial}
+    parent.write(tags=own)
     return address
 
 
@@ -124,7 +128,7 @@ def _begun(client: MlflowClient, run: Run, trial: int) -> LoggedModel | None:
     begun = client.search_logged_models(
         [run.info.experiment_id], f"source_run_id = '{run.info.run_id}' AND tags.`{MODEL_TRIAL_TAG}` = '{trial}'"
     )
-    return begun[0] if begun else None
+    return next((each for each in begun if FINAL_TAG not in each.tags), None)
 
 
 def _measured(

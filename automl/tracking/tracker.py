@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from automl.records.trials import CANCELLED, TrialResult
+from automl.tracking import finals, trial_end
 from automl.tracking import model as models
-from automl.tracking import trial_end
+from automl.tracking.finals import Final
 from automl.tracking.model import BestModel
 from automl.tracking.outbox import Outbox, Page
 from automl.tracking.run import Point
@@ -261,6 +262,33 @@ class Tracker:
         except Exception as error:  # noqa: BLE001 - a dead server does not stop a search
             self._outbox.drop(error)
             log.warning("MLflow did not take the model: %s", self._outbox.trouble)
+            return None
+
+    def log_final(self, model: Any, best: BestModel, final: Final, say: Callable[[str], None]) -> str | None:
+        """Logs a finalized model: a run of its own below the search's, and a version of the search's name.
+
+        Args:
+            model: The loaded Keras model.
+            best: What is told of it; `final` of it is the mark of the run.
+            final: What the run shows.
+            say: Told what became of the name's champion.
+
+        Returns:
+            The model's URI; None when the store could not be reached.
+        """
+        family = self._family
+
+        def call() -> str:
+            parent = family.parent()
+            finals.write(family.api, parent.run_id, final, best.final)
+            own = family.trial(best.trial, final.began_ms)
+            return models.log_best(family.api, parent, own, model, best, say)
+
+        self.flush(now=True)
+        try:
+            return self._outbox.attempt(call)
+        except Exception as error:  # noqa: BLE001 - the model stays where it is on disk
+            self._outbox.drop(error)
             return None
 
     def model_uri(self, trial: int) -> str | None:

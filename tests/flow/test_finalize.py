@@ -1,0 +1,112 @@
+"""The last step after a search: its best trials compared on folds, one of them, or all, trained on all there is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from searches import Search, client_of, make
+
+from automl.cli import main
+from automl.journal import Lock
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")]
+
+SMALL = """model: [flatten, {dense: {units: {values: [4, 16]}}}]
+training: {epochs: 3, batch_size: 32}
+search: {algorithm: grid, trials: 2, baselines: false}
+data:
+  name: few
+  source: {sklearn: {name: digits}}
+  input: image
+  task: classification
+  limit: {train: 200, val: 60, test: 100}
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Search:
+    home = tmp_path_factory.mktemp("small") / "mlruns"
+    home.mkdir()
+    shutil.copy(empty_store, home)
+    return make(home, "small", SMALL, inline=True)
+
+
+def run(home: Path, *line: str) -> Result:
+    return CliRunner().invoke(main, ["finalize", *line], prog_name="automl", env={"AUTOML_HOME": str(home)})
+
+
+def test_the_winner_is_trained_on_all_but_the_test_part(small: Search) -> None:
+    import keras
+
+    done = run(small.home, "--top", "2", "--seeds", "2", "--inline", "-o", "json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    means = [each["mean"] for each in told["candidates"]]
+    assert sorted(means, reverse=True) == means
+    assert {each["trial"] for each in told["candidates"]} == {1, 2}
+    best, other = told["candidates"]
+    assert told["trial"] == best["trial"]
+    assert best["p"] == 1.0
+    assert best["low"] <= best["mean"] <= best["high"]
+    assert np.mean(best["scores"]) == pytest.approx(best["mean"])
+    assert other["alike"] == (other["p"] >= 0.05)
+    assert best["epochs"] in (1, 2)  # of three, on half of the examples
+    assert told["holds"] == (best["low"] <= told["score"] <= best["high"])
+    assert told["test_seen_before"]
+    # What is told is what the model on disk scores on the very test part of the search.
+    model = keras.saving.load_model(told["path"])
+    from automl.data import prepare
+    from automl.data.feed import Feed
+
+    assert small.read.data is not None
+    data = prepare.prepare(small.read.data, small.home / "again")
+    assert data.digest == small.history.header.data_digest
+    feed = Feed(data, "test", 256)
+    x, y = feed.held(100)[:2]
+    right = (model.predict(x, verbose=0).argmax(axis=-1) == y.argmax(axis=-1)).mean()
+    assert right == pytest.approx(told["score"], abs=1e-6)
+    # MLflow: a run below the search's, and a version that is the champion after the search's own.
+    client = client_of(small.home)
+    (final,) = client.search_runs([small.summary.experiment_id], "tags.`automl.final` LIKE '%'")
+    assert final.data.tags["mlflow.parentRunId"] == small.summary.run_id
+    assert final.data.metrics["test_accuracy"] == told["score"]
+    assert final.data.tags["automl.test_part"] == "read once, after the search had read it"
+    champion = client.get_model_version_by_alias("small-few", "champion")
+    assert client.get_model_version_by_alias("small-few", "previous").version == 1
+    assert champion.version == 2
+    assert "trained on all but the test part" in champion.description
+    assert not list((small.folder / "final.work").parent.glob("final.work*"))
+
+
+def test_an_ensemble_is_one_model(small: Search) -> None:
+    import keras
+
+    done = run(small.home, "--top", "2", "--seeds", "2", "--ensemble", "--inline", "-o", "json", "--champion", "never")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["members"], told["holds"]) == (4, None)
+    model = keras.saving.load_model(told["path"], safe_mode=True)
+    x = np.random.default_rng(0).uniform(0, 16, (5, 8, 8, 1)).astype("float32")
+    members = [layer for layer in model.layers if layer.name.startswith("member_")]
+    expected = np.mean([member.predict(x, verbose=0) for member in members], axis=0)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
+    assert len({float(np.abs(member.get_weights()[-1]).sum()) for member in members}) == 4
+    assert client_of(small.home).get_model_version_by_alias("small-few", "champion").version == 2
+
+
+def test_what_cannot_be_finalized_is_said_in_a_line(small: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = run(small.home, "--top", "9", "--seeds", "90", "--inline")
+    assert many.exit_code == 2
+    assert "cannot be cut into 90 folds" in many.stderr
+    assert "only 2 trials have a score: all are taken" in many.stderr
+    assert not (small.folder / "final.work").exists()
+    with Lock(small.folder):
+        held = run(small.home, "--inline")
+    assert held.exit_code == 1
+    assert len(held.stderr.splitlines()) == 1
+    assert "no search is called so" in run(small.home, "nosuch").stderr

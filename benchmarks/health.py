@@ -6,7 +6,8 @@ The first trials that a random search draws, one after the other in a fresh proc
 `automl/worker/health.py` measures and once without; each repeat begins with the other. Compared is the time of the
 trials, by the clock and of the processors. `own share` is what the measuring took by its own clock, of the trials'
 time, which other work on the machine moves less than a ratio; the last column says of how many epochs the gradient was
-measured. Every trial must end with the same score, to the last bit. Needs `AUTOML_DATA` for two of the four.
+measured. Every trial must end with the same score, to the last bit. Where nothing
+was looked at, the ratios show how much of all of them is chance. Needs `AUTOML_DATA` for two of the four.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ INTRODUCTION = """\
 # Benchmarks
 
 What a search costs beside the training it does, measured by the scripts of `benchmarks/`: each section says its
-command, when it ran and how busy the machine was. `make bench` runs the first three; the others take long.
+command, when it ran and how busy the machine was. `make bench` runs the first four; the others take long.
 """
-ORDER = ("overhead", "scale", "memory", "large", "transfer", "efficiency")
+ORDER = ("overhead", "health", "scale", "memory", "large", "transfer", "efficiency")
 
 
 def record() -> dict[str, Any]:

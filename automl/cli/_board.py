@@ -9,6 +9,7 @@ from typing import Any
 
 from automl.cli import _output, _tables
 from automl.cli._output import Row
+from automl.records.trials import SCORED
 
 _SPARED = ("curve", "weights", "rank", "outcome", "seconds", "spread")
 """What a narrow terminal does without, in this order."""
@@ -98,7 +99,9 @@ def _texts(rows: Sequence[Row], shown: Any) -> list[str]:
 def _text(row: Row, alike: set[str], shown: Any) -> str:
     message = " ".join(_output.cell(row.get("message")).split())
     values = {shown(name): value for name, value in row["params"].items() if name not in alike}
-    return "  ".join(filter(None, (message, _output.cell(values))))
+    told = [message, _output.cell(values)]
+    # What is odd of a trial with a score comes behind what it is.
+    return "  ".join(filter(None, reversed(told) if row["outcome"] in SCORED else told))
 
 
 def _names(rows: Iterable[Row]) -> list[str]:

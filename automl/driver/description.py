@@ -28,6 +28,14 @@ _ODD = {
 }
 """What is said of trials that did not run to their end as they were meant to, by their outcome."""
 
+_GRADIENTS = {
+    "exploded": "had a gradient that exploded; `clipnorm`, lower learning rates, or `gru` in place of `simple_rnn` may "
+    "help",
+    "vanished": "had a gradient that vanished, and a loss that stood still; another activation, `norm`, `residual` "
+    "blocks or fewer layers may help",
+}
+"""What is said of trials by what went wrong with their gradient."""
+
 
 def written(
     read: Experiment,
@@ -112,6 +120,9 @@ def _odd(ranking: Ranking) -> list[str]:
             count, ((reason, _),) = said.total(), said.most_common(1)
             why = f", most often: {reason}" if reason else ""
             found.append(f"- {count} of {done} trials ({count / done:.0%}) {what}{why}")
+    for fault, what in _GRADIENTS.items():
+        if count := ranking.gradients[fault]:
+            found.append(f"- {count} of {done} trials ({count / done:.0%}) {what}")
     return ["\n".join(found)] if found else []
 
 

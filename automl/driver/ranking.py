@@ -28,6 +28,7 @@ class Ranking:
         results: How each ended.
         ordered: Those with a score, the best first; see `Goals.order` for equals.
         messages: What was said of them, by their outcome; the outcomes are counted by it too.
+        gradients: How many had which fault of the gradient.
     """
 
     goals: Goals
@@ -38,6 +39,7 @@ class Ranking:
     results: dict[int, TrialResult] = field(default_factory=dict)
     ordered: list[TrialResult] = field(default_factory=list)
     messages: dict[str, Counter[str | None]] = field(default_factory=dict)
+    gradients: Counter[str] = field(default_factory=Counter)
 
     @property
     def best(self) -> TrialResult | None:
@@ -92,6 +94,8 @@ class Ranking:
         """Takes up the end of a trial."""
         self.results[result.trial] = result
         self.messages.setdefault(result.outcome, Counter())[result.message] += 1
+        if result.gradient is not None:
+            self.gradients[result.gradient] += 1
         curve = self.curves[result.trial]
         curve.ended, curve.failed = True, not result.is_scored
         if result.is_scored:

@@ -72,6 +72,8 @@ class Retries:
             return result.message
         size = self.changes[asked.number]["batch_size"]
         how = f"and at {size}: {result.message}" if result.outcome == "oom" else f"trained at {size}"
+        if result.gradient and result.message:
+            how += f"; {result.message}"
         return f"out of memory at batch size {self._batch_size(asked)}, {how}"
 
     def _batch_size(self, asked: Asked) -> int:

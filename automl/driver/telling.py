@@ -25,6 +25,8 @@ RATE = "learning_rate"
 """What the rate of a trial's optimizer is called, whichever that is."""
 SYSTEM = "system/"
 """Before the name of a metric: MLflow shows it on a tab of its own."""
+HEALTH = "health/"
+"""Before the name of a metric of how a training was: MLflow shows them as a group of their own."""
 
 
 @dataclass
@@ -103,10 +105,11 @@ class Teller:
         self.tracker.trial_started(*given, name=name, logs=logs)
 
     def epoch(self, event: Reported) -> None:
-        """Tells of an epoch, and of what its worker took of its machine."""
+        """Tells of an epoch, of what its worker took of its machine, and of how the training was."""
         unsaid = {key: float(text) for key, text in event.nonfinite.items()}
         usage = {f"{SYSTEM}{key}": value for key, value in event.usage.items()}
-        self.tracker.epoch(event.number, event.epoch, {**event.metrics, **unsaid, **usage}, event.time)
+        health = {f"{HEALTH}{key}": value for key, value in event.health.items()}
+        self.tracker.epoch(event.number, event.epoch, {**event.metrics, **unsaid, **usage, **health}, event.time)
 
     def ended(self, result: TrialResult, time_ms: int) -> None:
         """Tells of a trial's end, and of how the search stands then."""

@@ -12,7 +12,7 @@ from automl.errors import SearchError, did_you_mean, shorten
 from automl.journal.settings import Kept, Settings, Told
 from automl.journal.upgrades import FORMAT, STEPS, is_known, upgraded
 from automl.records import typed
-from automl.records.trials import Outcome
+from automl.records.trials import Gradient, Outcome
 
 Plain = Mapping[str, Any]
 """Plain JSON data."""
@@ -102,7 +102,7 @@ class Started:
 class Reported:
     """An epoch of a running trial ended; epochs count from 1, through all trainings of the trial.
 
-    `usage` is what its worker took of its machine, now and then.
+    `usage` is what its worker took of its machine, and `health` how its training was, now and then.
     """
 
     event: ClassVar[str] = "report"
@@ -115,6 +115,7 @@ class Reported:
     nonfinite: Mapping[str, str] = field(default_factory=dict)
     part: int = 1
     usage: Mapping[str, float] = field(default_factory=dict)
+    health: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Measured:
     seconds: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
     loss: float | None = None
+    gradient: Gradient | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ class Ended:
     traceback: str | None = None
     scores: tuple[float, ...] = ()
     loss: float | None = None
+    gradient: Gradient | None = None
 
 
 @dataclass(frozen=True)

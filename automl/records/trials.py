@@ -15,6 +15,9 @@ number, out of memory, an exception, a worker that died or hung. The first three
 first epoch.
 """
 
+Gradient = Literal["exploded", "vanished"]
+"""What went wrong with the gradient of a trial: it grew beyond all bounds, or did not reach the first layers."""
+
 CANCELLED = "cancelled"
 """How a trial stands that was running when its search was stopped: no end, because a resume takes it up again."""
 
@@ -70,6 +73,8 @@ class Measured:
         seconds: Wall time it took.
         metrics: Every metric at the best epoch.
         loss: The validation loss there, which tells equal scores apart; None where an earlier version measured it.
+        gradient: What went wrong with it; None: nothing that was seen.
+        message: One line that says so.
     """
 
     waits: ClassVar[bool] = True
@@ -84,6 +89,8 @@ class Measured:
     seconds: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
     loss: float | None = None
+    gradient: Gradient | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,8 @@ class Report:
     """One finished epoch of a running trial. Non-finite metrics stand in `nonfinite`, never in `metrics`.
 
     Epochs are counted through all of a trial's trainings; `part` is the training, from 1. With `waits`, the worker
-    waits to be told whether the trial goes on. `usage` is what the worker took of its machine, where that was read.
+    waits to be told whether the trial goes on. `usage` is what the worker took of its machine, where that was read,
+    `health` how its training was, where that was measured: see `worker.health`.
     """
 
     trial: int
@@ -102,6 +110,7 @@ class Report:
     waits: bool = False
     part: int = 1
     usage: Mapping[str, float] = field(default_factory=dict)
+    health: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,10 +129,11 @@ class TrialResult:
         seconds: Wall time in the worker.
         parameters: Number of weights of the model; None when none was built.
         model: Path of the saved model (`.keras`) at the best epoch, of the best training; None unless scored.
-        message: One line that says what went wrong.
+        message: One line that says what went wrong, or what is odd.
         traceback: The whole traceback of an error.
         loss: The validation loss at the best epoch, the mean of several trainings, which tells equal scores apart; None
             where there is none, or an earlier version ran the trial.
+        gradient: What went wrong with it, in any of its trainings; None: nothing that was seen.
     """
 
     trial: int
@@ -140,6 +150,7 @@ class TrialResult:
     traceback: str | None = None
     scores: tuple[float, ...] = ()
     loss: float | None = None
+    gradient: Gradient | None = None
 
     @property
     def is_scored(self) -> bool:

@@ -216,6 +216,8 @@ def details_of(home: Path, told: History, read_: Experiment, number: int) -> dic
         "seconds": round(ended.seconds, 1) if ended else None,
         "attempts": trial.attempts,
         "message": ended.message if ended else None,
+        "gradient": ended.gradient if ended else None,
+        "health": _health(trial),
         "traceback": ended.traceback if ended else None,
         "metrics": dict(ended.metrics) if ended else {},
         "test": dict(finished.test) if finished and finished.best == number else {},
@@ -223,6 +225,11 @@ def details_of(home: Path, told: History, read_: Experiment, number: int) -> dic
         "document": read_.trial(trial.asked.values, trial.asked.seed, told.header.data_digest, trial.changes),
         "epochs": [{"epoch": report.epoch, **report.metrics, **report.nonfinite} for report in trial.reports],
     }
+
+
+def _health(trial: TrialHistory) -> dict[str, float]:
+    """Returns the last value of each figure of a trial's health."""
+    return {name: value for each in trial.reports for name, value in each.health.items()}
 
 
 def _unended(home: Path, search_id: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from automl.tracking import model as models
+from automl.tracking.model import BestModel
+from automl.tracking.outbox import Outbox
 from automl.tracking.run import MirrorRun, Point
+from automl.tracking.search_runs import Family
 from automl.tracking.tags import FINAL_TAG
 
 if TYPE_CHECKING:
@@ -36,6 +40,35 @@ class Final:
     folds: Mapping[str, Sequence[float]]
     tags: Mapping[str, str]
     texts: Mapping[str, str]
+
+
+def log(
+    family: Family, outbox: Outbox, model: Any, best: BestModel, final: Final, say: Callable[[str], None]
+) -> str | None:
+    """Logs a finalized model: a run of its own below the search's, and a version of the search's name.
+
+    Args:
+        family: The runs of the search.
+        outbox: The way to the store.
+        model: The loaded Keras model.
+        best: What is told of it; `final` of it is the mark of the run.
+        final: What the run shows.
+        say: Told what became of the name's champion.
+
+    Returns:
+        The model's URI; None when the store could not be reached.
+    """
+
+    def call() -> str:
+        parent = family.parent()
+        write(family.api, parent.run_id, final, best.final)
+        return models.log_best(family.api, parent, family.trial(best.trial, final.began_ms), model, best, say)
+
+    try:
+        return outbox.attempt(call)
+    except Exception as error:  # noqa: BLE001 - the model stays where it is on disk
+        outbox.drop(error)
+        return None
 
 
 def write(client: MlflowClient, parent: str, final: Final, mark: str) -> str:

@@ -247,11 +247,10 @@ class Tracker:
         Returns:
             The model's URI, `models:/m-...`; None when the store could not be reached.
         """
-        family = self._family
 
         def call() -> str:
-            parent, own = family.parent(), family.trial(best.trial, int(time.time() * 1000))
-            return models.log_best(family.api, parent, own, model, best, say)
+            parent, own = self._family.parent(), self._family.trial(best.trial, int(time.time() * 1000))
+            return models.log_best(self._family.api, parent, own, model, best, say)
 
         self.flush(now=True)
         if self._outbox.queue:  # gone, as was said just now
@@ -265,31 +264,9 @@ class Tracker:
             return None
 
     def log_final(self, model: Any, best: BestModel, final: Final, say: Callable[[str], None]) -> str | None:
-        """Logs a finalized model: a run of its own below the search's, and a version of the search's name.
-
-        Args:
-            model: The loaded Keras model.
-            best: What is told of it; `final` of it is the mark of the run.
-            final: What the run shows.
-            say: Told what became of the name's champion.
-
-        Returns:
-            The model's URI; None when the store could not be reached.
-        """
-        family = self._family
-
-        def call() -> str:
-            parent = family.parent()
-            finals.write(family.api, parent.run_id, final, best.final)
-            own = family.trial(best.trial, final.began_ms)
-            return models.log_best(family.api, parent, own, model, best, say)
-
+        """Logs a finalized model and its run; see `finals.log`."""
         self.flush(now=True)
-        try:
-            return self._outbox.attempt(call)
-        except Exception as error:  # noqa: BLE001 - the model stays where it is on disk
-            self._outbox.drop(error)
-            return None
+        return finals.log(self._family, self._outbox, model, best, final, say)
 
     def model_uri(self, trial: int) -> str | None:
         """Returns the address of the winner's model where it is logged already, and comes from this trial."""

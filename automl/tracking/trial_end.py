@@ -34,6 +34,8 @@ def page(result: TrialResult, time_ms: int) -> Page:
     points = [Point(key, float(value), 0, time_ms) for key, value in facts.items() if value is not None]
     tags: dict[str, Any] = {OUTCOME_TAG: result.outcome, "automl.attempt": result.attempt}
     tags |= {"automl.message": result.message} if result.message else {}
+    if result.gradient and result.message:
+        tags["mlflow.note.content"] = result.message[0].upper() + result.message[1:] + "."
     texts = {"traceback.txt": result.traceback} if result.traceback else {}
     ended = (_STATUS.get(result.outcome, "FAILED"), time_ms)
     return Page(result.trial, time_ms, tags=tags, points=points, texts=texts, ended=ended)

@@ -17,6 +17,7 @@ import numpy as np
 from automl import tasks
 from automl.data import mixing, tf_pipeline
 from automl.data.feed import Feed, targets
+from automl.data.mixing import Batch
 from automl.experiment import experiment
 from automl.model import build, freezing
 from automl.records.data import DataSpec
@@ -82,6 +83,14 @@ class Fitting:
             return Feed(self.data, part, size, examples=examples)
         mix = mixing.of(self.training.augmentation)
         return Feed(self.data, part, size, seed=self.seed, weighted=True, mix=mix, examples=examples)
+
+    def sample(self, examples: Path | None = None) -> Batch:
+        """Returns a batch to train on that is the same each time, as no clock moves its feed behind the first epoch.
+
+        Args:
+            examples: As `feed` takes it.
+        """
+        return self.feed("train", examples)[0]
 
     def fit(
         self, network: Any, train: Feed, began: int, end: int, callbacks: Sequence[Any], validation: Any = None

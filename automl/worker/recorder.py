@@ -13,6 +13,7 @@ from automl.executors import Tell
 from automl.machine.usage import Usage
 from automl.records.objective import LOSS
 from automl.records.trials import Measured, Outcome, Report, TrialRequest
+from automl.worker.health import Health
 from automl.worker.pulse import Pulse
 
 
@@ -48,11 +49,12 @@ class Recorder(keras.callbacks.Callback):
         self._diverged: str | None = None
         self._ended: Outcome = "completed"
         self._why = ""
-        self._told: list[tuple[int, dict[str, float], dict[str, str]]] = []
+        self._told: list[tuple[int, dict[str, float], dict[str, str], dict[str, float]]] = []
         self._before_s = 0.0
         self._began = time.monotonic()
         self._epoch = 0
         self._usage = Usage()
+        self.health = Health(lambda: [metrics for _, metrics, *_ in self._told])
         self.pulse = Pulse(request.trial, request.attempt, report, self._left_s)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
@@ -104,8 +106,10 @@ class Recorder(keras.callbacks.Callback):
         # Trials are compared by their first training, which all of them have.
         waits = self.part == 1 and epoch + 1 in self.request.rungs and not self.model.stop_training
         number, attempt, at = self.request.trial, self.request.attempt, self._offset + epoch + 1
-        self._told.append((at, metrics, nonfinite))
-        goes_on = self.report(Report(number, attempt, at, metrics, nonfinite, waits, self.part, self._usage.read()))
+        health = dict(self.health.figures)
+        self._told.append((at, metrics, nonfinite, health))
+        facts = metrics, nonfinite, waits, self.part, self._usage.read(), health
+        goes_on = self.report(Report(number, attempt, at, *facts))
         if waits and not goes_on:
             self._ended = "stopped"
             self.model.stop_training = True
@@ -125,15 +129,21 @@ class Recorder(keras.callbacks.Callback):
         self._shared_s += seen.get("shared", 0.0)
         self._best = seen["best"] and tuple(seen["best"])
         self.best_weights = best_weights
-        self._told = [(epoch, metrics, nonfinite) for epoch, metrics, nonfinite in seen["told"]]
-        for epoch, metrics, nonfinite in self._told:
-            self.report(Report(self.request.trial, self.request.attempt, epoch, metrics, nonfinite, part=self.part))
+        # A checkpoint of an earlier version holds no health.
+        self._told = [(*told, *({},) * (4 - len(told))) for told in seen["told"]]
+        trial, attempt = self.request.trial, self.request.attempt
+        for epoch, metrics, nonfinite, health in self._told:
+            self.report(Report(trial, attempt, epoch, metrics, nonfinite, part=self.part, health=health))
 
     def facts(self) -> dict[str, Any]:
         """Returns the fields of the `TrialResult` that the training decided."""
         facts: dict[str, Any] = {"epochs": self.epochs}
+        found = self.health.finding
+        if found is not None:
+            facts |= {"gradient": found.gradient, "message": found.message}
         if self._diverged:
-            return facts | {"outcome": "diverged", "message": self._diverged}
+            why = f"{self._diverged}: {found.message}" if found else self._diverged
+            return facts | {"outcome": "diverged", "message": why}
         if self._ended == "timeout" and not self.epochs:
             return facts | {"outcome": "timeout", "message": f"{self._why} before its first epoch ended"}
         if self._best is None:

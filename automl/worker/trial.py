@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,8 @@ def _train(request: TrialRequest, report: Tell) -> dict[str, Any]:
         if "score" not in facts and not (facts["outcome"] == "timeout" and done):
             return facts | {"epochs": facts["epochs"] + sum(each.epochs for each in done)}
         if "score" in facts:
-            known = {name: facts[name] for name in ("score", "best_epoch", "epochs", "parameters", "metrics", "loss")}
+            names = ("score", "best_epoch", "epochs", "parameters", "metrics", "loss", "gradient", "message")
+            known = {name: facts[name] for name in names if name in facts}
             done.append(Measured(request.trial, request.attempt, len(done) + 1, seconds=seconds, **known))
         if facts["outcome"] != "completed":
             return _mean(request, done, facts["outcome"])
@@ -112,6 +114,8 @@ def _mean(request: TrialRequest, done: Sequence[Measured], outcome: Outcome) -> 
     """Returns what several trainings come to; the model is that of the best one."""
     everywhere = set.intersection(*(set(each.metrics) for each in done))
     losses = [each.loss for each in done if each.loss is not None]
+    faulty = next((each for each in done if each.gradient), None)
+    told = {} if faulty is None else {"gradient": faulty.gradient, "message": faulty.message}
     return {
         "outcome": outcome,
         "score": fmean(each.score for each in done),
@@ -122,6 +126,7 @@ def _mean(request: TrialRequest, done: Sequence[Measured], outcome: Outcome) -> 
         "model": str(Path(request.folder) / MODEL),
         "metrics": {name: fmean(each.metrics[name] for each in done) for name in sorted(everywhere)},
         "loss": fmean(losses) if len(losses) == len(done) else None,
+        **told,
     }
 
 
@@ -176,8 +181,9 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
             checkpoint.begin(place, [*schedule, *averaging, *stopping])
             train, val = fitting.feed("train", folder), tf_pipeline.of(fitting.feed("val", folder))
             measuring = fitting.measuring(val, recorder.on_test_batch_begin)
+            recorder.health.begin(partial(fitting.sample, folder))
             # The recorder reads what those before it log, and takes the weights they leave.
-            callbacks = [*averaging, *measuring, *schedule, recorder, *stopping, checkpoint]
+            callbacks = [recorder.health, *averaging, *measuring, *schedule, recorder, *stopping, checkpoint]
             end = min(place.began + stage.epochs, request.epochs)
             fitting.fit(fitted, train, checkpoint.restore(fitted), end, callbacks, val)
         if recorder.is_over or recorder.epochs >= request.epochs:

@@ -92,6 +92,13 @@ def test_why_a_trial_has_no_score(terminal):
     assert "-/0" in lines[-2]
 
 
+def test_what_is_odd_of_a_scored_trial_stands_behind_its_values(terminal):
+    odd = row(4, 0.1, outcome="completed", message="the gradient vanished")
+    lines = terminal(400, _board.emit, [*ROWS, odd])
+    line = next(line for line in lines if "the gradient vanished" in line)
+    assert line.index("stem.filters") < line.index("the gradient vanished")
+
+
 def test_a_single_trial_shows_its_values(terminal):
     assert "clipnorm=null" in terminal(200, _board.emit, ROWS[:1])[-1]
 

@@ -67,6 +67,20 @@ def test_what_was_odd_is_said_with_its_most_common_reason() -> None:
     assert "diverged" not in told
 
 
+def test_of_gradients_that_exploded_or_vanished_it_says_how_many_and_what_may_help() -> None:
+    known = ranking(("diverged", None, "nan"), ("completed", 0.5, None), ("completed", 0.6, None))
+    assert "gradient" not in written(known)
+    for number, gradient in ((4, "exploded"), (5, "vanished"), (6, "vanished")):
+        known.ask(Asked(number, {"conv.filters": number}, 1, 1))
+        outcome: Any = "diverged" if gradient == "exploded" else "completed"
+        score = None if gradient == "exploded" else 0.1
+        given: dict[str, Any] = {"best_epoch": 1, "epochs": 2, "gradient": gradient}
+        known.end(TrialResult(number, 1, outcome, score, **given))
+    told = written(known)
+    assert "- 1 of 6 trials (17%) had a gradient that exploded; `clipnorm`" in told
+    assert "- 2 of 6 trials (33%) had a gradient that vanished, and a loss that stood still; another activation" in told
+
+
 @pytest.mark.parametrize("beaten_by", [None, "linear"])
 def test_at_its_end_it_names_the_winner_and_whether_it_was_worth_it(beaten_by: str | None) -> None:
     result: Any = {"beaten_by": beaten_by}

@@ -176,6 +176,16 @@ def test_details_tell_all(home):
     assert leaderboard.details(home, name, 3)["test"] == {}
 
 
+def test_details_tell_how_healthy_a_trial_was_last(home):
+    health = [{"gradient_norm": 2.0, "update_ratio": 0.1}, {"update_ratio": 0.2}, {}]
+    told = [Reported(1, 1, epoch, {"loss": 1.0}, 1, health=each) for epoch, each in enumerate(health, start=1)]
+    name = write(home, [ask(1, 8), *told, end(1, score=0.5, gradient="vanished", message="it vanished")])
+    facts = leaderboard.details(home, name, 1)
+    assert (facts["gradient"], facts["message"]) == ("vanished", "it vanished")
+    assert facts["health"] == {"gradient_norm": 2.0, "update_ratio": 0.2}
+    assert "health" not in leaderboard.rows(home, name)[0]
+
+
 def test_details_of_trials_that_failed_or_run(home):
     name = write(home)
     failed, running = (leaderboard.details(home, name, number) for number in (2, 5))

@@ -10,6 +10,7 @@ import pytest
 from automl.machine.usage import Usage
 from automl.records.objective import Goals
 from automl.records.trials import Report, TrialRequest
+from automl.worker.health import Finding
 from automl.worker.recorder import Recorder
 
 NOTHING: Any = None
@@ -51,6 +52,36 @@ def test_what_is_taken_of_the_machine_goes_along(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Usage, "read", lambda _: {"process_memory_megabytes": 900.0})
     _, (told,) = follow({"loss": 2.0, "val_accuracy": 0.5})
     assert told.usage == {"process_memory_megabytes": 900.0}
+
+
+def test_how_the_training_is_goes_along_and_is_told_again_after_a_checkpoint() -> None:
+    told: list[Report] = []
+    network: Any = Network()
+    recorder = Recorder(REQUEST, told.append, network)
+    recorder.set_model(network)
+    recorder.health.figures = {"gradient_norm": 2.5}
+    recorder.on_epoch_end(0, {"loss": 2.0, "val_accuracy": 0.5})
+    assert told[0].health == {"gradient_norm": 2.5}
+    seen = json.loads(json.dumps(recorder.state()[0]))
+    again: list[Report] = []
+    Recorder(REQUEST, again.append, network).restore(seen, None)
+    assert again == told
+    # A checkpoint of an earlier version holds no health.
+    seen["told"] = [each[:3] for each in seen["told"]]
+    Recorder(REQUEST, again.append, network).restore(seen, None)
+    assert again[1] == replace(told[0], health={})
+
+
+def test_what_is_wrong_with_the_gradient_is_told_with_the_result() -> None:
+    recorder, _ = follow({"loss": 1.0, "val_accuracy": 0.5})
+    recorder.health.finding = Finding("vanished", "the gradient vanished; try norm")
+    assert {"outcome": "completed", "gradient": "vanished"}.items() <= recorder.facts().items()
+    assert recorder.facts()["message"] == "the gradient vanished; try norm"
+    recorder, _ = follow({"loss": math.nan, "val_accuracy": 0.5})
+    recorder.health.finding = Finding("exploded", "the gradient exploded; try training.clipnorm")
+    facts = recorder.facts()
+    assert (facts["outcome"], facts["gradient"]) == ("diverged", "exploded")
+    assert facts["message"] == "the training loss became nan in epoch 1: the gradient exploded; try training.clipnorm"
 
 
 def test_every_epoch_is_reported_counted_from_one() -> None:

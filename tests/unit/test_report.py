@@ -58,13 +58,15 @@ def events(trials: int, fail: bool = True) -> list[Any]:
         found += [Asked(number, values, number, start), Started(number, 1, start)]
         for epoch in range(1, epochs + 1):
             metrics = {"loss": 1 / epoch, "val_loss": 1.1 / epoch, "val_accuracy": score * epoch / (epoch + 1)}
-            found.append(Reported(number, 1, epoch, metrics, start + epoch))
+            health = {"gradient_norm": 10.0 / epoch} if number % 3 else {}
+            found.append(Reported(number, 1, epoch, metrics, start + epoch, health=health))
         clock[number % 2] = end = start + 1000 * (epochs + 1)
         reached = score if outcome in ("completed", "stopped") else None
         if reached is not None and reached > best[0]:
             best = reached, number
         facts: dict[str, Any] = {"score": reached, "epochs": epochs, "seconds": 1.5, "parameters": 1234}
         facts |= {"best_epoch": epochs} if reached is not None else {"message": SPITEFUL}
+        facts |= {"gradient": "exploded"} if outcome == "diverged" else {}
         found.append(Ended(number, 1, outcome, end, **facts))  # type: ignore[arg-type]
     score, number = best
     if number is not None:
@@ -192,6 +194,17 @@ def test_where_no_trial_failed_no_plot_says_where(tmp_path: Path) -> None:
     titles = [section.title for section in report.drawn(searched(tmp_path, 12, fail=False))]
     assert "Timeline" in titles
     assert "How trials ended, by parameter" not in titles
+
+
+def test_trials_whose_gradient_went_wrong_are_marked(tmp_path: Path) -> None:
+    told = searched(tmp_path, 40)
+    numbers = [f"t{number:03d}" for number, trial in told.told.trials.items() if trial.ended and trial.ended.gradient]
+    svg = report.image(plots.registry.read("health"), told)
+    assert svg is not None
+    assert numbers
+    assert sorted(re.findall(r">(t\d{3})<", svg)) == numbers
+    assert "exploded" in svg
+    assert "vanished" not in svg
 
 
 def test_a_model_that_is_as_sure_as_it_is_right_has_no_calibration_error() -> None:

@@ -65,7 +65,8 @@ def test_an_axis_is_what_every_trial_has() -> None:
 
 def test_what_is_no_number_and_what_the_machine_gave_go_with_an_epoch() -> None:
     made, told = teller(ONE)
-    made.epoch(Reported(3, 1, 2, {"loss": 0.5}, 7, {"val_loss": "inf"}, 1, {"process_memory_megabytes": 9.0}))
+    system, health = {"process_memory_megabytes": 9.0}, {"gradient_norm": 2.5}
+    made.epoch(Reported(3, 1, 2, {"loss": 0.5}, 7, {"val_loss": "inf"}, 1, system, health))
     (name, args, _) = told.calls[0]
-    metrics = {"loss": 0.5, "val_loss": math.inf, "system/process_memory_megabytes": 9.0}
+    metrics = {"loss": 0.5, "val_loss": math.inf, "system/process_memory_megabytes": 9.0, "health/gradient_norm": 2.5}
     assert (name, args) == ("epoch", (3, 2, metrics, 7))

@@ -286,6 +286,18 @@ class TestSearch:
         assert client.get_run(parent).data.metrics["test_accuracy"] == 0.9
         assert steps(client, parent, "test_accuracy") == [1, 2]
 
+    def test_a_gradient_that_went_wrong_is_the_description_of_its_trial(
+        self, tracker: Tracker, client: MlflowClient
+    ) -> None:
+        begin(tracker)
+        tracker.trial_started(5, {}, "x: 1\n", T0)
+        message = "the gradient vanished; try norm"
+        tracker.trial_ended(TrialResult(5, 1, "completed", 0.5, message=message, gradient="vanished"), T0 + 1)
+        tracker.flush()
+        tags = client.get_run(tracker.trial_run_ids[5]).data.tags
+        assert tags["mlflow.note.content"] == "The gradient vanished; try norm."
+        assert tags["automl.message"] == message
+
     @pytest.mark.parametrize(
         ("outcome", "status"),
         [

@@ -24,7 +24,13 @@ from _run import fill
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-TABLE, RECORD, TEXT = DOCS / "export.md", DOCS / "export.json", DOCS / "export_text.md"
+TABLE, RECORD = DOCS / "export.md", DOCS / "export.json"
+INTRODUCTION = """\
+## Measured
+
+Each row is one trial on real data, trained for two epochs, and `automl export` of its model: the largest difference
+from Keras, the size, the median time of a single example on one of two cores. Made by `python benchmarks/exports.py`.
+"""
 FORMATS = ("keras", "saved_model", "onnx", "litert", "openvino")
 DATA = Path(os.environ.get("AUTOML_DATA", "."))
 WEIGHTS = DATA / "pretrained" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
@@ -131,7 +137,8 @@ def _automl(folder: str, backend: str, *arguments: str) -> tuple[str, str]:
 
 def write(rows: Mapping[str, Any]) -> None:
     """Writes the page: its text, and a table for each backend that was measured."""
-    parts = [TEXT.read_text().rstrip() if TEXT.exists() else "# Export", ""]
+    # What stands above is written by hand.
+    parts = [TABLE.read_text().split("## Measured")[0] + INTRODUCTION]
     for backend, title in BACKENDS.items():
         mine = {name: rows[f"{backend}{name}"] for name in MODELS if f"{backend}{name}" in rows}
         if not mine:

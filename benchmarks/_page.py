@@ -23,7 +23,7 @@ INTRODUCTION = """\
 What a search costs beside the training it does, measured by the scripts of `benchmarks/`: each section says its
 command, when it ran and how busy the machine was. `make bench` runs the first four; the others take long.
 """
-ORDER = ("overhead", "health", "scale", "memory", "large", "transfer", "efficiency")
+ORDER = ("overhead", "health", "scale", "memory", "large", "transfer", "predict", "efficiency")
 
 
 def record() -> dict[str, Any]:

@@ -100,7 +100,8 @@ def measure(name: str) -> dict[str, Any]:
         written = {**document, "training": training, "search": {"trials": 1, "baselines": False}}
         (Path(folder) / f"{model}.yaml").write_text(json.dumps(written))
         _automl(folder, backend, "search", f"{model}.yaml", "--inline", "--no-report")
-        wanted = [*FORMATS, *(["torch"] if importlib.util.find_spec("torch") else [])]
+        wanted = [*(FORMATS if importlib.util.find_spec("tensorflow") else FORMATS[:1])]
+        wanted += ["torch"] if importlib.util.find_spec("torch") else []
         told, errors = _automl(folder, backend, "export", *(word for each in wanted for word in ("-f", each)))
         cells = {row["format"]: row | {"folder": None} for row in json.loads(told)}
         for row in cells.values():

@@ -83,6 +83,8 @@ def exporters(formats: Sequence[str], quantize: str | None) -> list[Exporter]:
             raise ConfigError(Problem("--quantize", f"{name} is not written with {quantize}", able))
         if any(importlib.util.find_spec(package) is None for package in kind.packages):
             raise MissingExtra(f"--format {name}", str(kind.extra))
+        if kind.backend is not None and not keras_backend.installed(kind.backend):
+            raise ConfigError(Problem("--format", f"{name} is written by {kind.backend}, which is not installed"))
         found.append(kind() if quantize is None else kind.model_validate({"quantize": quantize}))
     return found
 

@@ -6,6 +6,7 @@ inputs, format and task: what is mended there is mended here.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import textwrap
@@ -132,7 +133,13 @@ def _reading(kept: Kept) -> list[str]:
 
 def requirements(exporter: Exporter, source: sources.Source) -> list[str]:
     """Returns what pip installs for the program, in the versions that are installed here."""
-    return [f"{name}=={metadata.version(name)}" for name in ("numpy", *exporter.runtime, *source.runtime)]
+    return [_pinned(name) for name in ("numpy", *exporter.runtime, *source.runtime)]
+
+
+def _pinned(name: str) -> str:
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return f"{name}=={metadata.version(name)}"
+    return name
 
 
 def _input(spec: InputSpec, reader: Input) -> dict[str, Any]:

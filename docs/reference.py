@@ -188,10 +188,10 @@ def _facts(model: type[Member]) -> Iterator[str]:
         if value is None or callable(value):
             continue
         if isinstance(value, Mapping):
-            value = [f"{key} ({direction})" for key, direction in value.items()]
-        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            value = [f"{key}: {direction}" for key, direction in value.items()]
+        shown = [f"`{each}`" for each in (value if isinstance(value, list | tuple) else [value]) if each != ""]
         if shown:
-            yield f"- {fact.replace('_', ' ')}: {shown}"
+            yield f"- {fact.replace('_', ' ')}: {', '.join(shown)}"
 
 
 def _fields(model: type[Member], wanted: Iterable[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
 from pages import DOCS, run
 
@@ -16,10 +18,12 @@ ROW = re.compile(r"^ *\d+ +\d+ +completed ", re.MULTILINE)
 
 
 @pytest.fixture
-def folder(home_with_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(home_with_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder to follow a page in, but for an empty store: making one takes seconds."""
     monkeypatch.delenv("AUTOML_DATA", raising=False)
-    return home_with_store.parent
+    yield home_with_store.parent
+    # A page may name its store to MLflow, which keeps it, in the environment too.
+    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture
@@ -71,7 +75,8 @@ def test_tables(folder: Path) -> None:
     assert "2.00% of their values missing; a number to predict" in said_of(said, "automl init")
     assert trials(said) == 2
     assert {"linear", "mean"} <= set(said["automl trials"].split())
-    assert "'test_mae': " in said_of(said, "print(")
+    assert "'test_mae': " in said_of(said, "print(found.summary")
+    assert len(re.findall(r"^\d +[\d.]+$", said_of(said, "print(model.predict("), re.MULTILINE)) == 3
 
 
 def test_several_inputs(folder: Path) -> None:

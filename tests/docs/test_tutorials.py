@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
 from pages import DOCS, run
 
@@ -23,6 +22,8 @@ def folder(home_with_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     monkeypatch.delenv("AUTOML_DATA", raising=False)
     yield home_with_store.parent
     # A page may name its store to MLflow, which keeps it, in the environment too.
+    import mlflow
+
     mlflow.set_tracking_uri(None)
 
 

@@ -1,9 +1,9 @@
 # make demo   search a small CNN on the digits, from nothing but Python 3.11+ and pip
 # make test   set up what the tests need and run them all
-# make test-all | test-fast | lint | results | bench | headers | clean
+# make test-all | test-fast | lint | docs | docs-serve | results | bench | headers | clean
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-fast lint results bench headers clean
+.PHONY: help demo test test-all test-fast lint docs docs-serve results bench headers clean
 SHELL := /bin/sh
 
 # The interpreter that makes the environment: PYTHON when given, else the first one that is new enough.
@@ -24,6 +24,8 @@ CORE_STAMP := $(VENV)/.installed-core-$(SUM)
 comma := ,
 DEV_STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))-$(SUM)
 
+DOCS_STAMP := $(VENV)/.installed-docs-$(SUM)
+
 help:
 	@sed -n '1,3s/^# //p' Makefile
 
@@ -39,6 +41,11 @@ $(CORE_STAMP): | $(BIN)/python
 $(DEV_STAMP): | $(BIN)/python
 	@echo "Installing with [$(EXTRAS)] into $(VENV); the first time this takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@ $(CORE_STAMP)
+
+$(DOCS_STAMP): | $(BIN)/python
+	@echo "Installing with [docs] into $(VENV); the first time this takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@ $(CORE_STAMP)
 
 demo: $(CORE_STAMP)
@@ -63,6 +70,15 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site of docs/, in site/: a link that leads nowhere is an error. The reference is made anew from the code before.
+# What the theme says of its own future is no matter of these pages.
+docs: $(DOCS_STAMP)
+	$(BIN)/python docs/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
 # The rows of docs/results.md and docs/kills.md that are missing: about an hour on 2 cores.
 results: $(CORE_STAMP)
 	$(SETTINGS) $(BIN)/python benchmarks/results.py
@@ -81,5 +97,5 @@ headers: $(CORE_STAMP)
 	$(SETTINGS) $(BIN)/python benchmarks/headers.py
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	find automl tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -106,8 +106,8 @@ def test_a_searched_loss_names_another_metric_of_the_task(tmp_path: Path) -> Non
     assert found.hint == "Fix it, or score by another metric, as val_mae"
 
 
-def test_the_readme_tells_of_every_task_its_losses_and_its_metrics() -> None:
-    lines = [line for line in (REPO / "README.md").read_text().splitlines() if re.match(r"\| `\w+` \|", line)]
+def test_the_page_on_data_tells_of_every_task_its_losses_and_its_metrics() -> None:
+    lines = [line for line in (REPO / "docs" / "data.md").read_text().splitlines() if re.match(r"\| `\w+` \|", line)]
     told = {}
     for line in lines:
         name, _, losses, metrics = (cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])

@@ -15,14 +15,19 @@ def in_words(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
-        return f"list of {in_words(schema.get('items', {}))}"
+        each = schema.get("prefixItems") or [schema.get("items", {})]
+        return f"list of {' and '.join(dict.fromkeys(map(in_words, each)))}"
     low, high = schema.get("minimum"), schema.get("maximum")
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     kind = schema.get("type") or schema.get("title", "any")
     said = [" or ".join([kind] if isinstance(kind, str) else kind)]
-    said += [f"from {low:g}"] if low is not None else [f"above {above:g}"] if above is not None else []
-    said += [f"to {high:g}"] if high is not None else [f"below {below:g}"] if below is not None else []
+    said += [f"from {_short(low)}"] if low is not None else [f"above {_short(above)}"] if above is not None else []
+    said += [f"to {_short(high)}"] if high is not None else [f"below {_short(below)}"] if below is not None else []
     return " ".join(said)
+
+
+def _short(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def paragraphs(docstring: str | None) -> list[str]:

@@ -11,8 +11,8 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# What the tests need beside the core: a second backend, a cluster. torch is large: add it by hand.
-EXTRAS ?= dev,jax,ray
+# What the tests need beside the core: a second backend, a cluster, the export formats. torch is large: add it by hand.
+EXTRAS ?= dev,jax,ray,onnx,openvino,litert
 SETTINGS := KERAS_BACKEND=$${KERAS_BACKEND:-tensorflow} TF_CPP_MIN_LOG_LEVEL=$${TF_CPP_MIN_LOG_LEVEL:-3}
 
 # By files, in the order of tests/conftest.py: what a file's tests share is made once.

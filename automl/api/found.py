@@ -146,6 +146,28 @@ class Search:
 
         return pd.DataFrame(comparison.trials(self.home, self.id, trials)).set_index("what")
 
+    def predict(self, *files: str | Path, probabilities: bool = False) -> pd.DataFrame:
+        """Returns what the best trial's model predicts for files, as `automl predict` does: a row an example.
+
+        Args:
+            files: Of the form that the data set had, or arrays.
+            probabilities: Also those of every class.
+
+        Raises:
+            ConfigError: A file is not there.
+            DataError: One cannot be read as the data set was.
+            SearchError: The model's file is gone, damaged, or another's.
+        """
+        import pandas as pd
+
+        from automl.deploy.finished import found
+        from automl.deploy.predict import Predictions
+
+        with found(self.home, self.id) as finished:
+            answers = Predictions(finished, [Path(file) for file in files])
+            pieces = [pd.DataFrame(columns) for columns in answers.batches(probabilities=probabilities)]
+        return pd.concat(pieces, ignore_index=True)
+
     def resume(self, trials: int | None = None, **options: Any) -> Search:
         """Goes on with the search, as `automl resume` does; one that was stopped, or with more trials.
 

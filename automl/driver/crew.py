@@ -9,7 +9,7 @@ from typing import TypeVar
 from automl.driver.single import MOST_ATTEMPTS, SILENCE_S
 from automl.errors import SearchError
 from automl.executors import Event, Executor, Run
-from automl.records.trials import Measured, Report, TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost
+from automl.records.trials import Report, TestRequest, TestResult, TrialRequest, TrialResult, WorkerLost
 
 R = TypeVar("R", TrialResult, TestResult)
 
@@ -19,7 +19,7 @@ def run_all(
     run: Run,
     requests: Sequence[TrialRequest | TestRequest],
     kind: type[R],
-    told: Callable[[Report | Measured], None] = lambda _: None,
+    told: Callable[[Report], None] = lambda _: None,
 ) -> list[R]:
     """Runs requests, as many at once as there are workers; one whose worker dies again.
 
@@ -28,7 +28,7 @@ def run_all(
         run: What one does with a request.
         requests: They, each with a number of its own.
         kind: What comes of it.
-        told: Is told of every epoch, and of every training of several.
+        told: Is told of every epoch.
 
     Returns:
         What came of each, in their order.
@@ -48,7 +48,7 @@ def run_all(
                 raise SearchError(f"a training was lost {MOST_ATTEMPTS} times: {event.message}.")
         elif isinstance(event, kind):
             ended[event.trial] = event
-        elif isinstance(event, Report | Measured):
+        elif isinstance(event, Report):
             told(event)
         return True
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from automl.machine.folders import LOG, MODEL, search_folder
 from automl.machine.workers import this_machine
 from automl.records.data import DataSpec
 from automl.records.objective import Objective
-from automl.records.trials import Measured, Report, TestRequest, TestResult, TrialRequest, TrialResult
+from automl.records.trials import Report, TestRequest, TestResult, TrialRequest, TrialResult
 from automl.results import leaderboard, relocation, significance
 from automl.training.evaluation import Evaluation, hashed_seed
 from automl.worker.trial import run_refit, run_test, run_trial
@@ -142,33 +144,45 @@ class _Run:
 
     def compare(self, numbers: Sequence[int]) -> list[Candidate]:
         """Trains trials on the folds, and compares them; the best first."""
-        cut = {"folds": self.wanted.seeds, "strategy": self.data.strategy, "race": False}
-        requests = [self._request(number, evaluation=cut) for number in numbers]
+        places = [(number, fold) for number in numbers for fold in range(self.wanted.seeds)]
+        requests = [self._request(number, own, fold=fold) for own, (number, fold) in enumerate(places, 1)]
+        curves: dict[int, list[float]] = {own: [] for own in range(1, len(requests) + 1)}
 
-        def say(event: Report | Measured) -> None:
-            if isinstance(event, Measured):
-                fold = f"fold {event.part}/{self.wanted.seeds}"
-                self.watcher.say(f"t{event.trial:03d}  {fold}  {self.objective.metric} {event.score:.4g}")
+        def follow(report: Report) -> None:
+            curves[report.trial].append(report.metrics.get(self.objective.metric, math.nan))
 
-        results = run_all(self.executor, run_trial, requests, TrialResult, say)
-        if failed := next((each for each in results if len(each.scores) != self.wanted.seeds), None):
+        self.watcher.say(f"{len(numbers)} trials on {self.wanted.seeds} folds: {len(requests)} trainings")
+        results = run_all(self.executor, run_trial, requests, TrialResult, follow)
+        found = []
+        for place, number in enumerate(numbers):
+            mine = slice(place * self.wanted.seeds, (place + 1) * self.wanted.seeds)
+            found.append(self._candidate(number, results[mine], [curves[each.trial] for each in results[mine]]))
+        found.sort(key=lambda each: self.objective.cost(each.mean))
+        raw = [significance.paired(found[0].scores, each.scores) for each in found[1:]]
+        told = zip(found, [1.0, *significance.holm(raw)], strict=True)
+        return [replace(each, p=p, alike=p >= 1 - significance.CONFIDENCE) for each, p in told]
+
+    def _candidate(self, number: int, results: Sequence[TrialResult], curves: Sequence[Sequence[float]]) -> Candidate:
+        """Returns what a trial's trainings on the folds come to.
+
+        The model to use stops where the folds were at their best on average, and nothing tells it its own best epoch.
+        So each fold's score is that of the epoch at which the others, on average, were at their best.
+        """
+        if failed := next((each for each in results if each.score is None), None):
             why = failed.message or f"it ended as {failed.outcome}"
-            raise SearchError(f"t{failed.trial:03d} could not be trained on all folds: {why}.")
-        results = sorted(results, key=lambda each: self.objective.cost(each.score or 0.0))
-        raw = [significance.paired(results[0].scores, each.scores) for each in results[1:]]
-        share = folds.share(self.data)
-        return [
-            self._candidate(each, p, max(1, round((each.best_epoch or 1) * share)))
-            for each, p in zip(results, [1.0, *significance.holm(raw)], strict=True)
-        ]
-
-    def _candidate(self, result: TrialResult, p: float, epochs: int) -> Candidate:
-        fold = self.data.sizes["train"] // self.wanted.seeds
-        metric = self.objective.metric.removeprefix("val_")
-        found = significance.interval(result.scores, metric, fold, self.data.sizes["test"])
-        alike = p >= 1 - significance.CONFIDENCE
-        facts = found.mean, found.low, found.high, p, alike, result.parameters, epochs
-        return Candidate(result.trial, tuple(result.scores), *facts)
+            raise SearchError(f"t{number:03d} could not be trained on all folds: {why}.")
+        best = [each.best_epoch or 1 for each in results]
+        scores = []
+        for fold, curve in enumerate(curves):
+            others = fmean(epoch for place, epoch in enumerate(best) if place != fold)
+            at = min(max(1, round(others)), len(curve))
+            scores.append(curve[at - 1] if math.isfinite(curve[at - 1]) else results[fold].score or 0.0)
+        self.watcher.say(f"t{number:03d}  {self.objective.metric} {fmean(scores):.4g}, folds at their best {best}")
+        fold_size, metric = self.data.sizes["train"] // self.wanted.seeds, self.objective.metric.removeprefix("val_")
+        found = significance.interval(scores, metric, fold_size, self.data.sizes["test"])
+        epochs = max(1, round(fmean(best) * folds.share(self.data)))
+        facts = found.mean, found.low, found.high, 1.0, True, results[0].parameters, epochs
+        return Candidate(number, tuple(scores), *facts)
 
     def train(self, candidates: Sequence[Candidate], chosen: Candidate) -> tuple[Path, int | None, int]:
         """Trains on all but the test part; returns the model's file, its weights, and of how many it is the mean."""
@@ -177,8 +191,8 @@ class _Run:
         requests: list[TrialRequest] = []
         for each in taken:
             for turn in range(times):
-                request = self._request(each.trial, own=len(requests) + 1, turn=turn)
-                requests.append(replace(request, epochs=each.epochs))
+                request = self._request(each.trial, len(requests) + 1, turn=turn)
+                requests.append(replace(request, epochs=each.epochs, stretch=1 / folds.share(self.data)))
         self.watcher.say(f"{len(requests)} trained on all but the test part, {requests[0].epochs} epochs the first")
         results = run_all(self.executor, run_refit, requests, TrialResult)
         if failed := next((each for each in results if each.model is None), None):
@@ -197,20 +211,26 @@ class _Run:
             raise SearchError(f"the model could not be tested: {result.message}.")
         return result
 
-    def _request(
-        self, trial: int, *, evaluation: dict[str, Any] | None = None, own: int | None = None, turn: int = 0
-    ) -> TrialRequest:
-        document = self.document(trial)
-        document = {**document, "evaluation": evaluation} if evaluation else document
+    def _request(self, trial: int, own: int, *, fold: int | None = None, turn: int = 0) -> TrialRequest:
+        """Returns what a worker is given.
+
+        Args:
+            trial: The trial that is trained again.
+            own: What the training is known by among those that run beside it.
+            fold: That validates it; None for a training on all of them.
+            turn: Which of several with other seeds.
+        """
+        document = {key: value for key, value in self.document(trial).items() if key != "evaluation"}
         seed = document["training"]["seed"]
-        folder = self.work / (f"t{trial:03d}" if own is None else f"final-{own}")
+        folder = self.work / (f"fold-{own}" if fold is not None else f"final-{own}")
         folder.mkdir()
+        told = f"final {turn}" if fold is None else f"fold {fold}"
         return TrialRequest(
-            trial=own or trial,
+            trial=own,
             attempt=1,
             document=document,
-            seed=seed if turn == 0 else hashed_seed(seed, f"final {turn}"),
-            data=self.data,
+            seed=seed if fold is None and turn == 0 else hashed_seed(seed, told),
+            data=self.data.at(fold),
             folder=str(folder),
             goals=self.read.goals,
             epochs=experiment.epochs(document),

@@ -139,8 +139,9 @@ def _beaten(loop: Loop, best: TrialResult, simpler: Mapping[str, Mapping[str, fl
 
 def _refit(loop: Loop, best: TrialResult) -> None:
     """Trains the winner once more, on the examples of all folds; its model takes the place of the best fold's."""
-    epochs = max(1, round((best.best_epoch or 1) * folds.share(loop.data)))
-    request = replace(loop.request(loop.ranking.asked[best.trial]), epochs=epochs)
+    share = folds.share(loop.data)
+    epochs = max(1, round((best.best_epoch or 1) * share))
+    request = replace(loop.request(loop.ranking.asked[best.trial]), epochs=epochs, stretch=1 / share)
     loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {request.epochs} epochs")
     told = run_single(loop, run_refit, request, TrialResult)
     if told.message:

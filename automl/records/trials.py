@@ -43,6 +43,8 @@ class TrialRequest:
         rungs: Epochs of the first training, from 1, whose reports wait for a verdict.
         time_s: Train no further batch after this time; None for as long as it takes.
         measured: The trainings that an earlier attempt finished, of a trial that has several.
+        stretch: Of a refit: epochs of the trainings that its length was measured on, for which one of its epochs
+            counts, as it goes through so many times the examples.
     """
 
     trial: int
@@ -56,6 +58,7 @@ class TrialRequest:
     rungs: tuple[int, ...] = ()
     time_s: float | None = None
     measured: tuple[Measured, ...] = ()
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,9 @@ def run_trial(request: TrialRequest, report: Tell) -> TrialResult:
 def run_refit(request: TrialRequest, report: Tell) -> TrialResult:
     """Trains a model on all of the training part, its folds together, up to an epoch; nothing is measured.
 
+    Where more examples are in it than in the folds that its epochs were measured on, an epoch counts for more than one
+    of theirs (`TrialRequest.stretch`): the learning rate goes as far along its schedule as it went there.
+
     A rate that is reduced on a plateau follows the training's own value of the objective, as there is no other; where
     the objective is measured of the validation part alone (`Task.measures`), the training loss.
     """
@@ -219,7 +222,7 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
     beats = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda batch, logs: pulse.beat("train", 0, batch),  # noqa: ARG005 - Keras's name
     )
-    stages = list(fitting.training.stages())
+    stages = [stage.shortened(request.stretch) for stage in fitting.training.stages()]
     epochs = min(request.epochs, sum(stage.epochs for stage in stages))
     keeping = Keeping(network, epochs, averaged=bool(fitting.averaging()))
     began = 0
@@ -229,7 +232,7 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
             break
         fitting.freeze(network, stage)
         fitting.compile(network)
-        callbacks = [*fitting.averaging(), *fitting.schedule(stage, began), keeping, beats]
+        callbacks = [*fitting.averaging(), *fitting.schedule(stage, began, request.stretch), keeping, beats]
         fitting.fit(network, fitting.feed("train"), began, end, callbacks)
         began = end
     network.set_weights(keeping.weights)

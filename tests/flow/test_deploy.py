@@ -117,6 +117,15 @@ def test_rows_that_came_later_are_read_as_the_set_was(table: tuple[Search, Path]
     assert x["table"][1, 0] == float(given["age"][1].replace(",", "."))
 
 
+def test_from_python_it_is_a_table(table: tuple[Search, Path]) -> None:
+    import automl
+
+    found, folder = table
+    answers = automl.load_search(found.summary.search_id, home=found.home).predict(folder / "later.csv")
+    printed = done(found.home, "predict", "last", folder / "later.csv").stdout.splitlines()[1:]
+    assert answers["prediction"].tolist() == [line.split(",")[1] for line in printed]
+
+
 @pytest.mark.parametrize("ending", [".json", ".jsonl", ".parquet"])
 def test_answers_are_written_in_every_form(table: tuple[Search, Path], tmp_path: Path, ending: str) -> None:
     found, folder = table

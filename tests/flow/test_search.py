@@ -68,6 +68,7 @@ def check_trials(found: Search) -> None:
         own |= {f"best/{key}" for key in ended.metrics if key.startswith("val_")}
         assert trial.reports[0].usage["process_memory_megabytes"] > 10
         own |= {f"system/{key}" for report in trial.reports for key in report.usage}
+        own |= {f"health/{key}" for report in trial.reports for key in report.health}
         domains = {name: found.read.space.by_name[name].domain for name in trial.asked.values}
         own |= {f"log10/{name}" for name, domain in domains.items() if isinstance(domain, Range) and domain.log}
         own |= found.winner["test"].keys() if number == found.winner["trial"] else set()

@@ -28,7 +28,7 @@ def run(
     """Runs a verb in a process of its own, shows what it says, and returns the object that it prints.
 
     Args:
-        verb: `search` or `resume`.
+        verb: `search`, `resume` or `finalize`.
         line: Its arguments.
         options: Its further options, by their names in Python.
         home: Where searches live.

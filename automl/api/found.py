@@ -168,6 +168,23 @@ class Search:
             pieces = [pd.DataFrame(columns) for columns in answers.batches(probabilities=probabilities)]
         return pd.concat(pieces, ignore_index=True)
 
+    def finalize(self, top: int = 3, seeds: int = 5, **options: Any) -> dict[str, Any]:
+        """Compares the best trials on folds, and trains the model to use, as `automl finalize` does.
+
+        Args:
+            top: Best trials to compare.
+            seeds: Folds, each with a seed.
+            options: The others of `automl finalize`, with underscores: `ensemble`, `choose`, `workers`, `champion`.
+
+        Returns:
+            What `automl finalize -o json` prints: the candidates, the score on the test part, where the model lies.
+
+        Raises:
+            ConfigError: An option is wrong, or no trial has a score.
+            SearchError: The data is another, or a training failed.
+        """
+        return command.run("finalize", [self.id], {"top": top, "seeds": seeds, **options}, self.home)
+
     def resume(self, trials: int | None = None, **options: Any) -> Search:
         """Goes on with the search, as `automl resume` does; one that was stopped, or with more trials.
 

@@ -52,6 +52,9 @@ def finalize(
     search_id = leaderboard.find_search(home, search)
     with watcher() as shown:
         told = run(search_id, Wanted(top, seeds, ensemble, choose), Options(home, **given), shown)
+    if output == "json":
+        _output.say(_output.as_json(asdict(told)))  # one line, as of a search: what a program reads last
+        return
     if output != "table":
         _output.emit_object(asdict(told), output)
         return

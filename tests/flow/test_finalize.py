@@ -86,9 +86,10 @@ def test_the_winner_is_trained_on_all_but_the_test_part(small: Search) -> None:
 def test_an_ensemble_is_one_model(small: Search) -> None:
     import keras
 
-    done = run(small.home, "--top", "2", "--seeds", "2", "--ensemble", "--inline", "-o", "json", "--champion", "never")
-    assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    import automl
+
+    found = automl.load_search(small.summary.search_id, home=small.home)
+    told = found.finalize(top=2, seeds=2, ensemble=True, inline=True, champion="never")
     assert (told["members"], told["holds"]) == (4, None)
     model = keras.saving.load_model(told["path"], safe_mode=True)
     x = np.random.default_rng(0).uniform(0, 16, (5, 8, 8, 1)).astype("float32")

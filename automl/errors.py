@@ -174,6 +174,11 @@ def cut(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def last_line(text: str, otherwise: str = "no reason given") -> str:
+    """Returns the last line of what a program said before it ended, cut as a message shows it."""
+    return cut(next((line.strip() for line in reversed(text.splitlines()) if line.strip()), otherwise), 300)
+
+
 def _quoted(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower() if value is not None else "null"

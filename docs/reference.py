@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticUndefined, core_schema
 
-from automl import blocks, export, inputs, members, oracles, schedulers, sources, tasks
+from automl import blocks, export, inputs, oracles, schedulers, sources, tasks
 from automl import cli as verbs
 from automl.authoring import editor
 from automl.authoring.editor.describe import in_words, paragraphs
@@ -63,26 +62,13 @@ def commands() -> str:
     """Returns the page of the command line: each group of verbs, each verb with its options."""
     context = click.Context(verbs.main, info_name="automl")
     page = ["# Commands", MADE, "`automl VERB --help` says the same of one verb.\n"]
-    found = list(_verbs())
-    for group in verbs.GROUPS:
-        links = [
-            (f"[`{name}`](#automl-{name})", verb.get_short_help_str(200)) for name, verb, of in found if of == group
-        ]
+    found = verbs.Verbs.grouped()
+    for group, own in found.items():
+        links = [(f"[`{name}`](#automl-{name})", verb.get_short_help_str(200)) for name, verb in own.items()]
         page += [f"**{group}**\n", table(("verb", ""), links)]
-    for name, verb, _ in found:
+    for name, verb in ((name, verb) for own in found.values() for name, verb in own.items()):
         page += [f"## automl {name}\n", *_verb(click.Context(verb, context, info_name=name))]
     return _joined(page)
-
-
-def _verbs() -> Iterator[tuple[str, click.Command, str]]:
-    """Yields every verb with the group it belongs to, in the order of the help."""
-    files = [vars(importlib.import_module(f"{verbs.__name__}.{name}")) for name in members.names(verbs.__name__)]
-    for group in verbs.GROUPS:
-        for file in files:
-            if file["GROUP"] == group:
-                for verb in file.values():
-                    if isinstance(verb, click.Command) and verb.name:
-                        yield verb.name, verb, group
 
 
 def _verb(context: click.Context) -> Iterator[str]:

@@ -38,8 +38,7 @@ class Verbs(click.Group):
         """Writes the verbs in their groups, in the order in which their files hold them."""
         del ctx
         width = max(map(len, self._found()))
-        for group in GROUPS:
-            verbs = {name: verb for file in self._files() if file["GROUP"] == group for name, verb in _verbs(file)}
+        for group, verbs in self.grouped().items():
             with formatter.section(group):
                 formatter.write_dl([(name.ljust(width), verb.get_short_help_str()) for name, verb in verbs.items()])
 
@@ -89,6 +88,15 @@ class Verbs(click.Group):
         except AutomlError as error:
             say("\n".join(f"Error: {line}" for line in str(error).splitlines()), err=True)
             sys.exit(EXIT_FAILED if isinstance(error, SearchError) else EXIT_USAGE)
+
+    @classmethod
+    def grouped(cls) -> dict[str, dict[str, click.Command]]:
+        """Returns the verbs of each group, in the order in which their files hold them."""
+        files = cls._files()
+        return {
+            group: {name: verb for file in files if file["GROUP"] == group for name, verb in _verbs(file)}
+            for group in GROUPS
+        }
 
     @classmethod
     def _found(cls) -> dict[str, click.Command]:

@@ -45,8 +45,7 @@ def predict(
             return
         with answers_file.opened(to, force=force) as add:
             answers = Predictions(finished, files)
-            bar = click.progressbar(length=len(answers), label="predicted", file=sys.stderr, show_pos=True)
-            with bar:
+            with click.progressbar(length=len(answers), label="predicted", file=sys.stderr, show_pos=True) as bar:
                 for columns in answers.batches(probabilities=probabilities):
                     add(columns)
                     bar.update(len(columns["example"]))

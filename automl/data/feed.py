@@ -148,6 +148,11 @@ class Feed(keras.utils.PyDataset):
         x: np.ndarray | dict[str, np.ndarray] = self._read(places)[0]
         return x
 
+    def named(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the same by the names of the inputs in any case."""
+        x = self.at(places)
+        return x if isinstance(x, dict) else {self._inputs[0].name: x}
+
     def held(self, limit_mb: float) -> Batch | None:
         """Returns all examples as one batch, unmixed, in their stored order.
 

@@ -32,7 +32,8 @@ class Later:
 
     def __init__(self, data: DataSpec, opened: Splits, where: str) -> None:
         self._table, self._named, self._where = opened.table, opened.named, where
-        self._inputs = [(each, inputs.of(each), _columns(each, opened.examples, where)) for each in data.inputs]
+        readers = [(each, inputs.of(each)) for each in data.inputs]
+        self._inputs = [(each, reader, reader.reads_again(each, opened)) for each, reader in readers]
         self._wanted = list(dict.fromkeys(name for *_, columns in self._inputs for name in columns))
         there = self._table.columns
         if missing := next((name for name in self._wanted if name not in there), None):
@@ -84,14 +85,3 @@ def unlabelled(data: DataSpec, paths: Sequence[Path]) -> Later:
     source = sources.registry.read(data.source["declared"])
     told = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     return Later(data, source.unlabelled(paths, data.source["learned"]), told)
-
-
-def _columns(spec: InputSpec, examples: str | None, where: str) -> tuple[str, ...]:
-    """Returns the columns that an input reads, by the names of the files."""
-    declared: Any = inputs.of(spec)
-    if not hasattr(declared, "column"):
-        return spec.reads
-    name = declared.column or examples
-    if name is None:
-        raise DataError(f"{where}: which array holds the examples is not said. Expected one called 'x'.")
-    return (name,)

@@ -49,9 +49,7 @@ def _outputs(model: Any, x: dict[str, np.ndarray]) -> np.ndarray:
         from automl.export._plain import plain
 
         model = plain(model, unroll=False)
-    count = len(next(iter(x.values())))
-    pieces = [{name: each[at : at + BATCH] for name, each in x.items()} for at in range(0, count, BATCH)]
-    found = [model.predict_on_batch(piece if len(piece) > 1 else next(iter(piece.values()))) for piece in pieces]
+    found = [model.predict_on_batch(saved.taken(piece)) for piece in export.batches(x, BATCH)]
     return np.concatenate([np.asarray(each) for each in found])
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from automl import inputs, sources, tasks
 from automl.deploy.kept import Kept
 from automl.export import Exporter
-from automl.inputs import Input
+from automl.inputs import Input, OneColumn
 from automl.records.data import EXAMPLES, InputSpec
 
 TOLD, PROGRAM, REQUIREMENTS = "model.json", "predict.py", "requirements.txt"
@@ -143,12 +143,10 @@ def _pinned(name: str) -> str:
 
 
 def _input(spec: InputSpec, reader: Input) -> dict[str, Any]:
-    columns = list(spec.reads)
-    if hasattr(reader, "column"):
-        columns = [reader.column or EXAMPLES]
-    words = spec.state.get("words", {})
-    state = {"words": {name: {"names": known["names"]} for name, known in words.items()}} if words else {"words": {}}
-    return {"name": spec.name, "kind": spec.kind, "columns": columns, "shape": list(spec.shape), "state": state}
+    columns = [reader.column or EXAMPLES] if isinstance(reader, OneColumn) else list(spec.reads)
+    words = {name: {"names": known["names"]} for name, known in spec.state.get("words", {}).items()}
+    told = {"name": spec.name, "kind": spec.kind, "columns": columns, "shape": list(spec.shape)}
+    return {**told, "state": {"words": words}}
 
 
 def _copied(function: Callable[..., Any], name: str | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from automl import tasks
+from automl import sources, tasks
 from automl.data import prepare
 from automl.data.later import Later
 from automl.data.section import DataDocument
@@ -87,10 +87,9 @@ def _opened(document: DataDocument, data: DataSpec, root: Path | None) -> tuple[
     task = document.task
     root = root or (None if document.root is None else Path(document.root))
     source = document.source.learning(task.target, may_be_empty=task.may_be_empty)
-    learned = (
-        data.source["learned"] if type(source).__module__.endswith(f".{next(iter(data.source['declared']))}") else {}
-    )
-    opened = source.open_like(root, learned)
+    # What other files taught tells something of files of the same form alone.
+    same = sources.registry.name_of(source) in data.source["declared"]
+    opened = source.open_like(root, data.source["learned"] if same else {})
     return opened, prepare.targets(opened, task, document.name)
 
 

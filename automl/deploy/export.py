@@ -19,12 +19,10 @@ from automl import export
 from automl.deploy import bundle, gate, kept
 from automl.deploy.finished import Finished
 from automl.deploy.gate import Findings
-from automl.errors import ConfigError, ExportError, MissingExtra, Problem, cut, did_you_mean, refused
+from automl.errors import ConfigError, ExportError, MissingExtra, Problem, did_you_mean, last_line, refused
 from automl.export import Exporter
 from automl.machine import files, keras_backend
 from automl.tracking import line, measured, store
-
-TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -74,12 +72,9 @@ def exporters(formats: Sequence[str], quantize: str | None) -> list[Exporter]:
             known, hint = ", ".join(export.registry.names()), did_you_mean(name, export.registry)
             raise ConfigError(Problem("--format", f"unknown export format {name!r}", known, hint=hint))
         kind = export.registry.get(name)
-        if quantize is not None and quantize not in _roundings(kind):
-            able = "; ".join(
-                f"{each}: {', '.join(ways)}"
-                for each in export.registry
-                if (ways := _roundings(export.registry.get(each)))
-            )
+        if quantize is not None and quantize not in kind.roundings():
+            ways = {each: export.registry.get(each).roundings() for each in export.registry}
+            able = "; ".join(f"{each}: {', '.join(words)}" for each, words in ways.items() if words)
             raise ConfigError(Problem("--quantize", f"{name} is not written with {quantize}", able))
         if any(importlib.util.find_spec(package) is None for package in kind.packages):
             raise MissingExtra(f"--format {name}", str(kind.extra))
@@ -87,16 +82,6 @@ def exporters(formats: Sequence[str], quantize: str | None) -> list[Exporter]:
             raise ConfigError(Problem("--format", f"{name} is written by {kind.backend}, which is not installed"))
         found.append(kind() if quantize is None else kind.model_validate({"quantize": quantize}))
     return found
-
-
-def _roundings(kind: type[Exporter]) -> tuple[str, ...]:
-    field = kind.model_json_schema()["properties"].get("quantize") if kind.model_fields else None
-    options = field["anyOf"] if field else []
-    return tuple(
-        value
-        for each in options
-        for value in (each.get("enum") or [each["const"]] if "const" in each or "enum" in each else [])
-    )
 
 
 def write(
@@ -124,7 +109,7 @@ def write(
     targets = [_target(finished.name, exporter, to) for exporter in wanted]
     for target in targets:
         files.require_free(target, force, "with --to")
-    keras_backend.become_driver(os.environ.get("KERAS_BACKEND") or keras_backend.BACKENDS[0])
+    keras_backend.become_driver(keras_backend.backend())
     keras_backend.import_keras(finished.log)
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir=targets[0].parent) as drafts:
@@ -133,30 +118,25 @@ def write(
         for exporter, target, told in _written(finished, wanted, targets, room, say):
             done = _held(finished, exporter, target, told, room, force=force)
             if done.findings is not None and done.path is not None:
-                figures |= done.findings.figures(_label(exporter))
+                figures |= done.findings.figures(exporter.label)
             yield done
     if figures:
         _tell(finished, home, figures, say)
 
 
-def _label(exporter: Exporter) -> str:
-    rounded = getattr(exporter, "quantize", None)
-    return f"{exporter.label}-{rounded}" if rounded else exporter.label
-
-
 def _target(name: str, exporter: Exporter, to: Path | None) -> Path:
     if to is not None and exporter.suffix and to.suffix == exporter.suffix:
         return to
-    return (to or Path.cwd()) / files.named(name, f"-{_label(exporter)}")
+    return (to or Path.cwd()) / files.named(name, f"-{exporter.label}")
 
 
 def _written(
     finished: Finished, wanted: Sequence[Exporter], targets: Sequence[Path], room: Path, say: Callable[[str], None]
 ) -> Iterator[tuple[Exporter, Path, Mapping[str, Any]]]:
     """Has other processes write the formats, one for each Keras backend; yields what each said, in their order."""
-    backends = {exporter.backend or _installed() for exporter in wanted}
-    for backend in sorted(backends):
-        mine = [place for place, exporter in enumerate(wanted) if (exporter.backend or _installed()) == backend]
+    backends = [exporter.backend or keras_backend.backend() for exporter in wanted]
+    for backend in sorted(set(backends)):
+        mine = [place for place, own in enumerate(backends) if own == backend]
         while mine:
             done = 0
             for told in _run(finished, backend, wanted, mine, room, say):
@@ -166,10 +146,6 @@ def _written(
                 place = mine[done]
                 yield wanted[place], targets[place], {"failed": "its converter ended without a word"}
             mine = mine[done + 1 :]
-
-
-def _installed() -> str:
-    return os.environ.get("KERAS_BACKEND") or keras_backend.BACKENDS[0]
 
 
 def _run(
@@ -184,9 +160,9 @@ def _run(
     for place in places:
         folder = room / str(place)
         folder.mkdir(exist_ok=True)
-        declared = {wanted[place].label: wanted[place].model_dump(exclude_unset=True)}
+        declared = {export.registry.name_of(wanted[place]): wanted[place].model_dump(exclude_unset=True)}
         formats.append({"place": place, "declared": declared, "folder": str(folder)})
-    names = ", ".join(_label(wanted[place]) for place in places)
+    names = ", ".join(wanted[place].label for place in places)
     say(f"{finished.told}: written as {names}")
     job = {"model": str(finished.path), "examples": str(room / "examples.npz"), "outputs": str(room / f"{backend}.npy")}
     path = room / f"{backend}.json"
@@ -198,34 +174,31 @@ def _run(
             assert process.stdout is not None
             for text in process.stdout:
                 yield {**json.loads(text), "backend": backend}
-        if process.returncode != 0:
+        if process.returncode != 0 and not Path(job["outputs"]).exists():  # before it came to any format
             errors.seek(0)
-            last = next((text for text in reversed(errors.read().splitlines()) if text.strip()), "")
-            raise ExportError(f"{finished.path}: cannot be exported: {cut(last.strip(), 300)}")
+            raise ExportError(f"{finished.path}: cannot be exported: {last_line(errors.read())}")
 
 
 def _held(
     finished: Finished, exporter: Exporter, target: Path, told: Mapping[str, Any], room: Path, *, force: bool
 ) -> Exported:
     """Holds what was written against its original, and puts it in its place where it is equal."""
-    label = _label(exporter)
+    label = exporter.label
     if problem := told.get("refused") or told.get("failed"):
         return Exported(label, None, problem=problem)
     folder, expected = room / str(told["place"]), np.load(room / f"{told['backend']}.npy")
-    bundle.write(folder, finished.name, exporter, told["file"], finished.kept, {"from": finished.told})
+    written, about = (folder, finished.name, exporter, told["file"], finished.kept), {"from": finished.told}
+    bundle.write(*written, about)
     try:
-        findings = gate.hold(folder, told["file"], exporter, finished.kept, expected, room / "examples.npz")
+        findings = gate.hold(folder, exporter, finished.kept, expected, room / "examples.npz")
     except ExportError as error:
         return Exported(label, None, problem=str(error).removeprefix(f"{exporter.label}: "))
     if findings.problem and not force:
         return Exported(label, None, findings, findings.problem)
-    bundle.write(
-        folder, finished.name, exporter, told["file"], finished.kept, {"from": finished.told, "found": asdict(findings)}
-    )
+    bundle.write(*written, {**about, "found": asdict(findings)})
+    is_file = exporter.suffix and target.suffix == exporter.suffix
     try:
-        files.replace(
-            folder if target.suffix != exporter.suffix or not exporter.suffix else folder / told["file"], target
-        )
+        files.replace(folder / told["file"] if is_file else folder, target)
     except OSError as error:
         return Exported(label, None, findings, refused(error) or str(error))
     return Exported(label, target, findings, findings.problem)

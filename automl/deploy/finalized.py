@@ -7,14 +7,15 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from automl.deploy import card
 from automl.deploy.card import BestTrial
-from automl.deploy.register import files_of, metadata_of
+from automl.deploy.register import files_of, logged, metadata_of
 from automl.journal import History, now_ms
-from automl.machine import files, keras_backend
+from automl.machine import files
 from automl.machine.folders import LOG, MODEL, search_folder
 from automl.model import saved
 from automl.records.data import DataSpec
@@ -182,13 +183,10 @@ class Made:
         mark = f"{header.search}/{time.strftime('%Y%m%d-%H%M%S')}"
         where = store(home, relocation.tracking_uri(header, tracking_uri))
         tracker = Tracker(where, settings["experiment"], header.search)
-        told: list[str] = []
-        with keras_backend.quietly(log):
-            model = saved.load(self.work / MODEL, log, self.data.shapes, self.weights)
-            uri = tracker.log_final(model, self._best(result, champion, mark), self._final(result), told.append)
-            tracker.close()
-        for line in told:
-            say(line)
+        model = saved.load(self.work / MODEL, log, self.data.shapes, self.weights)
+        best = self._best(result, champion, mark)
+        uri = logged(partial(tracker.log_best, model, best, final=self._final(result)), log, say)
+        tracker.close()
         if uri is None:
             say(f"MLflow did not take the model {name}; it lies at {result.path}. {tracker.trouble}")
         return uri

@@ -5,20 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
-from automl.data import prepare
 from automl.data.section import DataDocument
 from automl.deploy import kept
 from automl.deploy.kept import Kept
 from automl.errors import ConfigError, DataError, ExportError, Problem, SearchError
-from automl.journal import History
+from automl.experiment.experiment import Experiment
+from automl.journal import History, searches
 from automl.machine import keras_backend
 from automl.machine.folders import LOG, MODEL, search_folder, trial_folder
-from automl.results import leaderboard, relocation
-from automl.tracking import Fetched, Store, fetch, fetching, names, search_of, store
+from automl.results import leaderboard, prepared, relocation
+from automl.tracking import Fetched, Store, fetch, fetching, search_of, store
 from automl.training.evaluation import Evaluation
 
 MOST_STORED = 2**33
@@ -67,14 +66,9 @@ def found(home: Path, wanted: str | None, tracking_uri: str | None = None) -> It
         SearchError: Its file is gone, or what is kept with it cannot be read.
         ExportError: The search has no scored trial.
     """
-    address = None
-    if wanted is not None and fetching.RUN_ID.fullmatch(wanted):
-        search, uri = search_of(store(home, tracking_uri), wanted)
-        wanted, address = _of_run(home, wanted, search, uri)
-    elif wanted is not None and fetching.ADDRESS.fullmatch(wanted):
-        address = wanted
+    search, address = _meant(home, wanted, tracking_uri)
     if address is None:
-        yield _best(home, leaderboard.find_search(home, wanted))
+        yield _best(home, leaderboard.find_search(home, search))
         return
     with tempfile.TemporaryDirectory() as room:
         got = fetch(store(home, tracking_uri), address, Path(room))
@@ -93,20 +87,15 @@ def registered(home: Path, wanted: str | None, tracking_uri: str | None = None) 
     Raises:
         ConfigError: There is no such thing, or MLflow has no model of it.
     """
-    if wanted is not None and fetching.ADDRESS.fullmatch(wanted):
-        return store(home, tracking_uri), wanted
-    if wanted is not None and fetching.RUN_ID.fullmatch(wanted):
-        where = store(home, tracking_uri)
-        search, uri = search_of(where, wanted)
-        name = search or wanted
-    else:
-        name = leaderboard.find_search(home, wanted)
-        where = store(home, tracking_uri or relocation.tracking_uri(leaderboard.history(home, name).header, None))
-        place = None if where.is_missing else where.model_of(name)
-        uri = None if place is None else f"models:/{place[0]}"
-    if uri is None:
+    search, address = _meant(home, wanted, tracking_uri)
+    if address is not None:
+        return store(home, tracking_uri), address
+    name = leaderboard.find_search(home, search)
+    where = store(home, tracking_uri or relocation.tracking_uri(leaderboard.history(home, name).header, None))
+    place = None if where.is_missing else where.model_of(name)
+    if place is None:
         raise ConfigError(Problem(name, "MLflow has no model of it", hint=f"Tell it again with: automl sync {name}"))
-    return where, uri
+    return where, f"models:/{place[0]}"
 
 
 def own_data(home: Path, finished: Finished) -> tuple[DataDocument, Evaluation]:
@@ -123,27 +112,31 @@ def own_data(home: Path, finished: Finished) -> tuple[DataDocument, Evaluation]:
     return read.data, read.evaluation
 
 
-def _of_run(home: Path, run: str, search: str | None, uri: str | None) -> tuple[str | None, str | None]:
-    """Returns the search in this home, or the address of the model, that a run is of.
+def _meant(home: Path, wanted: str | None, tracking_uri: str | None) -> tuple[str | None, str | None]:
+    """Returns the search, None for the last one, or the address of a model, that a user means.
 
     Raises:
-        ConfigError: It is of neither.
+        ConfigError: A run is of neither, or of a trial whose model is not kept.
     """
-    if search is None:
-        raise ConfigError(Problem(run, "is no run of a search of automl's"))
-    own, _, trial = search.partition("/")
-    there = names.meant(own, [each.name for each in home.glob("searches/*")])[0]
-    if not there:
-        if uri is None:
-            raise ConfigError(Problem(run, f"its search {own} is not on this machine, and it has no model of its own"))
-        return None, uri
-    best = leaderboard.best_trial(home, own)
+    if wanted is not None and fetching.ADDRESS.fullmatch(wanted):
+        return None, wanted
+    if wanted is None or not fetching.RUN_ID.fullmatch(wanted):
+        return wanted, None
+    told, address = search_of(store(home, tracking_uri), wanted)
+    if told is None:
+        raise ConfigError(Problem(wanted, "is no run of a search of automl's"))
+    search, _, trial = told.partition("/")
+    if search not in searches(home):
+        if address is None:
+            what = f"its search {search} is not on this machine, and it has no model of its own"
+            raise ConfigError(Problem(wanted, what))
+        return None, address
+    best = leaderboard.best_trial(home, search)
     if trial and trial != f"t{best:03d}":
         what = f"is of the trial {trial}, whose model is not kept: that of the best one is, t{best:03d}"
-        raise ConfigError(
-            Problem(run, what, hint=f"automl show {int(trial[1:])} has its document, which can be trained again")
-        )
-    return own, None
+        hint = f"automl show {int(trial[1:])} has its document, which can be trained again"
+        raise ConfigError(Problem(wanted, what, hint=hint))
+    return search, None
 
 
 def _best(home: Path, search_id: str) -> Finished:
@@ -155,7 +148,7 @@ def _best(home: Path, search_id: str) -> Finished:
     path = trial_folder(folder, best.trial) / MODEL
     if not path.exists():
         raise SearchError(f"{path}: the best trial's model is gone. Run the search again.")
-    own = kept.read(folder) or _prepared(home, told, folder)
+    own = kept.read(folder) or _prepared(told, read, folder / LOG)
     where = f"trial {best.trial} of the search {search_id}"
     uri = relocation.tracking_uri(told.header, None)
     return Finished(
@@ -163,27 +156,20 @@ def _best(home: Path, search_id: str) -> Finished:
     )
 
 
-def _prepared(home: Path, told: History, folder: Path) -> Kept:
+def _prepared(told: History, read: Experiment, log: Path) -> Kept:
     """Returns what an earlier version did not keep, of the data prepared again.
 
     Raises:
         SearchError: The data is gone, or is another.
     """
-    _, read = leaderboard.read(home, told.header.search)
-    header, settings = told.header, told.header.settings
-    assert read.data is not None
-    document = read.data.model_copy(update={"digest": header.data_digest or None})
-    root = Path(settings["data_root"]) if settings.get("data_root") else None
-    version = (settings.get("data") or {}).get("version", 1)
-    keras_backend.become_driver(leaderboard.backend(header))
-    keras_backend.import_keras(folder / LOG)
+    keras_backend.become_driver(leaderboard.backend(told.header))
+    keras_backend.import_keras(log)
     with tempfile.TemporaryDirectory() as room:
-        make = partial(prepare.prepare, document, Path(room) / "data", root, read.evaluation, version)
         try:
-            kept.keep(Path(room), make(limit=MOST_STORED))
+            kept.keep(Path(room), prepared.again(told.header, read, Path(room) / "data", limit=MOST_STORED))
         except DataError as error:
-            what = f"{header.search}: an earlier version kept no examples with the model, and the data is gone"
+            what = f"{told.header.search}: an earlier version kept no examples with the model, and the data is gone"
             raise SearchError(f"{what}: {error}") from error
         own = kept.read(Path(room))
     assert own is not None
-    return replace(own, data=own.data)
+    return own

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from automl import tasks
+from automl.deploy import bundle
 from automl.deploy.kept import Kept
-from automl.errors import ExportError, cut
+from automl.errors import ExportError, last_line
 from automl.export import Exporter
 
 TIMEOUT_S = 900.0
@@ -58,12 +59,11 @@ class Findings:
         return {f"export/{label}_{name}": float(value) for name, value in numbers.items() if name != "examples"}
 
 
-def hold(folder: Path, file: str, exporter: Exporter, kept: Kept, expected: np.ndarray, examples: Path) -> Findings:
+def hold(folder: Path, exporter: Exporter, kept: Kept, expected: np.ndarray, examples: Path) -> Findings:
     """Runs an exported model by the program beside it, and compares.
 
     Args:
         folder: Its bundle.
-        file: The model's file or folder there.
         exporter: Its format.
         kept: The examples, with their targets.
         expected: What Keras gives for them.
@@ -82,26 +82,15 @@ def hold(folder: Path, file: str, exporter: Exporter, kept: Kept, expected: np.n
             f"{exporter.label}: its runtime took more than {TIMEOUT_S:.0f} s for {len(expected)} examples."
         ) from error
     if done.returncode != 0:
-        last = next(
-            (text for text in reversed(done.stderr.splitlines()) if text.strip()), f"exit code {done.returncode}"
-        )
-        raise ExportError(f"{exporter.label}: its runtime does not run it: {cut(last.strip(), 300)}.")
+        last = last_line(done.stderr, f"exit code {done.returncode}")
+        raise ExportError(f"{exporter.label}: its runtime does not run it: {last}.")
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    got = np.load(outputs)
-    places = [folder / file, *folder.glob("*.bin")]
-    size = sum(
-        each.stat().st_size
-        for place in places
-        for each in (place.rglob("*") if place.is_dir() else [place])
-        if each.is_file()
-    )
-    return _compared(
-        exporter,
-        kept,
-        expected,
-        got,
-        {"bytes": size, "median_ms": told["median_ms"], "p95_ms": told["p95_ms"], "imported": tuple(told["modules"])},
-    )
+    beside = {bundle.TOLD, bundle.PROGRAM, bundle.REQUIREMENTS}
+    own = [each for each in folder.rglob("*") if each.is_file() and each.name not in beside]
+    size = sum(each.stat().st_size for each in own)
+    times = {name: told[name] for name in ("median_ms", "p95_ms")}
+    facts = {"bytes": size, **times, "imported": tuple(told["modules"])}
+    return _compared(exporter, kept, expected, np.load(outputs), facts)
 
 
 def _compared(exporter: Exporter, kept: Kept, expected: np.ndarray, got: np.ndarray, facts: dict[str, Any]) -> Findings:
@@ -116,16 +105,15 @@ def _compared(exporter: Exporter, kept: Kept, expected: np.ndarray, got: np.ndar
         agreement = float((ours == theirs).mean())
     from automl.model.scores import scored  # which imports Keras
 
-    scores = (
-        [scored(each, kept.stored, kept.data.task) for each in (got, expected)] if exporter.is_rounded else [{}, {}]
-    )
+    scores = [scored(each, kept.stored, kept.data.task) if exporter.rounding else {} for each in (got, expected)]
     problem = _problem(exporter, difference, agreement, *scores)
+    metrics, keras_metrics = scores
     return Findings(
         difference,
         agreement,
         examples=len(expected),
-        metrics=scores[0],
-        keras_metrics=scores[1],
+        metrics=metrics,
+        keras_metrics=keras_metrics,
         problem=problem,
         **facts,
     )
@@ -141,7 +129,7 @@ def _problem(
     """Says why an exported model is not what it was made from; None where it is."""
     if not np.isfinite(difference):
         return "some of its answers are no finite numbers"
-    if not exporter.is_rounded:
+    if exporter.rounding is None:
         told = f"its answers differ from Keras's by up to {difference:.1e}. Expected {exporter.tolerance:.0e} at most"
         return told if difference > exporter.tolerance else None
     if agreement is not None and agreement < AGREEMENT:

@@ -49,9 +49,7 @@ def keep(folder: Path, data: DataSpec) -> None:
     each = 4 * sum(math.prod(shape) for shape in data.shapes.values())
     count = max(1, min(MOST, feed.size, MOST_BYTES // max(1, each)))
     places = np.unique(np.linspace(0, feed.size - 1, count).astype(int))
-    x = feed.at(places)
-    by_name = x if isinstance(x, dict) else {data.inputs[0].name: x}
-    save(folder / EXAMPLES, by_name, {_TARGETS: targets(data, part)[places]})
+    save(folder / EXAMPLES, feed.named(places), {_TARGETS: targets(data, part)[places]})
     told = {key: value for key, value in asdict(data).items() if key not in ("folder", "folds", "fold", "notes")}
     (folder / KEPT).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 

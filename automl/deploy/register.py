@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,23 @@ def register(
         champion=header.settings.get("champion", "better"),  # earlier versions knew no other
         files=files_of(folder),
     )
-    told: list[str] = []
-    with keras_backend.quietly(log):  # MLflow imports TensorFlow when it saves, whatever the backend
-        uri = tracker.log_best(model, best, told.append)
-    for line in told:  # by now stderr is the user's again
-        say(line)
+    uri = logged(partial(tracker.log_best, model, best), log, say)
     if uri is None:
         say(f"MLflow did not take the best model; it stays at {path}. See {log}")
+    return uri
+
+
+def logged(call: Callable[[Callable[[str], None]], str | None], log: Path, say: Callable[[str], None]) -> str | None:
+    """Has MLflow log a model, and returns its address; None where it did not take it.
+
+    Args:
+        call: Logs it, and is given who is told what became of the champion.
+        log: Takes what the backends print: MLflow imports TensorFlow when it saves, whatever the backend.
+        say: Takes a line for the user, once stderr is the user's again.
+    """
+    told: list[str] = []
+    with keras_backend.quietly(log):
+        uri = call(told.append)
+    for line in told:
+        say(line)
     return uri

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,11 +17,11 @@ from automl.data import folds, prepare
 from automl.deploy import kept
 from automl.deploy.finalized import FOLDER, Candidate, Finalized, Made, Wanted, smallest
 from automl.driver import launch
-from automl.driver.crew import run_all
+from automl.driver.crew import R, Work, nobody, run_all
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
 from automl.errors import ConfigError, Problem, SearchError
-from automl.executors import Executor
+from automl.executors import Executor, Run
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import History, Lock, now_ms
@@ -30,7 +31,7 @@ from automl.machine.workers import this_machine
 from automl.records.data import DataSpec
 from automl.records.objective import Objective
 from automl.records.trials import Report, TestRequest, TestResult, TrialRequest, TrialResult
-from automl.results import leaderboard, relocation, significance
+from automl.results import leaderboard, prepared, relocation, significance
 from automl.training.evaluation import Evaluation, hashed_seed
 from automl.worker.trial import run_refit, run_test, run_trial
 
@@ -95,17 +96,15 @@ def _prepared(
     told: History, read: Experiment, wanted: Wanted, work: Path, options: Options, watcher: Watcher
 ) -> DataSpec:
     """Prepares the data, its training and validation part together in folds, once it is seen to be what it was."""
-    header, settings = told.header, told.header.settings
+    header = told.header
+    before = prepared.again(header, read, work / "before", options.data_root)
     assert read.data is not None
-    root = options.data_root or (Path(settings["data_root"]) if settings.get("data_root") else None)
-    version = (settings.get("data") or {}).get("version", 1)
-    expected = read.data.model_copy(update={"digest": header.data_digest})
-    before = prepare.prepare(expected, work / "before", root, read.evaluation, version)
     document = read.data.model_copy(update={"digest": None})
     strategy = read.evaluation.strategy
     if getattr(read.data.source, "order", None) is not None:
         strategy = "walk_forward"
     cut = Evaluation(folds=wanted.seeds, strategy=strategy, race=False)
+    root, version = prepared.root_of(header, options.data_root), prepared.version_of(header)
     data = prepare.prepare(document, work / "data", root, cut, version)
     if not _same_test(before, data):
         raise SearchError(
@@ -142,45 +141,51 @@ class _Run:
     def objective(self) -> Objective:
         return self.read.goals.primary
 
+    @cached_property
+    def share(self) -> float:
+        return folds.share(self.data)
+
     def compare(self, numbers: Sequence[int]) -> list[Candidate]:
         """Trains trials on the folds, and compares them; the best first."""
         places = [(number, fold) for number in numbers for fold in range(self.wanted.seeds)]
         requests = [self._request(number, own, fold=fold) for own, (number, fold) in enumerate(places, 1)]
-        curves: dict[int, list[float]] = {own: [] for own in range(1, len(requests) + 1)}
+        curves: dict[int, dict[int, float]] = {each.trial: {} for each in requests}
 
         def follow(report: Report) -> None:
-            curves[report.trial].append(report.metrics.get(self.objective.metric, math.nan))
+            # By epoch: one whose worker died tells of its first epochs again.
+            curves[report.trial][report.epoch] = report.metrics.get(self.objective.metric, math.nan)
 
         self.watcher.say(f"{len(numbers)} trials on {self.wanted.seeds} folds: {len(requests)} trainings")
-        results = run_all(self.executor, run_trial, requests, TrialResult, follow)
+        results = self._all(run_trial, requests, TrialResult, "a training on a fold", told=follow)
         found = []
         for place, number in enumerate(numbers):
-            mine = slice(place * self.wanted.seeds, (place + 1) * self.wanted.seeds)
-            found.append(self._candidate(number, results[mine], [curves[each.trial] for each in results[mine]]))
+            mine = results[place * self.wanted.seeds : (place + 1) * self.wanted.seeds]
+            found.append(self._candidate(number, mine, [curves[each.trial] for each in mine]))
         found.sort(key=lambda each: self.objective.cost(each.mean))
         raw = [significance.paired(found[0].scores, each.scores) for each in found[1:]]
         told = zip(found, [1.0, *significance.holm(raw)], strict=True)
         return [replace(each, p=p, alike=p >= 1 - significance.CONFIDENCE) for each, p in told]
 
-    def _candidate(self, number: int, results: Sequence[TrialResult], curves: Sequence[Sequence[float]]) -> Candidate:
+    def _candidate(
+        self, number: int, results: Sequence[TrialResult], curves: Sequence[Mapping[int, float]]
+    ) -> Candidate:
         """Returns what a trial's trainings on the folds come to.
 
         The model to use stops where the folds were at their best on average, and nothing tells it its own best epoch.
         So each fold's score is that of the epoch at which the others, on average, were at their best.
         """
-        if failed := next((each for each in results if each.score is None), None):
-            why = failed.message or f"it ended as {failed.outcome}"
-            raise SearchError(f"t{number:03d} could not be trained on all folds: {why}.")
-        best = [each.best_epoch or 1 for each in results]
-        scores = []
-        for fold, curve in enumerate(curves):
+        best, scores = [each.best_epoch or 1 for each in results], []
+        for fold, (result, curve) in enumerate(zip(results, curves, strict=True)):
+            if result.score is None:
+                why = result.message or f"it ended as {result.outcome}"
+                raise SearchError(f"t{number:03d} could not be trained on all folds: {why}.")
             others = fmean(epoch for place, epoch in enumerate(best) if place != fold)
-            at = min(max(1, round(others)), len(curve))
-            scores.append(curve[at - 1] if math.isfinite(curve[at - 1]) else results[fold].score or 0.0)
+            score = curve[min(max(1, round(others)), len(curve))]
+            scores.append(score if math.isfinite(score) else result.score)
         self.watcher.say(f"t{number:03d}  {self.objective.metric} {fmean(scores):.4g}, folds at their best {best}")
         fold_size, metric = self.data.sizes["train"] // self.wanted.seeds, self.objective.metric.removeprefix("val_")
         found = significance.interval(scores, metric, fold_size, self.data.sizes["test"])
-        epochs = max(1, round(fmean(best) * folds.share(self.data)))
+        epochs = max(1, round(fmean(best) * self.share))
         facts = found.mean, found.low, found.high, 1.0, True, results[0].parameters, epochs
         return Candidate(number, tuple(scores), *facts)
 
@@ -192,11 +197,9 @@ class _Run:
         for each in taken:
             for turn in range(times):
                 request = self._request(each.trial, len(requests) + 1, turn=turn)
-                requests.append(replace(request, epochs=each.epochs, stretch=1 / folds.share(self.data)))
+                requests.append(replace(request, epochs=each.epochs, stretch=1 / self.share))
         self.watcher.say(f"{len(requests)} trained on all but the test part, {requests[0].epochs} epochs the first")
-        results = run_all(self.executor, run_refit, requests, TrialResult)
-        if failed := next((each for each in results if each.model is None), None):
-            raise SearchError(f"a training on all examples failed: {failed.message}.")
+        results = self._all(run_refit, requests, TrialResult, "a training on all examples")
         from automl.worker.joining import join
 
         with keras_backend.quietly():
@@ -206,10 +209,22 @@ class _Run:
     def test(self, trial: int, file: Path) -> TestResult:
         """Evaluates the model on the test part."""
         request = TestRequest(trial, 1, self.document(trial), self.data, str(file))
-        (result,) = run_all(self.executor, run_test, [request], TestResult)
-        if result.message:
-            raise SearchError(f"the model could not be tested: {result.message}.")
+        (result,) = self._all(run_test, [request], TestResult, "the test")
         return result
+
+    def _all(
+        self, run: Run, requests: Sequence[Work], kind: type[R], what: str, told: Callable[[Report], None] = nobody
+    ) -> list[R]:
+        """Runs requests, all of which have to come to something.
+
+        Raises:
+            SearchError: One failed.
+        """
+        results = run_all(self.executor, run, requests, kind, told=told)
+        done = [each for each in results if isinstance(each, kind) and not each.message]
+        if failed := next((each for each in results if not isinstance(each, kind) or each.message), None):
+            raise SearchError(f"{what} failed: {failed.message}.")
+        return done
 
     def _request(self, trial: int, own: int, *, fold: int | None = None, turn: int = 0) -> TrialRequest:
         """Returns what a worker is given.

@@ -38,7 +38,7 @@ from automl.model import build, pretrained
 from automl.oracles import PastTrial, Proposer
 from automl.records import typed
 from automl.records.data import DataSpec
-from automl.results import prediction, relocation
+from automl.results import prediction, prepared, relocation
 from automl.results.leaderboard import backend
 from automl.tracking import Tracker, address, names, store
 from automl.worker.trial import run_trial
@@ -172,15 +172,10 @@ def resume(
     keras_backend.become_driver(machine.backend)
     settings = header.settings
     options = replace(options, tracking_uri=relocation.tracking_uri(header, options.tracking_uri))
-    root = options.data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
-    assert read.data is not None
     with Lock(folder), Journal.open(folder) as journal:
-        expected = read.data.model_copy(update={"digest": header.data_digest})
-        kept = settings.get("data") or {}
-        given = expected, folder / DATA, root, read.evaluation, kept.get("version", 1)
-        data = prepare.prepare(*given, limit=_limit(machine))
+        data = prepared.again(header, read, folder / DATA, options.data_root, _limit(machine))
         for note in data.notes:
-            if note not in kept.get("notes", ()):
+            if note not in (settings.get("data") or {}).get("notes", ()):
                 watcher.say(note)
         journal.append(Resumed(began[1], trials))
         if changed:

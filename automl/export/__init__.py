@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from automl.registry import Member, Registry
 
@@ -32,15 +32,21 @@ class Exporter(Member):
     backend: ClassVar[str | None] = "tensorflow"
     tolerance: ClassVar[float] = 1e-4
 
+    @classmethod
+    def roundings(cls) -> tuple[str, ...]:
+        """Returns what weights can be rounded to: the words of the field `quantize`, of a format that has it."""
+        field = cls.model_fields.get("quantize")
+        return () if field is None else tuple(word for each in get_args(field.annotation) for word in get_args(each))
+
     @property
-    def is_rounded(self) -> bool:
-        """Whether it holds the weights less exactly than Keras does: it is then judged by its score."""
-        return False
+    def rounding(self) -> str | None:
+        """What its weights are rounded to: it is then judged by its score; None where they are as exact as Keras's."""
+        return getattr(self, "quantize", None)
 
     @property
     def label(self) -> str:
-        """Its name, as a folder and a metric are called."""
-        return registry.name_of(self)
+        """Its name and its rounding, as a folder and a metric are called."""
+        return "-".join(filter(None, [registry.name_of(self), self.rounding]))
 
     def refusal(self, model: Any) -> str | None:
         """Says why a Keras model cannot be written so, before any work; None where nothing speaks against it."""
@@ -64,6 +70,12 @@ class Exporter(Member):
 
         Its source is copied into programs that do not have this package: it imports what it needs itself.
         """
+
+
+def batches(examples: Arrays, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """Yields examples in their order, so many at a time."""
+    count = len(next(iter(examples.values())))
+    return ({name: x[start : start + size] for name, x in examples.items()} for start in range(0, count, size))
 
 
 registry: Registry[Exporter] = Registry("automl.export", Exporter, "export format")

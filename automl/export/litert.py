@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from automl.export import Arrays, Exporter
+from automl.export import Arrays, Exporter, batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,11 +34,6 @@ class Litert(Exporter):
         None, description="Bits that weights are rounded to; null: not at all"
     )
 
-    @property
-    def is_rounded(self) -> bool:
-        """Whether it is rounded."""
-        return self.quantize is not None
-
     def refusal(self, model: Any) -> str | None:
         """Says where steps cannot be written out."""
         from automl.export._plain import unwritable
@@ -62,7 +57,7 @@ class Litert(Exporter):
                 converter.target_spec.supported_types = [tf.float16]
             if self.quantize == "int8":
                 assert examples is not None
-                converter.representative_dataset = lambda: _singly(examples)
+                converter.representative_dataset = lambda: batches(examples, 1)
             path.write_bytes(converter.convert())
         return path
 
@@ -86,8 +81,3 @@ class Litert(Exporter):
             return model.get_tensor(output["index"])
 
         return predict
-
-
-def _singly(examples: Arrays) -> Iterator[dict[str, np.ndarray]]:
-    count = len(next(iter(examples.values())))
-    return ({name: x[place : place + 1] for name, x in examples.items()} for place in range(count))

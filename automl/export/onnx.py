@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from automl.export import Arrays, Exporter
+from automl.export import Arrays, Exporter, batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,11 +30,6 @@ class Onnx(Exporter):
     runtime: ClassVar[tuple[str, ...]] = ("onnxruntime",)
 
     quantize: Literal["int8"] | None = Field(None, description="Bits that weights are rounded to; null: not at all")
-
-    @property
-    def is_rounded(self) -> bool:
-        """Whether it is rounded."""
-        return self.quantize is not None
 
     def write(self, model: Any, folder: Path, examples: Arrays | None = None) -> Path:
         """Writes the file."""
@@ -88,7 +83,7 @@ def _round(whole: Path, path: Path, examples: Arrays) -> None:
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
-            self._left = _batches(examples)
+            self._left = batches(examples, 16)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self._left, None)
@@ -104,8 +99,3 @@ def _round(whole: Path, path: Path, examples: Arrays) -> None:
         op_types_to_quantize=["Conv", "MatMul", "Gemm"],
     )
     ready.unlink()
-
-
-def _batches(examples: Arrays, size: int = 16) -> Iterator[dict[str, np.ndarray]]:
-    count = len(next(iter(examples.values())))
-    return ({name: x[start : start + size] for name, x in examples.items()} for start in range(0, count, size))

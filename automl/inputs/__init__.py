@@ -59,6 +59,19 @@ class Input(Member):
             DataError: One is not there.
         """
 
+    def reads_again(self, spec: InputSpec, splits: Splits) -> tuple[str, ...]:
+        """Returns the columns it reads of what came after the set: those that it read of the set.
+
+        Args:
+            spec: What was learned of the set.
+            splits: What is read now.
+
+        Raises:
+            DataError: Which they are is not said.
+        """
+        del splits
+        return spec.reads
+
     def scan(self, pieces: Iterator[Tree]) -> dict[str, Any]:
         """Looks at the rows of all parts before any is stored, for what `check` must know; most need not.
 
@@ -176,6 +189,11 @@ class OneColumn(Input):
                 f"{', '.join(splits.table.columns)}"
             )
         return (splits.examples,)
+
+    def reads_again(self, spec: InputSpec, splits: Splits) -> tuple[str, ...]:
+        """Returns the one column, which another source may call otherwise."""
+        del spec
+        return self.reads(splits)
 
     def check(self, piece: Tree, scanned: Mapping[str, Any], first: int = 0) -> Tree:
         """Checks the column."""

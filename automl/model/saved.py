@@ -55,6 +55,11 @@ def load(
     return model
 
 
+def taken(x: Mapping[str, Any]) -> Any:
+    """Returns examples as a Keras model takes them: by name, those of a single input without one."""
+    return dict(x) if len(x) > 1 else next(iter(x.values()))
+
+
 def _require_file(path: Path) -> None:
     """Refuses what is no file of Keras's format, before anything waits for it or unpacks it.
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.data import prepare
 from automl.errors import DataError, SearchError
 from automl.experiment.experiment import Experiment
 from automl.journal import History
 from automl.machine import keras_backend
 from automl.machine.folders import LOG, search_folder
+from automl.model import saved
 from automl.records.data import DataSpec
-from automl.results import leaderboard
+from automl.results import leaderboard, prepared
 
 if TYPE_CHECKING:
     from automl.data.feed import Feed
@@ -84,13 +84,11 @@ class Winner:
 
     def examples(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """Returns some examples as the model takes them, by the names of the inputs."""
-        x = self.feed.at(places)
-        return x if isinstance(x, dict) else {self.data.inputs[0].name: x}
+        return self.feed.named(places)
 
     def answers(self, x: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns what the model gives for examples."""
-        given: Any = dict(x) if len(x) > 1 else next(iter(x.values()))
-        found: np.ndarray = np.asarray(self.model.predict(given, batch_size=BATCH, verbose=0))
+        found: np.ndarray = np.asarray(self.model.predict(saved.taken(x), batch_size=BATCH, verbose=0))
         return found
 
 
@@ -117,11 +115,7 @@ def looked_at(home: Path, told: History, read: Experiment, say: Callable[[str], 
     with tempfile.TemporaryDirectory() as room:
         try:
             model = leaderboard.load_model(home, header.search, number, folder / LOG)
-            document = read.data.model_copy(update={"digest": header.data_digest or None})
-            settings, kept = header.settings, header.settings.get("data") or {}
-            root = Path(settings["data_root"]) if settings.get("data_root") else None
-            given = document, Path(room) / "data", root, read.evaluation, kept.get("version", 1)
-            data = prepare.prepare(*given)
+            data = prepared.again(header, read, Path(room) / "data")
         except (SearchError, DataError) as error:  # the model, or the data, is gone or is another
             say(f"the winner is left out of the report: {error}")
             yield None

@@ -15,7 +15,7 @@ from automl.tracking.limits import value_text
 from automl.tracking.outbox import Outbox, Page, line
 from automl.tracking.run import MirrorRun
 from automl.tracking.store import Store, find, find_trials
-from automl.tracking.tags import BASELINE_TAG, DATA_DIGEST_TAG, OUTCOME_TAG, SEARCH_TAG, TRIAL_TAG
+from automl.tracking.tags import BASELINE_TAG, DATA_DIGEST_TAG, FINAL_TAG, OUTCOME_TAG, SEARCH_TAG, TRIAL_TAG
 from automl.tracking.view import View, tag
 
 if TYPE_CHECKING:
@@ -132,6 +132,11 @@ class Family:
                 else self._create(self._called(f"baseline {name}"), time_ms, BASELINE_TAG, value, tags)
             )
         return self._baselines[name]
+
+    def final(self, mark: str, name: str, time_ms: int) -> MirrorRun:
+        """Returns a new run for a finalized model, which its mark tells from others of the kind."""
+        tags = {"mlflow.parentRunId": self.parent().run_id}
+        return self._create(self._called(name), time_ms, FINAL_TAG, mark, tags)
 
     def _called(self, name: str) -> str:
         """Returns the name of a child, with its search before it where the experiment has another."""

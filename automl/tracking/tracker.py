@@ -151,8 +151,7 @@ class Tracker:
             name: Its name in the runs table; else its number, as `t012`.
             logs: Decimal logarithms of parameters, by their names.
         """
-        tags = {"automl.attempt": attempt}
-        texts = {"trial.yaml": trial_yaml}
+        tags, texts = {"automl.attempt": attempt}, {"trial.yaml": trial_yaml}
         points = [Point(f"{LOG10}{key}", value, 0, time_ms) for key, value in (logs or {}).items()]
         given: dict[str, Any] = {"params": {**params}, "tags": tags, "points": points, "texts": texts}
         self._outbox.put(Page(number, time_ms, new, begins=True, name=name, **given))
@@ -234,7 +233,9 @@ class Tracker:
         self._outbox.put(Page(None, time_ms, ended=("KILLED", time_ms)))
         self.flush()
 
-    def log_best(self, model: Any, best: BestModel, say: Callable[[str], None] = log.info) -> str | None:
+    def log_best(
+        self, model: Any, best: BestModel, say: Callable[[str], None] = log.info, *, final: Final | None = None
+    ) -> str | None:
         """Logs the winner's model on the search's run and registers it, as its name's champion if it is one.
 
         Imports Keras. A second call for the same trial logs nothing.
@@ -243,13 +244,17 @@ class Tracker:
             model: The loaded Keras model.
             best: What is told of it.
             say: Told what became of the name's champion.
+            final: What the run of a finalized model shows, which is begun below the search's for it.
 
         Returns:
             The model's URI, `models:/m-...`; None when the store could not be reached.
         """
 
         def call() -> str:
-            parent, own = self._family.parent(), self._family.trial(best.trial, int(time.time() * 1000))
+            began_ms = final.began_ms if final else int(time.time() * 1000)
+            parent, own = self._family.parent(), self._family.trial(best.trial, began_ms)
+            if final is not None:
+                finals.write(self._family.final(best.final, final.name, began_ms), final)
             return models.log_best(self._family.api, parent, own, model, best, say)
 
         self.flush(now=True)
@@ -262,11 +267,6 @@ class Tracker:
             self._outbox.drop(error)
             log.warning("MLflow did not take the model: %s", self._outbox.trouble)
             return None
-
-    def log_final(self, model: Any, best: BestModel, final: Final, say: Callable[[str], None]) -> str | None:
-        """Logs a finalized model and its run; see `finals.log`."""
-        self.flush(now=True)
-        return finals.log(self._family, self._outbox, model, best, final, say)
 
     def model_uri(self, trial: int) -> str | None:
         """Returns the address of the winner's model where it is logged already, and comes from this trial."""

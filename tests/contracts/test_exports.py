@@ -45,7 +45,7 @@ def written(name, network, x, folder, **fields):
     run = writer.load(str(path))
     one = run({network.inputs[0].name: x[:1]})  # of a batch of any size
     found = np.asarray(run(given))
-    np.testing.assert_allclose(one, found[:1], atol=1e-5 if not writer.is_rounded else 0.1)
+    np.testing.assert_allclose(one, found[:1], atol=1e-5 if writer.rounding is None else 0.1)
     return found
 
 
@@ -55,7 +55,7 @@ def test_declares_itself(name):
     assert all(info.description for info in kind.model_fields.values())
     assert (kind.extra is None) == (not kind.packages)
     assert kind.runtime
-    assert not kind().is_rounded
+    assert kind().rounding is None
 
 
 @pytest.mark.parametrize(("reader", "document"), [("image", CNN), ("series", RNN)], ids=["cnn", "rnn"])
@@ -72,7 +72,7 @@ def test_rounds_the_weights(name, bits, tmp_path):
     found = written(name, network, x, tmp_path, quantize=bits)
     off = np.abs(found - network.predict(x, verbose=0)).max()
     assert 0 < off < 0.1
-    assert exporter(name, quantize=bits).is_rounded
+    assert exporter(name, quantize=bits).rounding is not None
 
 
 def test_a_model_of_half_precision_is_written_whole(tmp_path):

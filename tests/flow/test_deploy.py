@@ -167,6 +167,20 @@ def test_an_exported_folder_reads_the_same_rows_by_itself(table: tuple[Search, P
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["people-people-litert", "people-people-onnx"]
 
 
+def test_a_converter_that_crashes_costs_its_own_format_alone(
+    table: tuple[Search, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = table
+    (tmp_path / "crash").mkdir()
+    (tmp_path / "crash" / "tf2onnx.py").write_text("import os\nos._exit(139)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "crash"))
+    (tmp_path / "out").mkdir()
+    result = run(found.home, "export", "-f", "onnx", "-f", "litert", "--to", tmp_path / "out", "-o", "json")
+    assert result.exit_code == 1
+    assert "onnx: its converter ended without a word" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["people-people-litert"]
+
+
 def test_what_differs_is_not_handed_over(
     table: tuple[Search, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,7 +45,8 @@ def automl(folder: str, *arguments: str) -> dict[str, Any]:
     Raises:
         CalledProcessError: It fails.
     """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    path = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     command = [sys.executable, "-m", "automl", *arguments, "-o", "json"]
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     # A search prints its result as the last line, the others print one object over many.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,6 +16,7 @@ from automl.data import folds, prepare
 from automl.deploy import kept
 from automl.deploy.finalized import FOLDER, Candidate, Finalized, Made, Wanted, smallest
 from automl.driver import launch
+from automl.driver.course import Rates, course
 from automl.driver.crew import R, Work, nobody, run_all
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
@@ -127,7 +127,7 @@ def _same_test(one: DataSpec, other: DataSpec) -> bool:
 
 @dataclass(frozen=True)
 class _Run:
-    """What the trainings have in common."""
+    """What the trainings have in common; the rates are those of the trials that were compared."""
 
     told: History
     read: Experiment
@@ -136,56 +136,54 @@ class _Run:
     executor: Executor
     watcher: Watcher
     wanted: Wanted
+    rates: dict[int, Rates] = field(default_factory=dict)
 
     @property
     def objective(self) -> Objective:
         return self.read.goals.primary
 
-    @cached_property
-    def share(self) -> float:
-        return folds.share(self.data)
-
     def compare(self, numbers: Sequence[int]) -> list[Candidate]:
         """Trains trials on the folds, and compares them; the best first."""
         places = [(number, fold) for number in numbers for fold in range(self.wanted.seeds)]
         requests = [self._request(number, own, fold=fold) for own, (number, fold) in enumerate(places, 1)]
-        curves: dict[int, dict[int, float]] = {each.trial: {} for each in requests}
+        reports: dict[int, dict[int, Report]] = {each.trial: {} for each in requests}
 
         def follow(report: Report) -> None:
             # By epoch: one whose worker died tells of its first epochs again.
-            curves[report.trial][report.epoch] = report.metrics.get(self.objective.metric, math.nan)
+            reports[report.trial][report.epoch] = report
 
         self.watcher.say(f"{len(numbers)} trials on {self.wanted.seeds} folds: {len(requests)} trainings")
         results = self._all(run_trial, requests, TrialResult, "a training on a fold", told=follow)
         found = []
         for place, number in enumerate(numbers):
             mine = results[place * self.wanted.seeds : (place + 1) * self.wanted.seeds]
-            found.append(self._candidate(number, mine, [curves[each.trial] for each in mine]))
+            found.append(self._candidate(number, mine, [[*reports[each.trial].values()] for each in mine]))
         found.sort(key=lambda each: self.objective.cost(each.mean))
         raw = [significance.paired(found[0].scores, each.scores) for each in found[1:]]
         told = zip(found, [1.0, *significance.holm(raw)], strict=True)
         return [replace(each, p=p, alike=p >= 1 - significance.CONFIDENCE) for each, p in told]
 
     def _candidate(
-        self, number: int, results: Sequence[TrialResult], curves: Sequence[Mapping[int, float]]
+        self, number: int, results: Sequence[TrialResult], trainings: Sequence[Sequence[Report]]
     ) -> Candidate:
         """Returns what a trial's trainings on the folds come to.
 
         The model to use stops where the folds were at their best on average, and nothing tells it its own best epoch.
         So each fold's score is that of the epoch at which the others, on average, were at their best.
         """
-        best, scores = [each.best_epoch or 1 for each in results], []
-        for fold, (result, curve) in enumerate(zip(results, curves, strict=True)):
+        best, scores, name = [each.best_epoch or 1 for each in results], [], self.objective.metric
+        for fold, (result, curve) in enumerate(zip(results, trainings, strict=True)):
             if result.score is None:
                 why = result.message or f"it ended as {result.outcome}"
                 raise SearchError(f"t{number:03d} could not be trained on all folds: {why}.")
             others = fmean(epoch for place, epoch in enumerate(best) if place != fold)
-            score = curve[min(max(1, round(others)), len(curve))]
+            score = curve[min(max(1, round(others)), len(curve)) - 1].metrics.get(name, math.nan)
             scores.append(score if math.isfinite(score) else result.score)
-        self.watcher.say(f"t{number:03d}  {self.objective.metric} {fmean(scores):.4g}, folds at their best {best}")
-        fold_size, metric = self.data.sizes["train"] // self.wanted.seeds, self.objective.metric.removeprefix("val_")
-        found = significance.interval(scores, metric, fold_size, self.data.sizes["test"])
-        epochs = max(1, round(fmean(best) * self.share))
+        self.watcher.say(f"t{number:03d}  {name} {fmean(scores):.4g}, folds at their best {best}")
+        fold_size = self.data.sizes["train"] // self.wanted.seeds
+        found = significance.interval(scores, name.removeprefix("val_"), fold_size, self.data.sizes["test"])
+        self.rates[number] = course(trainings, best, folds.share(self.data))
+        epochs = sum(map(len, self.rates[number]))
         facts = found.mean, found.low, found.high, 1.0, True, results[0].parameters, epochs
         return Candidate(number, tuple(scores), *facts)
 
@@ -197,8 +195,8 @@ class _Run:
         for each in taken:
             for turn in range(times):
                 request = self._request(each.trial, len(requests) + 1, turn=turn)
-                requests.append(replace(request, epochs=each.epochs, stretch=1 / self.share))
-        self.watcher.say(f"{len(requests)} trained on all but the test part, {requests[0].epochs} epochs the first")
+                requests.append(replace(request, rates=self.rates[each.trial]))
+        self.watcher.say(f"{len(requests)} trained on all but the test part, {taken[0].epochs} epochs the first")
         results = self._all(run_refit, requests, TrialResult, "a training on all examples")
         from automl.worker.joining import join
 

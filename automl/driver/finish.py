@@ -11,8 +11,10 @@ from automl.deploy import kept
 from automl.deploy.card import BestTrial
 from automl.deploy.register import register
 from automl.driver import baselines
+from automl.driver.course import course
 from automl.driver.loop import STOPPED, Loop
 from automl.driver.single import run_single
+from automl.experiment import experiment
 from automl.journal import Finished, now_ms
 from automl.machine.folders import MODEL, trial_folder
 from automl.records.objective import spread
@@ -139,10 +141,16 @@ def _beaten(loop: Loop, best: TrialResult, simpler: Mapping[str, Mapping[str, fl
 
 def _refit(loop: Loop, best: TrialResult) -> None:
     """Trains the winner once more, on the examples of all folds; its model takes the place of the best fold's."""
-    share = folds.share(loop.data)
-    epochs = max(1, round((best.best_epoch or 1) * share))
-    request = replace(loop.request(loop.ranking.asked[best.trial]), epochs=epochs, stretch=1 / share)
-    loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {request.epochs} epochs")
+    trial, request = loop.journal.replay().trials[best.trial], loop.request(loop.ranking.asked[best.trial])
+    if not all(each.phase for each in trial.reports) and len(experiment.training(request.document).stages()) > 1:
+        why = "an earlier version trained its folds, and did not note how long each phase lasted"
+        loop.watcher.say(f"t{best.trial:03d}  is not trained on all folds together: {why}; its best fold's model stays")
+        return
+    reports = [replace(each, phase=each.phase or 1) for each in trial.reports]
+    trainings = [[each for each in reports if each.part == done.part] for done in trial.measured]
+    rates = course(trainings, [each.best_epoch for each in trial.measured], folds.share(loop.data))
+    request = replace(request, rates=rates)
+    loop.watcher.say(f"t{best.trial:03d}  is trained on all folds together, for {sum(map(len, rates))} epochs")
     told = run_single(loop, run_refit, request, TrialResult)
     if told.message:
         loop.watcher.say(f"the winner could not be trained again, its best fold's model stays: {told.message}")

@@ -236,7 +236,7 @@ class Loop:
         if self.ranking.report(number, report.epoch, report.metrics, report.part):
             time_ms = now_ms()
             facts = (report.epoch, report.metrics, time_ms, report.nonfinite)
-            event = Reported(number, report.attempt, *facts, report.part, report.usage, report.health)
+            event = Reported(number, report.attempt, *facts, report.part, report.usage, report.health, report.phase)
             self.journal.append(event)
             self.teller.epoch(event)
             self.watcher.epoch(report)

@@ -11,6 +11,7 @@ from typing import Any
 from automl import oracles, schedulers
 from automl.document import yaml_text
 from automl.driver import description
+from automl.driver.course import RATE
 from automl.driver.ranking import Ranking
 from automl.experiment.experiment import Experiment
 from automl.journal import Asked, Baseline, Finished, Header, Reported
@@ -21,8 +22,6 @@ from automl.results import prediction, trial_names
 from automl.space.domains import Range
 from automl.tracking import DatasetInput, Tracker, View
 
-RATE = "learning_rate"
-"""What the rate of a trial's optimizer is called, whichever that is."""
 SYSTEM = "system/"
 """Before the name of a metric: MLflow shows it on a tab of its own."""
 HEALTH = "health/"

@@ -102,7 +102,8 @@ class Started:
 class Reported:
     """An epoch of a running trial ended; epochs count from 1, through all trainings of the trial.
 
-    `usage` is what its worker took of its machine, and `health` how its training was, now and then.
+    `usage` is what its worker took of its machine, and `health` how its training was, now and then. `phase` is that of
+    the training, from 1; 0 where an earlier version did not tell.
     """
 
     event: ClassVar[str] = "report"
@@ -116,6 +117,7 @@ class Reported:
     part: int = 1
     usage: Mapping[str, float] = field(default_factory=dict)
     health: Mapping[str, float] = field(default_factory=dict)
+    phase: int = 0
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,7 @@ class TrialRequest:
         rungs: Epochs of the first training, from 1, whose reports wait for a verdict.
         time_s: Train no further batch after this time; None for as long as it takes.
         measured: The trainings that an earlier attempt finished, of a trial that has several.
-        stretch: Of a refit: epochs of the trainings that its length was measured on, for which one of its epochs
-            counts, as it goes through so many times the examples.
+        rates: Of a refit, which has no validation part: the learning rate of each of its epochs, by phase.
     """
 
     trial: int
@@ -58,7 +57,7 @@ class TrialRequest:
     rungs: tuple[int, ...] = ()
     time_s: float | None = None
     measured: tuple[Measured, ...] = ()
-    stretch: float = 1.0
+    rates: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,10 @@ class Measured:
 class Report:
     """One finished epoch of a running trial. Non-finite metrics stand in `nonfinite`, never in `metrics`.
 
-    Epochs are counted through all of a trial's trainings; `part` is the training, from 1. With `waits`, the worker
-    waits to be told whether the trial goes on. `usage` is what the worker took of its machine, where that was read,
-    `health` how its training was, where that was measured: see `worker.health`.
+    Epochs are counted through all of a trial's trainings; `part` is the training, from 1, and `phase` the phase of it
+    that the document declares, from 1. With `waits`, the worker waits to be told whether the trial goes on. `usage` is
+    what the worker took of its machine, where that was read, `health` how its training was, where that was measured:
+    see `worker.health`.
     """
 
     trial: int
@@ -114,6 +114,7 @@ class Report:
     part: int = 1
     usage: Mapping[str, float] = field(default_factory=dict)
     health: Mapping[str, float] = field(default_factory=dict)
+    phase: int = 1
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ class Evaluation(Member):
         True, description="Drop a trial whose first training ends worse than every training of the best trial"
     )
     refit: bool = Field(
-        False, description="With folds: train the winner once more, on all of their examples, for its mean best epoch"
+        False,
+        description="With folds: train the winner once more, on all of their examples, for its mean best epoch, at its "
+        "folds' learning rates",
     )
 
     @property

@@ -21,25 +21,23 @@ class Schedule(Member):
 
     warmup: int = Field(0, ge=0, description="Epochs below the full rate, over which it rises linearly; then it holds.")
 
-    def share(self, epoch: float, epochs: float) -> float:
+    def share(self, epoch: int, epochs: int) -> float:
         """Returns the rate of an epoch as a share of the optimizer's.
 
         Args:
-            epoch: As Keras counts, from 0; between two of them in a refit, whose epochs count for more.
+            epoch: As Keras counts, from 0.
             epochs: Those of the document, which a trial that is stopped or shared out in rungs may never reach.
         """
         if epoch < self.warmup:
             return (epoch + 1) / (self.warmup + 1)
         return self.decay(epoch - self.warmup, epochs - self.warmup)
 
-    def decay(self, epoch: float, epochs: float) -> float:
+    def decay(self, epoch: int, epochs: int) -> float:
         """Returns the share once the rate is warm, both arguments counted from there; 1 unless the schedule says."""
         del epoch, epochs
         return 1.0
 
-    def callbacks(
-        self, rate: float, epochs: int, objective: Objective, start: int = 0, stretch: float = 1.0
-    ) -> list[Any]:
+    def callbacks(self, rate: float, epochs: int, objective: Objective, start: int = 0) -> list[Any]:
         """Returns the Keras callbacks that set the rate and log it as `learning_rate`.
 
         Args:
@@ -47,14 +45,13 @@ class Schedule(Member):
             epochs: Those of the document, or of one phase.
             objective: What scores the trial.
             start: The epoch that the phase begins with, as Keras counts.
-            stretch: Epochs as the fields mean them that each one counts for; see `TrialRequest.stretch`.
         """
         import keras
 
         del objective
 
         def scheduled(epoch: int, _: float) -> float:
-            return rate * self.share((epoch - start) * stretch, epochs * stretch)
+            return rate * self.share(epoch - start, epochs)
 
         return [keras.callbacks.LearningRateScheduler(scheduled)]
 
@@ -71,7 +68,7 @@ class Cosine(Schedule):
 
     final: float = Field(0.0, ge=0.0, le=1.0, description="Share of the rate that it falls to.")
 
-    def decay(self, epoch: float, epochs: float) -> float:
+    def decay(self, epoch: int, epochs: int) -> float:
         """Returns the share after so many of so many epochs."""
         return self.final + (1.0 - self.final) * (1.0 + math.cos(math.pi * min(epoch / max(epochs, 1), 1.0))) / 2.0
 
@@ -81,7 +78,7 @@ class Exponential(Schedule):
 
     factor: float = Field(0.95, gt=0.0, le=1.0, description="The rate of an epoch over that of the epoch before.")
 
-    def decay(self, epoch: float, epochs: float) -> float:
+    def decay(self, epoch: int, epochs: int) -> float:
         """Returns the share after so many epochs."""
         del epochs
         return self.factor**epoch
@@ -101,7 +98,7 @@ class Piecewise(Schedule):
     )
     factor: float = Field(0.1, gt=0.0, lt=1.0, description="What the rate is multiplied by there.")
 
-    def decay(self, epoch: float, epochs: float) -> float:
+    def decay(self, epoch: int, epochs: int) -> float:
         """Returns the share after so many epochs."""
         del epochs
         return self.factor ** sum(boundary <= epoch + self.warmup for boundary in self.boundaries)
@@ -119,19 +116,15 @@ class ReduceOnPlateau(Schedule):
     cooldown: int = Field(0, ge=0, description="Epochs after a fall that do not count against patience.")
     min_lr: float = Field(0.0, ge=0.0, description="Learning rate that it never falls below.")
 
-    def callbacks(
-        self, rate: float, epochs: int, objective: Objective, start: int = 0, stretch: float = 1.0
-    ) -> list[Any]:
+    def callbacks(self, rate: float, epochs: int, objective: Objective, start: int = 0) -> list[Any]:
         """Returns the callbacks: the warm-up up to its first full epoch, from then on the plateau alone."""
         import keras
 
         def rise(epoch: int, current: float) -> float:
-            at = (epoch - start) * stretch
-            return rate * self.share(at, epochs * stretch) if at - stretch < self.warmup else current
+            at = epoch - start
+            return rate * self.share(at, epochs) if at - 1 < self.warmup else current
 
         arguments = self.model_dump(exclude={"warmup"})
-        arguments["patience"] = max(1, round(self.patience / stretch))
-        arguments["cooldown"] = round(self.cooldown / stretch)
         return [
             keras.callbacks.LearningRateScheduler(rise),
             keras.callbacks.ReduceLROnPlateau(objective.metric, mode=objective.direction, **arguments),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -59,10 +59,6 @@ class Stage:
     epochs: int
     rate: float
     unfreeze: str | float = "all"
-
-    def shortened(self, stretch: float) -> Stage:
-        """Returns the phase in epochs each of which counts for `stretch` of these, one at least."""
-        return self if stretch == 1.0 else replace(self, epochs=max(1, round(self.epochs / stretch)))
 
 
 class Training(Member):

@@ -131,16 +131,14 @@ class Fitting:
         """
         return [Measuring(batches, self.data, beat)] if self.task.measures else []
 
-    def schedule(self, stage: Stage, began: int, stretch: float = 1.0) -> list[Any]:
+    def schedule(self, stage: Stage, began: int) -> list[Any]:
         """Returns what sets the learning rate; one that is reduced on a plateau reads the logs.
 
         Args:
             stage: The phase.
             began: Epochs trained before it.
-            stretch: Epochs of the document that one of these counts for; see `TrialRequest.stretch`.
         """
-        schedule = self.training.schedule
-        return list(schedule.callbacks(stage.rate, stage.epochs, self.objective, began, stretch))
+        return list(self.training.schedule.callbacks(stage.rate, stage.epochs, self.objective, began))
 
     def stopping(self) -> list[Any]:
         """Returns what ends a phase early, if the document asks for it."""

@@ -46,10 +46,11 @@ class Recorder(keras.callbacks.Callback):
         self.best_weights: list[Any] | None = None
         self._best: tuple[float, int, dict[str, float]] | None = None
         self.epochs = 0
+        self.phase = 1
         self._diverged: str | None = None
         self._ended: Outcome = "completed"
         self._why = ""
-        self._told: list[tuple[int, dict[str, float], dict[str, str], dict[str, float]]] = []
+        self._told: list[tuple[int, dict[str, float], dict[str, str], dict[str, float], int]] = []
         self._before_s = 0.0
         self._began = time.monotonic()
         self._epoch = 0
@@ -107,8 +108,8 @@ class Recorder(keras.callbacks.Callback):
         waits = self.part == 1 and epoch + 1 in self.request.rungs and not self.model.stop_training
         number, attempt, at = self.request.trial, self.request.attempt, self._offset + epoch + 1
         health = dict(self.health.figures)
-        self._told.append((at, metrics, nonfinite, health))
-        facts = metrics, nonfinite, waits, self.part, self._usage.read(), health
+        self._told.append((at, metrics, nonfinite, health, self.phase))
+        facts = metrics, nonfinite, waits, self.part, self._usage.read(), health, self.phase
         goes_on = self.report(Report(number, attempt, at, *facts))
         if waits and not goes_on:
             self._ended = "stopped"
@@ -129,11 +130,11 @@ class Recorder(keras.callbacks.Callback):
         self._shared_s += seen.get("shared", 0.0)
         self._best = seen["best"] and tuple(seen["best"])
         self.best_weights = best_weights
-        # A checkpoint of an earlier version holds no health.
-        self._told = [(*told, *({},) * (4 - len(told))) for told in seen["told"]]
+        # A checkpoint of an earlier version holds no health, or no phase.
+        self._told = [(*told, *({}, 1)[len(told) - 3 :]) for told in seen["told"]]
         trial, attempt = self.request.trial, self.request.attempt
-        for epoch, metrics, nonfinite, health in self._told:
-            self.report(Report(trial, attempt, epoch, metrics, nonfinite, part=self.part, health=health))
+        for epoch, metrics, nonfinite, health, phase in self._told:
+            self.report(Report(trial, attempt, epoch, metrics, nonfinite, part=self.part, health=health, phase=phase))
 
     def facts(self) -> dict[str, Any]:
         """Returns the fields of the `TrialResult` that the training decided."""

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ from automl.machine import keras_backend
 from automl.machine.folders import MODEL
 from automl.model import build, saved
 from automl.records.data import DataSpec
-from automl.records.objective import Objective
 from automl.records.trials import Measured, Outcome, TestRequest, TestResult, TrialRequest, TrialResult
 from automl.worker.pulse import Cut, Pulse
 
@@ -60,17 +60,11 @@ def run_trial(request: TrialRequest, report: Tell) -> TrialResult:
 
 
 def run_refit(request: TrialRequest, report: Tell) -> TrialResult:
-    """Trains a model on all of the training part, its folds together, up to an epoch; nothing is measured.
-
-    Where more examples are in it than in the folds that its epochs were measured on, an epoch counts for more than one
-    of theirs (`TrialRequest.stretch`): the learning rate goes as far along its schedule as it went there.
-
-    A rate that is reduced on a plateau follows the training's own value of the objective, as there is no other; where
-    the objective is measured of the validation part alone (`Task.measures`), the training loss.
-    """
+    """Trains a model on all of the training part, its folds together, at given rates; nothing is measured."""
     facts: dict[str, Any] = {"trial": request.trial, "attempt": request.attempt}
     try:
-        return TrialResult(**facts, outcome="completed", epochs=request.epochs, model=_refitted(request, report))
+        epochs = sum(map(len, request.rates))
+        return TrialResult(**facts, outcome="completed", epochs=epochs, model=_refitted(request, report))
     except Exception as error:  # noqa: BLE001 - the same border: the model of the best fold stays
         return TrialResult(**facts, outcome="error", **_told(error))
 
@@ -177,6 +171,7 @@ def _fit(request: TrialRequest, network: Any, seed: int, recorder: Recorder, che
         began = time.monotonic()
         with feature_cache.cached(network, request.document, request.data, recorder.computing) as cached:
             recorder.share(time.monotonic() - began)
+            recorder.phase = number + 1
             fitted, folder = (network, None) if cached is None else (cached.head, cached.folder)
             fitting.compile(fitted)
             averaging, schedule = fitting.averaging(), fitting.schedule(stage, place.began)
@@ -212,29 +207,24 @@ def _refitted(request: TrialRequest, report: Tell) -> str:
     from automl.worker.fitting import Fitting
     from automl.worker.keeping import Keeping
 
-    objective = request.goals.primary
-    seen = replace(objective, metric=objective.metric.removeprefix("val_"))
-    if seen.metric in tasks.of(request.data.task).measures:
-        seen = Objective("loss", "min")
-    fitting = Fitting(request.document, request.data, request.seed, seen)
+    fitting = Fitting(request.document, request.data, request.seed, request.goals.primary)
     network = _network(request.document, request.data, request.seed)
     pulse = Pulse(request.trial, request.attempt, report)
     beats = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda batch, logs: pulse.beat("train", 0, batch),  # noqa: ARG005 - Keras's name
     )
-    stages = [stage.shortened(request.stretch) for stage in fitting.training.stages()]
-    epochs = min(request.epochs, sum(stage.epochs for stage in stages))
-    keeping = Keeping(network, epochs, averaged=bool(fitting.averaging()))
+    flat = list(chain(*request.rates))
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: flat[epoch])
+    keeping = Keeping(network, len(flat), averaged=bool(fitting.averaging()))
     began = 0
-    for stage in stages:
-        end = min(began + stage.epochs, epochs)
-        if end == began:
-            break
+    for stage, rates in zip(fitting.training.stages(), request.rates, strict=False):
+        if not rates:
+            continue  # hardly a fold was in this phase before its best epoch
         fitting.freeze(network, stage)
         fitting.compile(network)
-        callbacks = [*fitting.averaging(), *fitting.schedule(stage, began, request.stretch), keeping, beats]
-        fitting.fit(network, fitting.feed("train"), began, end, callbacks)
-        began = end
+        callbacks = [*fitting.averaging(), rate, keeping, beats]
+        fitting.fit(network, fitting.feed("train"), began, began + len(rates), callbacks)
+        began += len(rates)
     network.set_weights(keeping.weights)
     return str(export.registry.read("keras").write(network, Path(request.folder)))
 

@@ -135,6 +135,7 @@ def test_each_phase_trains_what_it_unfreezes_at_its_own_rate(data: DataSpec, tmp
     asked = request(data, tmp_path / "t", weights)
     result, told = run(asked)
     assert [report.epoch for report in told] == [1, 2, 3, 4, 5]
+    assert [report.phase for report in told] == [1, 1, 2, 2, 2]
     assert [round(report.metrics["learning_rate"], 6) for report in told] == [0.01, 0.01, 0.001, 0.001, 0.001]
     # The best epoch is one of the second phase, so its weights show what that phase changed.
     assert result is not None
@@ -229,10 +230,20 @@ def test_early_stopping_ends_a_phase_and_the_next_begins_there(data: DataSpec, t
 
 
 def test_the_winner_is_trained_again_through_the_same_phases(data: DataSpec, tmp_path: Path, weights: str) -> None:
-    asked = request(data, tmp_path / "t", weights)
+    asked = replace(request(data, tmp_path / "t", weights), rates=((0.01,), (0.003, 0.003)))
     told = run_refit(asked, lambda _: True)
     assert told.outcome == "completed", told.traceback
+    assert told.epochs == 3
     assert kept(told).keys() == {"low", "low_norm", "high", "high_norm"}
+    # Without the second phase the backbone stays as it was loaded.
+    (tmp_path / "u").mkdir()
+    head = run_refit(replace(asked, folder=str(tmp_path / "u"), rates=((0.01,), ())), lambda _: True)
+    assert head.epochs == 1
+    loaded = tiny("", None)
+    loaded.load_weights(weights)
+    (kernel, _) = loaded.get_layer("high").get_weights()
+    np.testing.assert_array_equal(kept(head)["high"][0], kernel)
+    assert np.abs(kept(told)["high"][0] - kernel).max() > 1e-4
 
 
 class Sheet:

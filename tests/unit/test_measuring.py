@@ -21,7 +21,7 @@ from automl.records.objective import Goals, Objective
 from automl.records.trials import Report, TestRequest, TrialRequest, TrialResult
 from automl.training.evaluation import Evaluation
 from automl.worker.fitting import Fitting
-from automl.worker.trial import run_refit, run_test, run_trial
+from automl.worker.trial import run_test, run_trial
 
 pytestmark = pytest.mark.slow
 
@@ -119,13 +119,6 @@ def test_early_stopping_and_a_plateau_follow_it(tmp_path: Path, prepared: Any) -
     rates = [report.metrics["learning_rate"] for report in told]
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < rates[0]
-
-
-def test_a_refit_on_all_folds_follows_the_training_loss(tmp_path: Path, prepared: Any) -> None:
-    """Of the training part it is not measured, and Keras would warn of a metric that is not there."""
-    written = {**document(schedule={"reduce_on_plateau": {"patience": 1}}), "evaluation": {"folds": 3, "refit": True}}
-    result = run_refit(ask(tmp_path, prepared(folds=3), written), lambda _: True)
-    assert result.outcome == "completed", result.traceback
 
 
 def test_a_trial_says_that_it_is_at_work_while_it_predicts(

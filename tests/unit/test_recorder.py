@@ -59,17 +59,18 @@ def test_how_the_training_is_goes_along_and_is_told_again_after_a_checkpoint() -
     network: Any = Network()
     recorder = Recorder(REQUEST, told.append, network)
     recorder.set_model(network)
-    recorder.health.figures = {"gradient_norm": 2.5}
+    recorder.health.figures, recorder.phase = {"gradient_norm": 2.5}, 2
     recorder.on_epoch_end(0, {"loss": 2.0, "val_accuracy": 0.5})
-    assert told[0].health == {"gradient_norm": 2.5}
+    assert (told[0].health, told[0].phase) == ({"gradient_norm": 2.5}, 2)
     seen = json.loads(json.dumps(recorder.state()[0]))
     again: list[Report] = []
     Recorder(REQUEST, again.append, network).restore(seen, None)
     assert again == told
-    # A checkpoint of an earlier version holds no health.
-    seen["told"] = [each[:3] for each in seen["told"]]
-    Recorder(REQUEST, again.append, network).restore(seen, None)
-    assert again[1] == replace(told[0], health={})
+    # A checkpoint of an earlier version holds no phase, or no health.
+    for columns, known in ((4, {"gradient_norm": 2.5}), (3, {})):
+        seen["told"] = [each[:columns] for each in seen["told"]]
+        Recorder(REQUEST, again.append, network).restore(seen, None)
+        assert again[-1] == replace(told[0], health=known, phase=1)
 
 
 def test_what_is_wrong_with_the_gradient_is_told_with_the_result() -> None:

@@ -15,11 +15,13 @@ from automl import tasks
 from automl.data import prepare
 from automl.data.feed import Feed
 from automl.data.section import DataDocument
+from automl.driver.course import course
 from automl.executors import Message
 from automl.records.data import DataSpec
 from automl.records.objective import Goals
 from automl.records.trials import Measured, Report, TrialRequest, TrialResult
 from automl.training.evaluation import Evaluation
+from automl.worker.keeping import Keeping
 from automl.worker.recorder import Recorder
 from automl.worker.trial import run_refit, run_trial
 
@@ -182,7 +184,7 @@ def test_the_time_of_a_trial_is_that_of_all_its_trainings(data: DataSpec, tmp_pa
 
 
 def test_the_winner_is_trained_on_all_folds_together(data: DataSpec, tmp_path: Path) -> None:
-    result = run_refit(request(data, tmp_path / "t", {"folds": 3, "refit": True}, epochs=12), lambda _: True)
+    result = run_refit(request(data, tmp_path / "t", {"folds": 3, "refit": True}, rates=((0.1,) * 12,)), lambda _: True)
     assert result.outcome == "completed", result.traceback
     model = keras.saving.load_model(result.model, compile=False)
     # Preprocessing is that of all examples.
@@ -196,13 +198,29 @@ def test_the_winner_is_trained_on_all_folds_together(data: DataSpec, tmp_path: P
     assert found["accuracy"] > 0.6
 
 
-def test_a_refit_sees_a_plateau_by_the_training_itself(data: DataSpec, tmp_path: Path) -> None:
-    asked = request(data, tmp_path / "t", {"folds": 3, "refit": True}, epochs=2)
+def test_the_rate_of_the_winner_goes_as_it_went_on_the_folds(
+    data: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own loss falls on where that of the validation stood still: the plateau would come later, or never."""
     plateau = {"reduce_on_plateau": {"patience": 1, "factor": 0.5, "min_delta": 9.0}}
-    document = {**asked.document, "training": {**asked.document["training"], "schedule": plateau}}
-    result = run_refit(replace(asked, document=document), lambda _: True)
-    # Keras warns of a metric that is not there, and a warning is an error here.
-    assert result.outcome == "completed", result.traceback
+    asked = request(data, tmp_path / "t", {"folds": 3, "refit": True})
+    asked = replace(asked, document={**asked.document, "training": {**asked.document["training"], "schedule": plateau}})
+    listener = Listener()
+    run_trial(asked, listener)
+    trainings = [[each for each in listener.reports if each.part == part] for part in (1, 2, 3)]
+    assert trainings[0][-1].metrics["learning_rate"] < 0.05
+    rates = course(trainings, [4, 4, 4], 1.0)
+    seen: list[float] = []
+    keep = Keeping.on_epoch_end
+
+    def noting(self: Any, epoch: int, logs: Any = None) -> None:
+        seen.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+        keep(self, epoch, logs)
+
+    monkeypatch.setattr(Keeping, "on_epoch_end", noting)
+    result = run_refit(replace(asked, rates=rates), lambda _: True)
+    assert (result.outcome, result.epochs) == ("completed", 4), result.traceback
+    assert seen == pytest.approx([each.metrics["learning_rate"] for each in trainings[0]])
 
 
 def test_a_refit_that_fails_is_told(data: DataSpec, tmp_path: Path) -> None:

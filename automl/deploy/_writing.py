@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from automl import export
-from automl.errors import cut
+from automl.errors import cut, refused
 from automl.model import saved
 
 BATCH = 64
@@ -23,7 +23,7 @@ BATCH = 64
 def main(path: str) -> None:
     """Does the job."""
     job: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    told = sys.stdout
+    answers = sys.stdout
     sys.stdout = sys.stderr  # what libraries print is no answer
     with np.load(job["examples"]) as held:
         x = {name.removeprefix("x_"): held[name] for name in held.files}
@@ -39,8 +39,9 @@ def main(path: str) -> None:
                 line["file"] = exporter.write(model, Path(each["folder"]), x).name
         except Exception as error:  # noqa: BLE001 - a converter's fault is told, and the next format is tried
             traceback.print_exc()
-            line["failed"] = cut(f"{type(error).__name__}: {' '.join(str(error).split())}", 300)
-        print(json.dumps(line), file=told, flush=True)
+            told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            line["failed"] = cut((refused(error) or told).rstrip("."), 300)
+        print(json.dumps(line), file=answers, flush=True)
 
 
 def _outputs(model: Any, x: dict[str, np.ndarray]) -> np.ndarray:

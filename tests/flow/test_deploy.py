@@ -167,17 +167,24 @@ def test_an_exported_folder_reads_the_same_rows_by_itself(table: tuple[Search, P
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["people-people-litert", "people-people-onnx"]
 
 
-def test_a_converter_that_crashes_costs_its_own_format_alone(
-    table: tuple[Search, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("import os; os._exit(139)", "onnx: its converter ended without a word. Nothing is written"),
+        ("raise OSError(28, 'No space left on device')", "onnx: the disk is full. Nothing is written"),
+    ],
+)
+def test_a_converter_that_fails_costs_its_own_format_alone(
+    table: tuple[Search, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, told: str
 ) -> None:
     found, _ = table
     (tmp_path / "crash").mkdir()
-    (tmp_path / "crash" / "tf2onnx.py").write_text("import os\nos._exit(139)\n")
+    (tmp_path / "crash" / "tf2onnx.py").write_text(fault)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "crash"))
     (tmp_path / "out").mkdir()
     result = run(found.home, "export", "-f", "onnx", "-f", "litert", "--to", tmp_path / "out", "-o", "json")
     assert result.exit_code == 1
-    assert "onnx: its converter ended without a word" in result.stderr
+    assert told in result.stderr.splitlines()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["people-people-litert"]
 
 

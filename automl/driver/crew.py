@@ -28,9 +28,9 @@ SILENCE_S = 600.0
 """Least time after which a worker that says nothing is given up."""
 
 
-def nobody(report: Report) -> None:
-    """Is told of an epoch, and does nothing."""
-    del report
+def nobody(event: Report | R) -> None:
+    """Is told of something, and does nothing."""
+    del event
 
 
 def _go_on() -> None:
@@ -43,7 +43,7 @@ def run_all(
     requests: Sequence[Work],
     kind: type[R],
     *,
-    told: Callable[[Report], None] = nobody,
+    told: Callable[[Report | R], None] = nobody,
     check: Callable[[], None] = _go_on,
     silence_s: float = SILENCE_S,
 ) -> list[R | WorkerLost]:
@@ -54,7 +54,7 @@ def run_all(
         run: What one does with a request.
         requests: They, each with a number of its own.
         kind: What comes of it.
-        told: Is told of every epoch.
+        told: Is told of every epoch, and of what comes of each, as it comes.
         check: Raises where somebody wants it to stop now.
         silence_s: Give up a worker that has said nothing for so long.
 
@@ -68,6 +68,7 @@ def run_all(
     def follow(event: Event) -> bool:
         if isinstance(event, kind):
             ended[event.trial] = event
+            told(event)
         elif isinstance(event, WorkerLost) and attempts[event.trial] < MOST_ATTEMPTS:
             waiting.append(event.trial)
         elif isinstance(event, WorkerLost):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,18 +16,19 @@ import numpy as np
 from automl.data import folds, prepare
 from automl.deploy import kept
 from automl.deploy.finalized import FOLDER, Candidate, Finalized, Made, Wanted, smallest
-from automl.driver import launch
+from automl.driver import launch, trained
 from automl.driver.course import Rates, course
-from automl.driver.crew import R, Work, nobody, run_all
+from automl.driver.crew import run_all
 from automl.driver.options import Options
 from automl.driver.progress import Watcher
+from automl.driver.trained import Trained
 from automl.errors import ConfigError, Problem, SearchError
 from automl.executors import Executor, Run
 from automl.experiment import experiment
 from automl.experiment.experiment import Experiment
 from automl.journal import History, Lock, now_ms
 from automl.machine import keras_backend
-from automl.machine.folders import LOG, MODEL, search_folder
+from automl.machine.folders import LOG, search_folder
 from automl.machine.workers import this_machine
 from automl.records.data import DataSpec
 from automl.records.objective import Objective
@@ -35,9 +37,14 @@ from automl.results import leaderboard, prepared, relocation, significance
 from automl.training.evaluation import Evaluation, hashed_seed
 from automl.worker.trial import run_refit, run_test, run_trial
 
+ASKED = "asked.json"
+"""What the trainings in a folder were made for."""
+
 
 def finalize(search_id: str, wanted: Wanted, options: Options, watcher: Watcher) -> Finalized:
     """Measures the best trials of a search on folds, and trains the model to be used on all but the test part.
+
+    What it has trained when it is interrupted is taken up by the next call that asks for the same.
 
     Args:
         search_id: The search.
@@ -56,8 +63,7 @@ def finalize(search_id: str, wanted: Wanted, options: Options, watcher: Watcher)
         told = relocation.followed(told, options.home)
         numbers = _best(told, read, wanted.top, watcher)
         work = folder / f"{FOLDER}.work"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
+        work.mkdir(exist_ok=True)
         executor = None
         try:
             data = _prepared(told, read, wanted, work, options, watcher)
@@ -66,14 +72,20 @@ def finalize(search_id: str, wanted: Wanted, options: Options, watcher: Watcher)
             executor = launch.executor_of(machine, folder, options, run_trial)
             keras_backend.import_keras(folder / LOG)
             run = _Run(told, read, data, work, executor, watcher, wanted)
+            run.take_up(numbers)
             candidates = run.compare(numbers)
             chosen = candidates[0] if wanted.choose == "best" else smallest(candidates)
             file, weights, members = run.train(candidates, chosen)
             test = run.test(chosen.trial, file)
+            (work / ASKED).unlink()
+        except KeyboardInterrupt:
+            watcher.say("what is trained so far is kept: the same command goes on from there")
+            raise
         finally:
             if executor is not None:
                 executor.close()
-            if not (work / MODEL).exists():
+            # What is trained so far stays for another try.
+            if not any(work.glob("*-*/*")):
                 shutil.rmtree(work, ignore_errors=True)
         kept.keep(work, data)
         document, metric = run.document(chosen.trial), run.objective.metric
@@ -96,6 +108,8 @@ def _prepared(
     told: History, read: Experiment, wanted: Wanted, work: Path, options: Options, watcher: Watcher
 ) -> DataSpec:
     """Prepares the data, its training and validation part together in folds, once it is seen to be what it was."""
+    for name in ("before", "data"):
+        shutil.rmtree(work / name, ignore_errors=True)
     header = told.header
     before = prepared.again(header, read, work / "before", options.data_root)
     assert read.data is not None
@@ -142,49 +156,48 @@ class _Run:
     def objective(self) -> Objective:
         return self.read.goals.primary
 
+    def take_up(self, numbers: Sequence[int]) -> None:
+        """Keeps what an earlier try has trained, if it was asked the very same."""
+        documents = [self.document(number) for number in numbers]
+        asked = json.dumps({"wanted": asdict(self.wanted), "trials": [*numbers], "documents": documents}, indent=1)
+        if not (self.work / ASKED).exists() or (self.work / ASKED).read_text(encoding="utf-8") != asked:
+            for each in self.work.glob("*-*"):
+                shutil.rmtree(each)
+        (self.work / ASKED).write_text(asked, encoding="utf-8")
+
     def compare(self, numbers: Sequence[int]) -> list[Candidate]:
         """Trains trials on the folds, and compares them; the best first."""
         places = [(number, fold) for number in numbers for fold in range(self.wanted.seeds)]
         requests = [self._request(number, own, fold=fold) for own, (number, fold) in enumerate(places, 1)]
-        reports: dict[int, dict[int, Report]] = {each.trial: {} for each in requests}
-
-        def follow(report: Report) -> None:
-            # By epoch: one whose worker died tells of its first epochs again.
-            reports[report.trial][report.epoch] = report
-
         self.watcher.say(f"{len(numbers)} trials on {self.wanted.seeds} folds: {len(requests)} trainings")
-        results = self._all(run_trial, requests, TrialResult, "a training on a fold", told=follow)
+        results = self._trained(run_trial, requests, "a training on a fold")
         found = []
         for place, number in enumerate(numbers):
             mine = results[place * self.wanted.seeds : (place + 1) * self.wanted.seeds]
-            found.append(self._candidate(number, mine, [[*reports[each.trial].values()] for each in mine]))
+            found.append(self._candidate(number, mine))
         found.sort(key=lambda each: self.objective.cost(each.mean))
         raw = [significance.paired(found[0].scores, each.scores) for each in found[1:]]
         told = zip(found, [1.0, *significance.holm(raw)], strict=True)
         return [replace(each, p=p, alike=p >= 1 - significance.CONFIDENCE) for each, p in told]
 
-    def _candidate(
-        self, number: int, results: Sequence[TrialResult], trainings: Sequence[Sequence[Report]]
-    ) -> Candidate:
+    def _candidate(self, number: int, trainings: Sequence[Trained]) -> Candidate:
         """Returns what a trial's trainings on the folds come to.
 
         The model to use stops where the folds were at their best on average, and nothing tells it its own best epoch.
         So each fold's score is that of the epoch at which the others, on average, were at their best.
         """
-        best, scores, name = [each.best_epoch or 1 for each in results], [], self.objective.metric
-        for fold, (result, curve) in enumerate(zip(results, trainings, strict=True)):
-            if result.score is None:
-                why = result.message or f"it ended as {result.outcome}"
-                raise SearchError(f"t{number:03d} could not be trained on all folds: {why}.")
+        best, scores, name = [each.result.best_epoch or 1 for each in trainings], [], self.objective.metric
+        for fold, (result, curve) in enumerate((each.result, each.epochs) for each in trainings):
             others = fmean(epoch for place, epoch in enumerate(best) if place != fold)
-            score = curve[min(max(1, round(others)), len(curve)) - 1].metrics.get(name, math.nan)
-            scores.append(score if math.isfinite(score) else result.score)
+            score = curve[min(max(1, round(others)), len(curve)) - 1].metrics.get(name, result.score)
+            assert score is not None
+            scores.append(score)
         self.watcher.say(f"t{number:03d}  {name} {fmean(scores):.4g}, folds at their best {best}")
         fold_size = self.data.sizes["train"] // self.wanted.seeds
         found = significance.interval(scores, name.removeprefix("val_"), fold_size, self.data.sizes["test"])
-        self.rates[number] = course(trainings, best, folds.share(self.data))
+        self.rates[number] = course([each.epochs for each in trainings], best, folds.share(self.data))
         epochs = sum(map(len, self.rates[number]))
-        facts = found.mean, found.low, found.high, 1.0, True, results[0].parameters, epochs
+        facts = found.mean, found.low, found.high, 1.0, True, trainings[0].result.parameters, epochs
         return Candidate(number, tuple(scores), *facts)
 
     def train(self, candidates: Sequence[Candidate], chosen: Candidate) -> tuple[Path, int | None, int]:
@@ -197,7 +210,7 @@ class _Run:
                 request = self._request(each.trial, len(requests) + 1, turn=turn)
                 requests.append(replace(request, rates=self.rates[each.trial]))
         self.watcher.say(f"{len(requests)} trained on all but the test part, {taken[0].epochs} epochs the first")
-        results = self._all(run_refit, requests, TrialResult, "a training on all examples")
+        results = [each.result for each in self._trained(run_refit, requests, "a training on all examples")]
         from automl.worker.joining import join
 
         with keras_backend.quietly():
@@ -207,22 +220,35 @@ class _Run:
     def test(self, trial: int, file: Path) -> TestResult:
         """Evaluates the model on the test part."""
         request = TestRequest(trial, 1, self.document(trial), self.data, str(file))
-        (result,) = self._all(run_test, [request], TestResult, "the test")
+        (result,) = run_all(self.executor, run_test, [request], TestResult)
+        if not isinstance(result, TestResult) or result.message:
+            raise SearchError(f"the test failed: {result.message}.")
         return result
 
-    def _all(
-        self, run: Run, requests: Sequence[Work], kind: type[R], what: str, told: Callable[[Report], None] = nobody
-    ) -> list[R]:
-        """Runs requests, all of which have to come to something.
+    def _trained(self, run: Run, requests: Sequence[TrialRequest], what: str) -> list[Trained]:
+        """Runs trainings, but for those that an earlier try has finished.
 
         Raises:
             SearchError: One failed.
         """
-        results = run_all(self.executor, run, requests, kind, told=told)
-        done = [each for each in results if isinstance(each, kind) and not each.message]
-        if failed := next((each for each in results if not isinstance(each, kind) or each.message), None):
+        done = {each.trial: known for each in requests if (known := trained.read(Path(each.folder))) is not None}
+        if done:
+            self.watcher.say(f"{len(done)} of them are done already")
+        left, epochs = [each for each in requests if each.trial not in done], defaultdict[int, dict[int, Report]](dict)
+        folders = {each.trial: Path(each.folder) for each in left}
+
+        def follow(event: Report | TrialResult) -> None:
+            if isinstance(event, Report):
+                # By epoch: one whose worker died tells of its first epochs again.
+                epochs[event.trial][event.epoch] = event
+            elif event.outcome == "completed":  # a message tells then what is odd
+                done[event.trial] = Trained(event, tuple(epochs[event.trial].values()))
+                trained.write(folders[event.trial], done[event.trial])
+
+        results = run_all(self.executor, run, left, TrialResult, told=follow)
+        if failed := next((each for each in results if each.trial not in done), None):
             raise SearchError(f"{what} failed: {failed.message}.")
-        return done
+        return [done[each.trial] for each in requests]
 
     def _request(self, trial: int, own: int, *, fold: int | None = None, turn: int = 0) -> TrialRequest:
         """Returns what a worker is given.
@@ -236,7 +262,7 @@ class _Run:
         document = {key: value for key, value in self.document(trial).items() if key != "evaluation"}
         seed = document["training"]["seed"]
         folder = self.work / (f"fold-{own}" if fold is not None else f"final-{own}")
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         told = f"final {turn}" if fold is None else f"fold {fold}"
         return TrialRequest(
             trial=own,

@@ -12,7 +12,10 @@ from click.testing import CliRunner, Result
 from searches import Search, client_of, make
 
 from automl.cli import main
+from automl.executors import Tell
 from automl.journal import Lock
+from automl.records.trials import TrialRequest, TrialResult
+from automl.worker.recorder import Recorder
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")]
 
@@ -98,6 +101,62 @@ def test_an_ensemble_is_one_model(small: Search) -> None:
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
     assert len({float(np.abs(member.get_weights()[-1]).sum()) for member in members}) == 4
     assert client_of(small.home).get_model_version_by_alias("small-few", "champion").version == 2
+
+
+def test_what_was_trained_is_not_trained_again(small: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the third of four trainings on folds; the third goes on, the two before it stay as they are."""
+    from automl.driver import finalize
+
+    train, seen = finalize.run_trial, []
+
+    def counted(request: TrialRequest, tell: Tell) -> TrialResult:
+        seen.append(request.trial)
+        if seen == [1, 2, 3]:
+            raise KeyboardInterrupt
+        return train(request, tell)
+
+    monkeypatch.setattr(finalize, "run_trial", counted)
+    asked = ["--top", "2", "--seeds", "2", "--inline", "--champion", "never", "-o", "json"]
+    cut = run(small.home, *asked)
+    assert cut.exit_code == 130
+    assert "what is trained so far is kept" in cut.stderr
+    assert (small.folder / "final.work").exists()
+    done = run(small.home, *asked)
+    assert done.exit_code == 0, done.output
+    assert "2 of them are done already" in done.stderr
+    assert seen == [1, 2, 3, 3, 4]
+    assert not (small.folder / "final.work").exists()
+    assert not (small.folder / "final" / "asked.json").exists()
+    # The same as at one go.
+    whole = run(small.home, *asked)
+    assert "done already" not in whole.stderr
+    one, other = ([each["scores"] for each in json.loads(told.stdout)["candidates"]] for told in (done, whole))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    # Asked something else, nothing of it is taken.
+    monkeypatch.setattr(finalize, "run_trial", train)
+    monkeypatch.setattr(finalize, "run_refit", interrupted)
+    assert run(small.home, *asked).exit_code == 130
+    monkeypatch.undo()
+    other_seeds = run(small.home, *asked[:3], "3", *asked[4:])
+    assert other_seeds.exit_code == 0, other_seeds.output
+    assert "done already" not in other_seeds.stderr
+
+
+def interrupted(*_: object) -> TrialResult:
+    raise KeyboardInterrupt
+
+
+def test_what_is_odd_with_a_training_does_not_end_it(small: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = Recorder.facts
+    odd = {"gradient": "vanishing", "message": "the gradient vanished in epoch 2"}
+    monkeypatch.setattr(Recorder, "facts", lambda self: facts(self) | odd)
+    done = run(small.home, "--top", "1", "--seeds", "2", "--inline", "--champion", "never")
+    assert done.exit_code == 0, done.output
+    monkeypatch.setattr(Recorder, "facts", lambda self: {"outcome": "diverged", "message": "the loss became nan"})
+    failed = run(small.home, "--top", "1", "--seeds", "2", "--inline", "--champion", "never")
+    assert failed.exit_code == 1
+    assert "a training on a fold failed: the loss became nan." in failed.stderr
+    shutil.rmtree(small.folder / "final.work")  # stays for another try
 
 
 def test_what_cannot_be_finalized_is_said_in_a_line(small: Search, monkeypatch: pytest.MonkeyPatch) -> None:

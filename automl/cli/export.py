@@ -33,8 +33,9 @@ def export(
 ) -> None:  # fmt: skip
     """Write a model for another runtime, with a program that predicts from raw files and needs that runtime alone.
 
-    The model is that of a search (an id or a part of it; else the last), of a run in MLflow (its id), or a registered
-    one (models:/NAME@champion). Each format becomes a folder NAME-FORMAT, once it is seen to answer as Keras does.
+    The model is that of a search (an id or a part of it; else the last), the finalized one where there is one, of a
+    run in MLflow (its id), or a registered one (models:/NAME@champion). Each format becomes a folder NAME-FORMAT,
+    once it is seen to answer as Keras does.
     """
     from automl.deploy import export as exports
     from automl.deploy import export_best

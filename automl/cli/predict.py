@@ -28,8 +28,8 @@ def predict(
 ) -> None:
     """Predict FILES, of the form that the model's data set had (CSV, pictures or folders of them, ...), or arrays.
 
-    The model is that of a search (an id or a part of it; `last`), of a run in MLflow (its id), or a registered one
-    (models:/NAME@champion). The files may be larger than memory.
+    The model is that of a search (an id or a part of it; `last`), the finalized one where there is one, of a run in
+    MLflow (its id), or a registered one (models:/NAME@champion). The files may be larger than memory.
     """
     from automl.deploy import answers_file
     from automl.deploy.finished import found
@@ -82,8 +82,8 @@ def evaluate(
 ) -> None:
     """Measure a model on a data set with targets: every metric of its task, and those of each class.
 
-    The model is that of a search (an id or a part of it; `last`), of a run in MLflow (its id), or a registered one
-    (models:/NAME@champion).
+    The model is that of a search (an id or a part of it; `last`), the finalized one where there is one, of a run in
+    MLflow (its id), or a registered one (models:/NAME@champion).
     """
     from dataclasses import asdict
 
@@ -98,6 +98,8 @@ def evaluate(
             document, evaluation = own_data(home, finished)
             if part in (None, "test"):
                 _output.say("the test part was looked at before, at the end of the search", err=True)
+            elif finished.final or part in ("train", "all"):
+                _output.say("the model was trained on examples of this part, which tells little of new ones", err=True)
         else:
             document, evaluation = experiment.load_data(data), None
         told = measure(finished, document, part or ("all" if data else "test"), data_root, evaluation)  # type: ignore[arg-type]

@@ -18,9 +18,10 @@ GROUP = "Take it along"
 def serve(model: str | None, port: int, tracking_uri: str | None) -> None:
     """Serve a registered model by MLflow, on 127.0.0.1 alone, until Ctrl-C.
 
-    The model is that of a search (an id or a part of it; else the last), of a run in MLflow (its id), or one by its
-    address (models:/NAME@champion). It takes {"inputs": [...]}, raw examples or rows of the data set's columns, and
-    gives what it predicts; with "params": {"give": "probabilities"} or "outputs" more of it.
+    The model is that of a search (an id or a part of it; else the last), the finalized one where there is one, of a
+    run in MLflow (its id), or one by its address (models:/NAME@champion). It takes {"inputs": [...]}, raw examples
+    or rows of the data set's columns, and gives what it predicts; with "params": {"give": "probabilities"} or
+    "outputs" more of it.
     """
     from automl import tracking
     from automl.deploy.finished import registered

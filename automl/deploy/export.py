@@ -212,6 +212,7 @@ def _tell(finished: Finished, home: Path, figures: Mapping[str, float], say: Cal
         if fetched is not None:
             measured(where, fetched.model_id, fetched.run_id, figures)
         elif finished.search is not None and not where.is_missing and (place := where.model_of(finished.search)):
-            measured(where, *place, figures)
+            (model_id, run_id), own = place, finished.model_uri
+            measured(where, model_id if own is None else own.removeprefix("models:/"), run_id, figures)
     except Exception as error:  # noqa: BLE001 - what is written is written
         say(f"MLflow did not take the figures: {line(error)}")

@@ -6,14 +6,16 @@ import tempfile
 from pathlib import Path
 
 from automl import export
+from automl.deploy import finalized
 from automl.errors import ExportError
 from automl.machine import files, keras_backend
 from automl.machine.folders import LOG, search_folder
+from automl.model import saved
 from automl.results import leaderboard
 
 
 def export_best(home: Path, search: str | None, to: Path, force: bool) -> Path:
-    """Writes the best model of a search to a file of the user's.
+    """Writes the best model of a search, the finalized one where there is one, to a file of the user's.
 
     Args:
         home: Where searches live.
@@ -34,10 +36,13 @@ def export_best(home: Path, search: str | None, to: Path, force: bool) -> Path:
     number = leaderboard.best_trial(home, search_id)
     if number is None:
         raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
-    folder, header = search_folder(home, search_id), told.header
+    folder, header, final = search_folder(home, search_id), told.header, finalized.of(home, search_id, number)
     files.require_file(to, force, "with --to")
     keras_backend.become_driver(leaderboard.backend(header))
-    model = leaderboard.load_model(home, search_id, number, folder / LOG)
+    if final is None:
+        model = leaderboard.load_model(home, search_id, number, folder / LOG)
+    else:
+        model = saved.load(Path(final.path), folder / LOG)
     with tempfile.TemporaryDirectory(dir=to.absolute().parent) as room:
         written = export.registry.read("keras").write(model, Path(room))
         written.replace(to)

@@ -14,18 +14,20 @@ from typing import Any, Literal
 from automl.deploy import card
 from automl.deploy.card import BestTrial
 from automl.deploy.register import files_of, logged, metadata_of
+from automl.errors import SearchError
 from automl.journal import History, now_ms
 from automl.machine import files
 from automl.machine.folders import LOG, MODEL, search_folder
 from automl.model import saved
+from automl.records import typed
 from automl.records.data import DataSpec
 from automl.records.objective import Champion
 from automl.results import markdown, relocation
 from automl.results.significance import Interval
 from automl.tracking import BestModel, Final, Tracker, store
 
-FOLDER = "final"
-"""Where a finalized model lies, in the folder of its search."""
+FOLDER, TOLD = "final", "finalized.json"
+"""Where a finalized model lies, in the folder of its search, and what is told of it there."""
 
 Choice = Literal["best", "smallest"]
 
@@ -171,7 +173,7 @@ class Made:
             if each.is_dir():
                 shutil.rmtree(each)
         result = replace(result, model_uri=self._registered(result, home, say, champion, tracking_uri))
-        (self.work / "finalized.json").write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
+        (self.work / TOLD).write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
         files.replace(self.work, self.work.with_name(FOLDER))
         return result
 
@@ -224,6 +226,33 @@ class Made:
             },
             texts={"candidates.json": json.dumps([asdict(each) for each in self.candidates], indent=1)},
         )
+
+
+def of(home: Path, search_id: str, best: int | None) -> Finalized | None:
+    """Returns the finalized model of a search; None where there is none, or the best trial was found after it.
+
+    Args:
+        home: Where searches live.
+        search_id: The search.
+        best: Its best trial.
+
+    Raises:
+        SearchError: What is told of it cannot be read, or its file is gone.
+    """
+    told = search_folder(home, search_id) / FOLDER / TOLD
+    if not told.exists():
+        return None
+    try:
+        data = json.loads(told.read_text(encoding="utf-8"))
+        found = typed.built(Finalized, data, str(told))
+    except (OSError, ValueError) as error:
+        raise SearchError(f"{told}: cannot be read. Finalize the search again.") from error
+    if best not in {each.trial for each in found.candidates}:
+        return None
+    path = told.with_name(MODEL)
+    if not path.exists():
+        raise SearchError(f"{path}: the finalized model is gone. Finalize the search again, or remove {told.parent}.")
+    return replace(found, path=str(path))
 
 
 def smallest(candidates: Sequence[Candidate]) -> Candidate:

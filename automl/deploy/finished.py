@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl.data.section import DataDocument
-from automl.deploy import kept
+from automl.deploy import finalized, kept
 from automl.deploy.kept import Kept
 from automl.errors import ConfigError, DataError, ExportError, Problem, SearchError
 from automl.experiment.experiment import Experiment
@@ -35,9 +35,11 @@ class Finished:
         kept: How raw examples are read for it.
         log: Takes what the backends print.
         tracking_uri: The store that its page is in; None for this folder's.
-        fetched: Its place there, as far as it is known.
+        fetched: Its place there, where it comes from there.
+        model_uri: Its address there, `models:/m-...`, where it is not that of the best trial's model.
         search: The search that it is of, where that is in this home.
         backend: The Keras backend that it was trained on, as far as it is known.
+        final: Whether it was finalized: trained on all but the test part.
     """
 
     name: str
@@ -47,8 +49,10 @@ class Finished:
     log: Path | None = None
     tracking_uri: str | None = None
     fetched: Fetched | None = None
+    model_uri: str | None = None
     search: str | None = None
     backend: str | None = None
+    final: bool = False
 
 
 @contextmanager
@@ -57,8 +61,8 @@ def found(home: Path, wanted: str | None, tracking_uri: str | None = None) -> It
 
     Args:
         home: Where searches live.
-        wanted: A search, by its id or a part of it, for its best model; the id of a run of MLflow's; the address of a
-            model, `models:/NAME@champion`; None for the last search.
+        wanted: A search, by its id or a part of it, for its finalized model, else that of its best trial; the id of
+            a run of MLflow's; the address of a model, `models:/NAME@champion`; None for the last search.
         tracking_uri: The store of runs and models; None for this folder's.
 
     Raises:
@@ -78,7 +82,9 @@ def found(home: Path, wanted: str | None, tracking_uri: str | None = None) -> It
             raise ConfigError(
                 Problem(address, "an earlier version of automl registered it, and kept no examples", hint=hint)
             )
-        yield Finished(got.name, address, got.file, read, tracking_uri=tracking_uri, fetched=got)
+        search = got.search if got.search in searches(home) else None
+        given = got.name, address, got.file, read
+        yield Finished(*given, tracking_uri=tracking_uri, fetched=got, search=search, final=got.final)
 
 
 def registered(home: Path, wanted: str | None, tracking_uri: str | None = None) -> tuple[Store, str]:
@@ -91,7 +97,10 @@ def registered(home: Path, wanted: str | None, tracking_uri: str | None = None) 
     if address is not None:
         return store(home, tracking_uri), address
     name = leaderboard.find_search(home, search)
+    final = finalized.of(home, name, leaderboard.best_trial(home, name))
     where = store(home, tracking_uri or relocation.tracking_uri(leaderboard.history(home, name).header, None))
+    if final is not None and final.model_uri is not None:
+        return where, final.model_uri
     place = None if where.is_missing else where.model_of(name)
     if place is None:
         raise ConfigError(Problem(name, "MLflow has no model of it", hint=f"Tell it again with: automl sync {name}"))
@@ -145,14 +154,24 @@ def _best(home: Path, search_id: str) -> Finished:
     if best is None:
         raise ExportError(f"{search_id}: there is no model to export yet. Expected at least one scored trial.")
     folder, settings = search_folder(home, search_id), told.header.settings
-    path = trial_folder(folder, best.trial) / MODEL
+    path, where = trial_folder(folder, best.trial) / MODEL, f"trial {best.trial} of the search {search_id}"
+    final = finalized.of(home, search_id, best.trial)
+    if final is not None:
+        path, where = Path(final.path), f"the finalized model of the search {search_id}"
     if not path.exists():
         raise SearchError(f"{path}: the best trial's model is gone. Run the search again.")
-    own = kept.read(folder) or _prepared(told, read, folder / LOG)
-    where = f"trial {best.trial} of the search {search_id}"
-    uri = relocation.tracking_uri(told.header, None)
+    own = kept.read(path.parent if final else folder) or _prepared(told, read, folder / LOG)
     return Finished(
-        settings["name"], where, path, own, folder / LOG, uri, search=search_id, backend=told.header.backend
+        settings["name"],
+        where,
+        path,
+        own,
+        folder / LOG,
+        relocation.tracking_uri(told.header, None),
+        model_uri=None if final is None else final.model_uri,
+        search=search_id,
+        backend=told.header.backend,
+        final=final is not None,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from automl.records.objective import Champion, Direction, Objective
 from automl.tracking.store import find_trials
-from automl.tracking.tags import CHANGED_TAG, DATA_DIGEST_TAG, MODEL_TRIAL_TAG, VERSION_TAG
+from automl.tracking.tags import CHANGED_TAG, DATA_DIGEST_TAG, FINAL_TAG, MODEL_TRIAL_TAG, VERSION_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,6 +28,7 @@ class Standing:
         objective: What ranked the trials.
         data: Digest of the data that it was trained and scored on.
         score: What its trial scored.
+        final: Whether it is that trial's configuration, trained on all but the test part.
     """
 
     version: str
@@ -35,9 +36,12 @@ class Standing:
     objective: Objective | None = None
     data: str | None = None
     score: float | None = None
+    final: bool = False
 
     def __str__(self) -> str:
-        return f"version {self.version}" if self.score is None else f"version {self.version} ({self.score:.4g})"
+        if self.score is None:
+            return f"version {self.version}"
+        return f"version {self.version} ({'finalized, its trial ' if self.final else ''}{self.score:.4g})"
 
 
 def crown(client: MlflowClient, version: ModelVersion, policy: Champion, say: Callable[[str], None]) -> None:
@@ -119,7 +123,8 @@ def _standing(client: MlflowClient, version: ModelVersion) -> Standing:
             raise
         return Standing(number, version.run_id)
     named = f"{version.name}/{number}"
-    trial = next((int(each.tags[MODEL_TRIAL_TAG]) for each in models if each.tags.get(VERSION_TAG) == named), None)
+    tags: Mapping[str, str] = next((each.tags for each in models if each.tags.get(VERSION_TAG) == named), {})
+    trial = int(tags[MODEL_TRIAL_TAG]) if tags else None
     trials = find_trials(client, [run.info.experiment_id], run.info.run_id)
     scored = client.get_run(trials[trial]).data.metrics if trial in trials else {}
 
@@ -132,6 +137,7 @@ def _standing(client: MlflowClient, version: ModelVersion) -> Standing:
         _objective(setting("objective"), setting("direction")),
         run.data.tags.get(DATA_DIGEST_TAG),
         scored.get("score"),
+        FINAL_TAG in tags,
     )
 
 

@@ -14,7 +14,7 @@ from automl.errors import ConfigError, Problem
 from automl.tracking import limits
 from automl.tracking.outbox import line
 from automl.tracking.store import Store
-from automl.tracking.tags import MODEL_URI_TAG, SEARCH_TAG, TRIAL_TAG
+from automl.tracking.tags import FINAL_TAG, MODEL_URI_TAG, SEARCH_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,12 +35,16 @@ class Fetched:
         model_id: Its id.
         run_id: The run that it stands on.
         name: What it is called.
+        search: The search that it is of.
+        final: Whether it was finalized.
     """
 
     folder: Path
     model_id: str
     run_id: str
     name: str
+    search: str | None = None
+    final: bool = False
 
     @property
     def file(self) -> Path:
@@ -77,7 +81,9 @@ def fetch(store: Store, address: str, folder: Path) -> Fetched:
         client = _client(store, address)
         model = client.get_logged_model(_model_id(client, address))
         where = Path(download_artifacts(artifact_uri=model.artifact_location, dst_path=str(folder)))
-    found = Fetched(where, model.model_id, model.source_run_id or "", _name(address) or model.name)
+        run_id, final = model.source_run_id or "", FINAL_TAG in model.tags
+        search = client.get_run(run_id).data.tags.get(SEARCH_TAG) if run_id else None
+    found = Fetched(where, model.model_id, run_id, _name(address) or model.name, search, final)
     if not found.file.is_file():
         raise ConfigError(Problem(address, "holds no Keras model", "one that a search of automl registered"))
     return found

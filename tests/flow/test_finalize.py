@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from searches import Search, client_of, make
 
 from automl.cli import main
+from automl.deploy import finalized
 from automl.executors import Tell
 from automl.journal import Lock
 from automl.records.trials import TrialRequest, TrialResult
@@ -40,10 +41,14 @@ def small(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Search
 
 
 def run(home: Path, *line: str) -> Result:
-    return CliRunner().invoke(main, ["finalize", *line], prog_name="automl", env={"AUTOML_HOME": str(home)})
+    return automl(home, "finalize", *line)
 
 
-def test_the_winner_is_trained_on_all_but_the_test_part(small: Search) -> None:
+def automl(home: Path, *line: str | Path) -> Result:
+    return CliRunner().invoke(main, [*map(str, line)], prog_name="automl", env={"AUTOML_HOME": str(home)})
+
+
+def test_the_winner_is_trained_on_all_but_the_test_part(small: Search, tmp_path: Path) -> None:
     import keras
 
     done = run(small.home, "--top", "2", "--seeds", "2", "--inline", "-o", "json")
@@ -63,6 +68,7 @@ def test_the_winner_is_trained_on_all_but_the_test_part(small: Search) -> None:
     assert told["test_seen_before"]
     # What is told is what the model on disk scores on the very test part of the search.
     model = keras.saving.load_model(told["path"])
+    model_weights = model.get_weights()[0]
     from automl.data import prepare
     from automl.data.feed import Feed
 
@@ -83,6 +89,41 @@ def test_the_winner_is_trained_on_all_but_the_test_part(small: Search) -> None:
     assert client.get_model_version_by_alias("small-few", "previous").version == 1
     assert champion.version == 2
     assert "trained on all but the test part" in champion.description
+    assert "small-few: version 2 (finalized, its trial" in done.stderr
+    # It is the search's model from now on, wherever one is asked for, and so says its card.
+    score = pytest.approx(told["score"], abs=1e-6)
+    for model in ("last", "models:/small-few@champion"):
+        measured = automl(small.home, "evaluate", model, "-o", "json")
+        assert measured.exit_code == 0, measured.output
+        assert json.loads(measured.stdout)["metrics"]["accuracy"] == score
+    assert "trained on examples of this part" in automl(small.home, "evaluate", "last", "--part", "val").stderr
+    for target in ("one.keras", "some"):
+        written = automl(small.home, "export", "--to", tmp_path / target)
+        assert written.exit_code == 0, written.output
+    for file in (tmp_path / "one.keras", tmp_path / "some" / "small-few-keras" / "model.keras"):
+        copy = keras.saving.load_model(file)
+        np.testing.assert_array_equal(copy.get_weights()[0], model_weights)
+    # Not where a better trial was found since; one that is gone, or cannot be read, is missed.
+    at = small.home, small.summary.search_id
+    assert finalized.of(*at, 1) == finalized.of(*at, 2) is not None
+    assert finalized.of(*at, 3) is None
+    place = small.folder / "final"
+    for name, told_of in (("model.keras", "the finalized model is gone"), ("finalized.json", "cannot be read")):
+        held = (place / name).read_bytes()
+        (place / name).unlink()
+        if name == "finalized.json":
+            (place / name).write_text("{")
+        gone = automl(small.home, "evaluate", "last")
+        assert gone.exit_code == 1
+        assert told_of in gone.stderr
+        assert len(gone.stderr.splitlines()) == 1
+        (place / name).write_bytes(held)
+    # The trial's own is still to be had, by its version.
+    first = automl(small.home, "evaluate", "models:/small-few/1", "-o", "json")
+    assert json.loads(first.stdout)["metrics"]["accuracy"] == pytest.approx(
+        small.summary.best["test"]["test_accuracy"],
+        abs=1e-6,  # type: ignore[index]
+    )
     assert not list((small.folder / "final.work").parent.glob("final.work*"))
 
 

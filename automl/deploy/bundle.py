@@ -50,7 +50,12 @@ def predictions(paths):
     """Yields, for each batch, names of examples, columns of answers, and the probability of each class."""
     predict = load(str(HERE / TOLD["file"]))
     for names, columns in batches(paths, TOLD["source"]):
-        x = {each["name"]: READERS[each["kind"]](columns, each) for each in TOLD["inputs"]}
+        with np.errstate(over="ignore"):
+            x = {each["name"]: READERS[each["kind"]](columns, each) for each in TOLD["inputs"]}
+        for values in x.values():
+            endless = np.isinf(values).reshape(len(values), -1).any(axis=1)
+            if endless.any():
+                raise ValueError(f"example {names[endless.argmax()]}: a number is larger than float32 holds")
         yield names, *answers(np.asarray(predict(x)), TOLD["task"])
 
 
@@ -66,7 +71,10 @@ def main(paths):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"predict.py: {error}") from None
 '''
 
 

@@ -83,29 +83,52 @@ class Csv(Columns):
         offset, first = fields.get("offset", 0.0), 1
         offsets = [offset.get(name, 0.0) if isinstance(offset, dict) else offset for name in features]
 
-        def number(text: str) -> float:
+        def tidy(text: str) -> str:
+            return unicodedata.normalize("NFC", text).strip()
+
+        def number(text: str, *, percent: bool) -> float:
             text = text.strip()
             if text in missing or text.lower() in ("true", "false"):
                 return float("nan") if text in missing else float(text.lower() == "true")
+            if text.endswith("%") != percent:
+                raise ValueError(f"{text!r}; expected {'a percentage' if percent else 'a plain number'}")
             whole = text.removesuffix("%")
             if fields.get("decimal", ".") == ",":
                 whole = whole.replace(".", "!").replace(",", ".")
-            return float(whole) / (100 if text != whole and text.endswith("%") else 1)
+            try:
+                return float(whole) / (100 if percent else 1)
+            except ValueError:
+                raise ValueError(f"{text!r}; expected a number") from None
+
+        def numbers(column: Sequence[str], name: str, path: str, row: int) -> np.ndarray:
+            found, percent = np.empty(len(column)), name in how["learned"].get("percent", ())
+            for place, text in enumerate(column):
+                try:
+                    found[place] = number(text, percent=percent)
+                except ValueError as error:
+                    raise ValueError(f"{path}: row {row + place}, column {name!r}: {error}") from None
+            return found
 
         for path in paths:
             with open(path, newline="", encoding="utf-8-sig") as file:  # noqa: PTH123 - a copy needs no pathlib
                 reader = csv.reader(file, delimiter=fields.get("separator", ","), skipinitialspace=True)
                 rows: Iterator[list[str]] = filter(None, reader)
-                head = next(rows)
+                head, row = next(rows, []), 1
                 if not fields.get("header", True):
                     rows, head = itertools.chain([head], rows), [f"column_{n}" for n in range(1, len(head) + 1)]
-                head = [unicodedata.normalize("NFC", name).strip() for name in head]
+                head = [tidy(name) for name in head]
+                for name in features:
+                    if head.count(name) != 1:
+                        raise ValueError(f"{path}: expected one column {name!r}; received {head.count(name)}")
                 while some := list(itertools.islice(rows, 256)):
-                    cells = dict(zip(head, zip(*some, strict=True), strict=True))
-                    columns = {
-                        name: [unicodedata.normalize("NFC", text).strip() for text in cells[name]]
+                    for place, cells in enumerate(some, row):
+                        if len(cells) != len(head):
+                            raise ValueError(f"{path}: row {place}: expected {len(head)} values; received {len(cells)}")
+                    given = dict(zip(head, zip(*some, strict=True), strict=True))
+                    columns: dict[str, Any] = {
+                        name: [tidy(text) for text in given[name]]
                         if name in texts
-                        else np.array([number(text) for text in cells[name]])
+                        else numbers(given[name], name, path, row)
                         for name in features
                     }
                     if not texts:
@@ -113,7 +136,7 @@ class Csv(Columns):
                         x = x.reshape(len(x), *(fields.get("shape") or [-1]))
                         columns["x"] = np.moveaxis(x, 1, -1) if fields.get("channels_first") else x
                     yield list(range(first, first + len(some))), columns
-                    first += len(some)
+                    first, row = first + len(some), row + len(some)
 
     @classmethod
     def toy(cls, folder: Path) -> Csv:

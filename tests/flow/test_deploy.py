@@ -85,9 +85,14 @@ def done(home: Path, *line: str | Path) -> Result:
 
 def alone(folder: Path, *files: Path) -> pd.DataFrame:
     """Returns what an exported folder's own program says, where this package is not on the path."""
-    words = [sys.executable, "-IB", str(folder / bundle.PROGRAM), *map(str, files)]
-    told = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True, cwd="/")
+    told = program(folder, *files)
+    assert told.returncode == 0, told.stderr
     return pd.read_csv(io.StringIO(told.stdout))
+
+
+def program(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-IB", str(folder / bundle.PROGRAM), *map(str, files)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, cwd="/")
 
 
 def test_rows_that_came_later_are_read_as_the_set_was(table: tuple[Search, Path], tmp_path: Path) -> None:
@@ -155,6 +160,27 @@ def test_an_exported_folder_reads_the_same_rows_by_itself(table: tuple[Search, P
         assert told["prediction"].tolist() == expected["prediction"].tolist()
         assert list(told) == list(expected)
         np.testing.assert_allclose(told["probability"], expected["probability"], atol=1e-5)
+    # What it cannot read rightly it refuses in a line, which names the place.
+    head, row = "postcode,age,share,colour,month\n", '1,"40,5",3 %,red,4\n'
+    bad = {
+        "": "expected one column 'postcode'; received 0",
+        head.replace("age", "share") + row: "expected one column 'age'; received 0",
+        head.replace("age", "age,age") + row: "expected one column 'age'; received 2",
+        head + row + "1,2,3 %\n": "row 2: expected 5 values; received 3",
+        head + row + row.replace("3 %", "3"): "row 2, column 'share': '3'; expected a percentage",
+        head + row.replace("40,5", "40 %"): "row 1, column 'age': '40 %'; expected a plain number",
+        head + row.replace("40,5", "forty"): "row 1, column 'age': 'forty'; expected a number",
+        head + row.replace("40,5", "1e39"): "example 1: a number is larger than float32 holds",
+    }
+    for content, what in bad.items():
+        (tmp_path / "bad.csv").write_text(content)
+        refused = program(Path(rows[0]["written"]), tmp_path / "bad.csv")
+        assert (refused.returncode, refused.stdout.count("\n")) == (1, 0), content
+        assert "Traceback" not in refused.stderr
+        assert "RuntimeWarning" not in refused.stderr
+        line = refused.stderr.splitlines()[-1]
+        assert line.startswith("predict.py: ")
+        assert line.endswith(what)
     # What was found is told on the model's page.
     client = client_of(found.home)
     (model,) = client.search_logged_models([found.summary.experiment_id])

@@ -23,6 +23,9 @@ RNN = [
 
 
 def built(reader, document, **training):
+    import keras
+
+    keras.utils.set_random_seed(1)
     toy = specs.toy(reader=reader)
     (x,) = toy.columns.values()  # images as bytes: a model takes what the data set holds
     return build.build({"model": document, "training": training}, toy.data), x.astype(np.float32)

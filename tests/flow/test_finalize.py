@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from automl.records.trials import TrialRequest, TrialResult
 from automl.worker.recorder import Recorder
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")]
+
+Told = dict[str, Any]
 
 SMALL = """model: [flatten, {dense: {units: {values: [4, 16]}}}]
 training: {epochs: 3, batch_size: 32}
@@ -48,12 +51,20 @@ def automl(home: Path, *line: str | Path) -> Result:
     return CliRunner().invoke(main, [*map(str, line)], prog_name="automl", env={"AUTOML_HOME": str(home)})
 
 
-def test_the_winner_is_trained_on_all_but_the_test_part(small: Search, tmp_path: Path) -> None:
-    import keras
-
+@pytest.fixture(scope="module")
+def whole(small: Search) -> tuple[Result, Told]:
+    """The search, finalized at one go: what was said, and what was told."""
     done = run(small.home, "--top", "2", "--seeds", "2", "--inline", "-o", "json")
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    return done, json.loads(done.stdout)
+
+
+def test_the_winner_is_trained_on_all_but_the_test_part(
+    small: Search, whole: tuple[Result, Told], tmp_path: Path
+) -> None:
+    import keras
+
+    done, told = whole
     means = [each["mean"] for each in told["candidates"]]
     assert sorted(means, reverse=True) == means
     assert {each["trial"] for each in told["candidates"]} == {1, 2}
@@ -144,7 +155,9 @@ def test_an_ensemble_is_one_model(small: Search) -> None:
     assert client_of(small.home).get_model_version_by_alias("small-few", "champion").version == 2
 
 
-def test_what_was_trained_is_not_trained_again(small: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_trained_is_not_trained_again(
+    small: Search, whole: tuple[Result, Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C in the third of four trainings on folds; the third goes on, the two before it stay as they are."""
     from automl.driver import finalize
 
@@ -169,22 +182,8 @@ def test_what_was_trained_is_not_trained_again(small: Search, monkeypatch: pytes
     assert not (small.folder / "final.work").exists()
     assert not (small.folder / "final" / "asked.json").exists()
     # The same as at one go.
-    whole = run(small.home, *asked)
-    assert "done already" not in whole.stderr
-    one, other = ([each["scores"] for each in json.loads(told.stdout)["candidates"]] for told in (done, whole))
+    one, other = ([each["scores"] for each in told["candidates"]] for told in (json.loads(done.stdout), whole[1]))
     np.testing.assert_allclose(one, other, atol=1e-6)
-    # Asked something else, nothing of it is taken.
-    monkeypatch.setattr(finalize, "run_trial", train)
-    monkeypatch.setattr(finalize, "run_refit", interrupted)
-    assert run(small.home, *asked).exit_code == 130
-    monkeypatch.undo()
-    other_seeds = run(small.home, *asked[:3], "3", *asked[4:])
-    assert other_seeds.exit_code == 0, other_seeds.output
-    assert "done already" not in other_seeds.stderr
-
-
-def interrupted(*_: object) -> TrialResult:
-    raise KeyboardInterrupt
 
 
 def test_what_is_odd_with_a_training_does_not_end_it(small: Search, monkeypatch: pytest.MonkeyPatch) -> None:

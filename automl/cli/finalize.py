@@ -70,7 +70,7 @@ def finalize(
         for each in told.candidates
     ]
     _output.emit(rows, output)
-    if told.smallest != told.candidates[0].trial:
+    if told.smallest != told.candidates[0].trial and told.members == 1 and choose == "best":
         _output.say(f"t{told.smallest:03d} is the smallest that cannot be told apart from the best (--choose smallest)")
     what = (
         f"the mean of {told.members} networks"

@@ -28,11 +28,12 @@ def main(path: str) -> None:
     with np.load(job["examples"]) as held:
         x = {name.removeprefix("x_"): held[name] for name in held.files}
     model = saved.load(Path(job["model"]))
-    np.save(job["outputs"], _outputs(model, x))
+    outputs = _outputs(model, x)
     for each in job["formats"]:
         exporter = export.registry.read(each["declared"])
         line: dict[str, Any] = {"place": each["place"]}
         try:
+            np.save(job["outputs"], outputs)
             if (why := exporter.refusal(model)) is not None:
                 line["refused"] = why
             else:

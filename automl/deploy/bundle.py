@@ -52,10 +52,13 @@ def predictions(paths):
     for names, columns in batches(paths, TOLD["source"]):
         with np.errstate(over="ignore"):
             x = {each["name"]: READERS[each["kind"]](columns, each) for each in TOLD["inputs"]}
-        for values in x.values():
-            endless = np.isinf(values).reshape(len(values), -1).any(axis=1)
-            if endless.any():
-                raise ValueError(f"example {names[endless.argmax()]}: a number is larger than float32 holds")
+        for each in TOLD["inputs"]:
+            flat = x[each["name"]].reshape(len(names), -1)
+            bad = np.isinf(flat).any(axis=1)
+            if each["kind"] != "table":
+                bad |= np.isnan(flat).all(axis=1)
+            if bad.any():
+                raise ValueError(f"example {names[bad.argmax()]}: no number, or one that float32 does not hold")
         yield names, *answers(np.asarray(predict(x)), TOLD["task"])
 
 
@@ -63,11 +66,14 @@ def main(paths):
     if not paths:
         raise SystemExit("usage: python predict.py FILES...")
     writer = csv.writer(sys.stdout)
+    number = -1
     for number, (names, found, likely) in enumerate(predictions(paths)):
         columns = {"example": names, **found, **{f"probability_{name}": x for name, x in likely.items()}}
         if not number:
             writer.writerow(columns)
         writer.writerows(zip(*columns.values()))
+    if number < 0:
+        raise ValueError("no examples in " + ", ".join(paths))
 
 
 if __name__ == "__main__":

@@ -45,11 +45,19 @@ class BestTrial:
         return val | {f"test_{name.removeprefix('test_')}": value for name, value in self.test.items()}
 
 
-def written(winner: BestTrial, data: DataSpec, header: Header) -> str:
-    """Returns the card, in Markdown."""
+def written(winner: BestTrial, data: DataSpec, header: Header, final: str | None = None) -> str:
+    """Returns the card, in Markdown.
+
+    Args:
+        winner: The trial.
+        data: What it was trained on.
+        header: Of the search's journal.
+        final: What a finalized model is made of, in words; None for the trial's own.
+    """
     about = f"`{header.settings['space']}` on `{data.name}`, {tasks.of(data.task).tells(data.task)}"
     weights = "" if winner.parameters is None else f", {winner.parameters:,} weights"
-    found = f"trial {winner.trial} of the search `{header.search}`, the best of it by `{winner.objective}`{weights}"
+    best = f"trial {winner.trial} of the search `{header.search}`, the best of it by `{winner.objective}`"
+    found = f"{best if final is None else f'{final} of the search `{header.search}`'}{weights}"
     made = f"Made from {markdown.sizes(data)} examples, digest `{data.digest[:12]}`, with Keras on {header.backend}."
     values = [(f"`{name}`", f"{value}") for name, value in winner.values.items()]
     used = f"`mlflow.pyfunc.load_model` gives it a `predict`; `automl export {header.search}` writes it to a file."

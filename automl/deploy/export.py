@@ -163,7 +163,7 @@ def _run(
         declared = {export.registry.name_of(wanted[place]): wanted[place].model_dump(exclude_unset=True)}
         formats.append({"place": place, "declared": declared, "folder": str(folder)})
     names = ", ".join(wanted[place].label for place in places)
-    say(f"{finished.told}: written as {names}")
+    say(f"{finished.told}: writing {names}")
     job = {"model": str(finished.path), "examples": str(room / "examples.npz"), "outputs": str(room / f"{backend}.npy")}
     path = room / f"{backend}.json"
     path.write_text(json.dumps({**job, "formats": formats}), encoding="utf-8")

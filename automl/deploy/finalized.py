@@ -198,11 +198,13 @@ class Made:
         values, metrics = self.told.trials[result.trial].asked.values, {self.objective: self.chosen.mean}
         facts = self.objective, self.chosen.mean, metrics, self.test, self.weights
         winner = BestTrial(result.trial, self.document, values, *facts)
+        # On the card the mean of the folds stands in a table of its own; the networks of several trials differ.
+        told = replace(winner, metrics={}, values=values if result.members == 1 else {})
         return BestModel(
             result.trial,
             settings["name"],
             metadata_of(self.data, header.search, header, winner),
-            card="\n\n".join((said(result), table(result), card.written(winner, self.data, header))),
+            card="\n\n".join((card.written(told, self.data, header, made(result)), table(result))),
             metrics={f"final/{key}" if key.startswith("val_") else key: x for key, x in winner.measured.items()},
             tags={"automl.space": settings["space"], "automl.data": self.data.name, "automl.objective": self.objective},
             champion=champion,
@@ -222,7 +224,7 @@ class Made:
             folds={f"t{each.trial:03d}_{result.objective}": each.scores for each in self.candidates},
             tags={
                 "automl.test_part": f"read once{seen}",
-                "mlflow.note.content": f"{said(result)}\n\n{table(result)}",
+                "mlflow.note.content": f"{made(result).capitalize().rstrip(',')}.\n\n{table(result)}",
             },
             texts={"candidates.json": json.dumps([asdict(each) for each in self.candidates], indent=1)},
         )
@@ -260,13 +262,13 @@ def smallest(candidates: Sequence[Candidate]) -> Candidate:
     return min((each for each in candidates if each.alike), key=lambda each: each.weights or 0)
 
 
-def said(result: Finalized) -> str:
-    """Returns in a sentence what the model is."""
+def made(result: Finalized) -> str:
+    """Returns in words what the model is."""
     if result.members > 1:
-        of = f"of the best {len(result.candidates)} trials"
-        return f"The mean of {result.members} networks {of}, trained on all but the test part."
+        trials = ", ".join(str(each.trial) for each in result.candidates)
+        return f"the mean of {result.members} networks of the trials {trials}, trained on all but the test part,"
     (chosen,) = (each for each in result.candidates if each.trial == result.trial)
-    return f"Trial {result.trial}, trained on all but the test part for {chosen.epochs} epochs."
+    return f"trial {result.trial}, trained on all but the test part for {chosen.epochs} epochs,"
 
 
 def table(result: Finalized) -> str:

@@ -209,7 +209,8 @@ class _Run:
             for turn in range(times):
                 request = self._request(each.trial, len(requests) + 1, turn=turn)
                 requests.append(replace(request, rates=self.rates[each.trial]))
-        self.watcher.say(f"{len(requests)} trained on all but the test part, {taken[0].epochs} epochs the first")
+        each_for = ", ".join(f"t{each.trial:03d} for {each.epochs} epochs" for each in taken)
+        self.watcher.say(f"training on all but the test part: {each_for}" + (f", {times} times each" * (times > 1)))
         results = [each.result for each in self._trained(run_refit, requests, "a training on all examples")]
         from automl.worker.joining import join
 

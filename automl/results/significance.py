@@ -60,7 +60,7 @@ def interval(scores: Sequence[float], metric: str, fold: int, test: int) -> Inte
         right = (mean * fold * count + 2) / (fold * count + 4)
         one = max(one, right * (1 - right) / test)
     width = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * math.sqrt(spread * _of_mean(count) + one)
-    low, high = (0.0, 1.0) if metric in SHARES else (-math.inf, math.inf)
+    low, high = (0.0 if metric in SHARES else -math.inf), (1.0 if metric in (*SHARES, "r2") else math.inf)
     return Interval(mean, max(low, mean - width), min(high, mean + width))
 
 

@@ -93,7 +93,9 @@ class ImageFolder(Source):
 
     @staticmethod
     def batches(paths: Sequence[str], how: Mapping[str, Any]) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
-        """Reads image files where this package is not; see `Source.batches`."""
+        """Reads image files, and those in folders, where this package is not; see `Source.batches`."""
+        from pathlib import Path
+
         import numpy as np
         from PIL import Image, ImageOps
 
@@ -115,8 +117,15 @@ class ImageFolder(Source):
                 image = ways[made["fit"]](image, side, bilinear)
             return np.asarray(image).reshape(side[1], side[0], -1)
 
-        for start in range(0, len(paths), 64):
-            some = list(paths[start : start + 64])
+        endings = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+        files: list[str] = []
+        for path in paths:
+            inside = [str(each) for each in sorted(Path(path).rglob("*")) if each.suffix.lower() in endings]
+            if Path(path).is_dir() and not inside:
+                raise ValueError(f"{path}: holds no image")
+            files += inside if Path(path).is_dir() else [path]
+        for start in range(0, len(files), 64):
+            some = files[start : start + 64]
             yield some, {"x": np.stack([pixels(path) for path in some])}
 
     def reopened(self, recipe: Mapping[str, Any]) -> Table:

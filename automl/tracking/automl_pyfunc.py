@@ -43,7 +43,8 @@ class Predictor:
         """
         from mlflow.exceptions import MlflowException
 
-        outputs, give = self._outputs(self._tabled(data)), (params or {}).get("give", "answers")
+        give = (params or {}).get("give", "answers")
+        outputs = self._outputs(self._tabled(data), coded=give == "outputs")
         if self._reading is None or give == "outputs":
             return outputs
         module, told = self._reading
@@ -64,8 +65,13 @@ class Predictor:
         names = {each.name for each in self.get_raw_model().inputs}
         return pd.DataFrame(data) if is_records or (isinstance(data, dict) and set(data) != names) else data
 
-    def _outputs(self, data: Any) -> Any:
-        """Returns what the network gives."""
+    def _outputs(self, data: Any, *, coded: bool) -> Any:
+        """Returns what the network gives.
+
+        Args:
+            data: Its input.
+            coded: Whether that may hold numbers in the place of words, as the network takes them.
+        """
         import numpy as np
 
         model = self.get_raw_model()
@@ -75,6 +81,8 @@ class Predictor:
             shapes = {each.name: each.shape for each in model.inputs}
             read = {name: _array(list(data[name]), shapes[name], f"{name}: ") for name in names}
         elif read is None:
+            if not coded:
+                self._require_words()
             if hasattr(data, "columns"):
                 data = list(data.iloc[:, 0]) if len(data.columns) == 1 else data.to_numpy()
             read = _array(data, model.input_shape)
@@ -83,8 +91,22 @@ class Predictor:
             return np.zeros((0, *model.output_shape[1:]), np.float32)
         return model.predict(read, verbose=0) if isinstance(read, dict) else self.wrapped.predict(read)
 
+    def _require_words(self) -> None:
+        """Refuses what has no columns for a model that reads words: numbers in their place would be taken for codes.
+
+        Raises:
+            MlflowException: The model is such.
+        """
+        from mlflow.exceptions import MlflowException
+
+        told = self._reading[1] if self._reading else {"inputs": []}
+        if any(each["state"]["words"] for each in told["inputs"]):
+            names = ", ".join(name for each in told["inputs"] for name in each["columns"])
+            raise MlflowException.invalid_parameter_value(f"Rows by the names of their columns are wanted: {names}.")
+
     def _encoded(self, data: Any) -> Any:
         """Returns rows of the data set's own columns as the model takes them; None where the data is none such."""
+        import numpy as np
         from mlflow.exceptions import MlflowException
 
         if self._reading is None or not hasattr(data, "columns"):
@@ -103,7 +125,12 @@ class Predictor:
                 raise MlflowException.invalid_parameter_value(text)
             words = each["state"]["words"]
             columns = {name: _column(data[name], is_word=name in words) for name in each["columns"]}
-            read[each["name"]] = module.READERS[each["kind"]](columns, each)
+            with np.errstate(over="ignore"):  # told below
+                found = module.READERS[each["kind"]](columns, each)
+            if np.isinf(found).any():
+                what = f"{each['name']}: a number is infinite, or beyond float32."
+                raise MlflowException.invalid_parameter_value(what)
+            read[each["name"]] = found
         return read if len(read) > 1 else next(iter(read.values()))
 
 

@@ -66,7 +66,7 @@ def crown(client: MlflowClient, version: ModelVersion, policy: Champion, say: Ca
     why = None if old is None else objection(new, old)
     if policy == "never":
         stays = "there is no champion" if old is None else f"{old} stays the champion"
-        say(f"{name}: {new} is registered, {stays}: that is changed by hand")
+        say(f"{name}: {new} is registered, {stays}, as it is to be changed by hand")
         return
     if old is not None and why is not None and policy == "better":
         say(f"{name}: {old} stays the champion, not {new}: {why}")

@@ -170,7 +170,8 @@ def test_an_exported_folder_reads_the_same_rows_by_itself(table: tuple[Search, P
         head + row + row.replace("3 %", "3"): "row 2, column 'share': '3'; expected a percentage",
         head + row.replace("40,5", "40 %"): "row 1, column 'age': '40 %'; expected a plain number",
         head + row.replace("40,5", "forty"): "row 1, column 'age': 'forty'; expected a number",
-        head + row.replace("40,5", "1e39"): "example 1: a number is larger than float32 holds",
+        head + row.replace("40,5", "1e39"): "example 1: no number, or one that float32 does not hold",
+        head: "no examples in " + str(tmp_path / "bad.csv"),
     }
     for content, what in bad.items():
         (tmp_path / "bad.csv").write_text(content)
@@ -261,6 +262,13 @@ def test_a_registered_model_is_found_by_its_address_and_its_run(table: tuple[Sea
     assert by_name == done(found.home, "predict", str(found.summary.run_id), folder / "later.csv").stdout
     assert by_name == done(found.home, "predict", found.winner["run_id"], folder / "later.csv").stdout
     assert by_name == done(found.home, "predict", "last", folder / "later.csv").stdout
+    # Its own data is known where its search is; elsewhere it has to be named.
+    measured = done(found.home, "evaluate", "models:/people-people@champion", "-o", "json").stdout
+    assert measured == done(found.home, "evaluate", "last", "-o", "json").stdout
+    away = f"sqlite:///{found.home}/mlflow.db"
+    alone = run(tmp_path, "evaluate", "models:/people-people@champion", "--tracking-uri", away)
+    assert alone.exit_code == 2
+    assert "Name the data set with --data" in alone.stderr
 
 
 @pytest.mark.parametrize(
@@ -280,7 +288,6 @@ def test_a_registered_model_is_found_by_its_address_and_its_run(table: tuple[Sea
         (("export", "last", "-f", "onnx", "--quantize", "float16"), "onnx is not written with float16"),
         (("export", "last", "-f", "onnx", "--to", "later.csv"), "is no folder to write into"),
         (("evaluate", "last", "--data", "nosuch"), "nosuch"),
-        (("evaluate", "models:/people-people@champion"), "Name the data set with --data"),
         (("serve", "nosuch"), "no search is called so"),
     ],
 )

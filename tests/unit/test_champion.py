@@ -160,7 +160,7 @@ def test_none_takes_it_where_that_is_done_by_hand(where: Store, client: MlflowCl
     assert client.get_registered_model("m").aliases == {}
     register(where, "b", 0.6)
     assert register(where, "c", 0.9, policy="never") == [
-        "m: version 3 (0.9) is registered, version 2 (0.6) stays the champion: that is changed by hand"
+        "m: version 3 (0.9) is registered, version 2 (0.6) stays the champion, as it is to be changed by hand"
     ]
     assert champion(client) == "2"
 

@@ -470,6 +470,10 @@ def test_decimal_commas_are_seen(tmp_path):
     rows = [f"{-i},5;{i % 5},25;{'ab'[i % 2]}" for i in range(40)]
     found = sniff.look(written(tmp_path / "t.csv", "", rows))
     assert (found.fields["separator"], found.fields["decimal"], found.fields["header"]) == (";", ",", False)
+    # Of the target too, which stands as text in the file.
+    rows = [f"{i % 5};{i}7,{10 + i % 90}" for i in range(60)]
+    found = sniff.look(written(tmp_path / "t.csv", "rooms;price", rows), "price")
+    assert (found.task, found.span) == ("regression", (7.1, 597.69))
     rows = [f'"{i + 1},{i + 100}",{"ab"[i % 2]}' for i in range(40)]
     assert "what the commas in its numbers mean cannot be told" in refusal(written(tmp_path / "t.csv", "f,label", rows))
 

@@ -158,7 +158,7 @@ def _only(columns: Columns) -> str:
     plain = [name for name in header if columns.kinds[name] in ("numbers", "words")]
     # Of more columns the first rows must do.
     text = columns.whole(plain) if len(plain) <= 3 * FEW else pd.DataFrame({name: columns.head[name] for name in plain})
-    could = [name for name in text if _classes(text[name].to_numpy(dtype=str))]
+    could = [name for name in text if _classes(pointed(text[name].to_numpy(dtype=str), columns.table.decimal))]
     if columns.table.header and could == header[-1:]:
         return header[-1]
     what = "which column is the target cannot be told"
@@ -201,6 +201,14 @@ def numeric(text: np.ndarray) -> bool:
     return len({len(each) for each in decimals}) == 1 or not any(
         each.endswith("0") and each != "0" for each in decimals
     )
+
+
+def pointed(text: np.ndarray, decimal: str) -> np.ndarray:
+    """Returns labels with a point before decimals where their file has a comma there, if they are numbers then."""
+    if decimal != "," or text.dtype.kind != "U":
+        return text
+    found = np.char.replace(text, ",", ".")
+    return text if pd.to_numeric(pd.Series(np.unique(found)), errors="coerce").isna().any() else found
 
 
 def whole(labels: np.ndarray) -> bool:

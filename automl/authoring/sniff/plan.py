@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from automl import tasks
-from automl.authoring.sniff.columns import FEW, numeric, whole
+from automl.authoring.sniff.columns import FEW, numeric, pointed, whole
 from automl.authoring.sniff.found import Found
 from automl.data import folds, split
 from automl.data.examples import Examples, Rows
@@ -48,9 +48,10 @@ def _make(found: Found) -> None:
         DataError: The targets are none of the task, or there are too few examples to learn and to judge.
     """
     labels = np.concatenate([*found.labels.values()])
-    found.task = found.task or _task(found, labels)
+    plain = pointed(labels, str(found.fields.get("decimal", ".")))
+    found.task = found.task or _task(found, plain)
     task = tasks.registry.read(found.task)
-    raw = {TARGETS: labels if task.as_text else _numbers(found, labels)}
+    raw = {TARGETS: labels if task.as_text else _numbers(found, plain)}
     try:
         scanned = task.scan(raw)
     except DataError as error:

@@ -26,7 +26,7 @@ class GradCam(WinnerPlot):
 
     title: ClassVar[str] = "What speaks for the answer"
     reads: ClassVar[str] = (
-        "Grad-CAM of examples that are told right and, below, of the worst mistakes, each with what it is and what the "
+        "Grad-CAM of some examples that are told right, then of the worst mistakes, each with what it is and what the "
         "model says. Red is what speaks for the told class, or for a larger number, in the last maps that the "
         "convolutions give, before they are pooled; it is as coarse as these are. Red on a mistake shows what misled "
         "the model. In a picture without colours nothing speaks for the answer: all speaks against it, if less than "

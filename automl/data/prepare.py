@@ -18,7 +18,7 @@ from automl.data.examples import Examples, Picked
 from automl.data.reread import Reread
 from automl.data.section import DataDocument, declared
 from automl.data.store import Column, Draft
-from automl.errors import DataError, Problem
+from automl.errors import DataError, Problem, did_you_mean, shorten
 from automl.records.data import TARGETS, DataSpec, FoldState, InputSpec, Splits, TaskSpec, Tree, stored_as
 from automl.sources import _arrays
 from automl.sources._constant import Constant
@@ -107,6 +107,7 @@ def _drafted(
     stored = stored.astype(np.float32) if stored.dtype.kind == "f" else stored
     for part, rows in parts.items():
         draft.put(part, TARGETS, stored[rows], np.arange(len(rows)), len(rows))
+    by = _grouped(document, splits, parts["val"], draft)
     given = {
         each: columns.stored(each, reader, splits, parts, draft, name, limit)
         for each, reader in document.readers.items()
@@ -144,6 +145,7 @@ def _drafted(
         version=version,
         notes=(*notes, *_constant(document, read, notes)),
         source={"declared": declared(sources.registry, document.source), "learned": dict(splits.learned(columns_read))},
+        figures_by=by,
     ), cut
 
 
@@ -154,6 +156,26 @@ def targets(splits: Splits, task: Task, name: str) -> dict[str, np.ndarray]:
             raise _bad(f"{name}, part {part}", "holds no examples", expected="at least one", received="none")
     plain = partial(_arrays.plain_targets, may_be_empty=task.may_be_empty)
     return {column: _whole(splits, column, name, plain, text=task.as_text) for column in task.reads(splits)}
+
+
+def _grouped(document: DataDocument, splits: Splits, rows: np.ndarray, draft: Draft) -> str | None:
+    """Stores what each example of the validation part belongs to; returns the column that says it, if one does.
+
+    The digest does not know it: nothing is learned of it.
+    """
+    by, known = document.figures_by or splits.groups, splits.table.columns
+    if by is None:
+        return None
+    if by not in known:
+        what, expected = f"`figures_by` names {by!r}, which is no column", f"one of {shorten(known, 300)}"
+        raise _bad(document.name, what, expected=expected, hint=did_you_mean(by, known))
+    if not len(rows):  # folds take turns
+        return None
+    (values,) = gathered(splits.table, [by], rows, text=True).values()
+    if values.ndim > 1:
+        raise _bad(document.name, f"{by!r}, which `figures_by` names, has several values in each row")
+    draft.put("val", store.GROUPS, groups.named(values), np.arange(len(rows)), len(rows))
+    return by
 
 
 def _whole(

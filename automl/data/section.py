@@ -71,6 +71,12 @@ class DataDocument(Member):
     root: str | None = Field(None, description="Folder that relative paths of the source start from")
     split: Split = Field(default_factory=Split, description="How missing parts are cut")
     limit: Limit | None = Field(None, description="Most examples of each part")
+    figures_by: str | None = Field(
+        None,
+        description="Column of few values (a sex, a site): the report has the winner's figures of each, and how far "
+        "apart they are. It stays a feature if it is one; null: the `group` of the source, where it names one",
+        min_length=1,
+    )
     licence: str | None = Field(None, description="Licence of the data")
     citation: str | None = Field(None, description="Paper to cite")
     url: str | None = Field(None, description="Home of the data")

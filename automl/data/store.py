@@ -25,6 +25,8 @@ from automl.sources._places import fault
 
 PARTS = ("train", "val", "test")
 SPEC = "spec.json"
+GROUPS = ".group"
+"""The column of what each example of the validation part belongs to: no other is called so."""
 LIMIT_VARIABLE = "AUTOML_STORED_GB"
 PIECE_BYTES = 64 * 2**20
 """How much is read at a time."""
@@ -182,7 +184,8 @@ def files(spec: DataSpec) -> list[str]:
     kept = [each for each in spec.inputs if not each.unstored]
     names = [*(each.stored(column) for each in kept for column in each.columns), *spec.task.columns]
     names += [] if len(kept) == len(spec.inputs) else [reread.ROWS]
-    return [f"{part}_{name}.npy" for part in PARTS for name in names]
+    own = [] if spec.figures_by is None else [f"val_{GROUPS}.npy"]
+    return [*(f"{part}_{name}.npy" for part in PARTS for name in names), *own]
 
 
 def examples(spec: DataSpec, part: str, each: InputSpec) -> Mapping[str, np.ndarray | Column | Reread]:
@@ -203,6 +206,11 @@ def columns(spec: DataSpec, part: str, names: Sequence[str]) -> tuple[dict[str, 
     """Returns columns of a part, memory-mapped, and which of their rows (None: all of them) one fold sees."""
     file, rows = folds.rows(spec, part)
     return {name: mapped(Path(spec.folder) / f"{file}_{name}.npy") for name in names}, rows
+
+
+def groups(spec: DataSpec) -> np.ndarray | None:
+    """Returns what each example of the validation part belongs to, `(examples,)` text; None where nothing says it."""
+    return None if spec.figures_by is None else mapped(Path(spec.folder) / f"val_{GROUPS}.npy")
 
 
 def mapped(path: Path) -> np.ndarray:

@@ -204,6 +204,7 @@ class DataSpec:
         notes: What a user should know of how the set was read, a line each.
         source: How other examples of the kind are read: as `declared`, `{kind: fields}`, and what was `learned` of the
             files of the set; earlier versions did not tell.
+        figures_by: The column of the groups that examples of the validation part belong to; None where none is named.
     """
 
     folder: str
@@ -218,6 +219,7 @@ class DataSpec:
     version: int = 1
     notes: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
+    figures_by: str | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

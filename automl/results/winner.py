@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl import tasks
+from automl.data import store
 from automl.errors import DataError, SearchError
 from automl.experiment.experiment import Experiment
 from automl.journal import History
@@ -81,6 +83,26 @@ class Winner:
             return -np.log(np.clip(right, 1e-12, None))
         off: np.ndarray = np.abs(self.outputs - self.stored.reshape(self.outputs.shape)).mean(axis=-1)
         return off
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """What each example belongs to, as text, empty for nothing; None where the data names no groups."""
+        found = store.groups(self.data)
+        return None if found is None else found[: len(self.stored)]
+
+    def metrics(self, chosen: np.ndarray) -> dict[str, float]:
+        """Returns the metrics of the task on some of the examples, by name.
+
+        Args:
+            chosen: Whether each is meant, `(examples,) bool`.
+        """
+        task, spec = tasks.of(self.data.task), self.data.task
+        outputs, stored = self.outputs[chosen], self.stored[chosen]
+        found = {}
+        for metric in task.keras_metrics(spec):
+            metric.update_state(task.encode(stored, spec.state), outputs)
+            found[metric.name] = float(metric.result())
+        return found | task.measure(outputs, stored, spec)
 
     def examples(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """Returns some examples as the model takes them, by the names of the inputs."""

@@ -23,6 +23,9 @@ search: {algorithm: random}
 """
 
 
+GROUPS, GRAD_CAM = "The groups, one by one", "What speaks for the answer"
+
+
 def titles(task: str, left_out: tuple[str, ...] = ()) -> set[str]:
     """Returns the headings that a report of a winner has."""
     found = {plot for plot in plots.ordered() if isinstance(plot, plots.WinnerPlot)}
@@ -45,11 +48,14 @@ def real_data(automl_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("real_data")
-@pytest.mark.parametrize("name", ["random", "rnn"])
-def test_a_winner_is_looked_at_from_all_sides(finished: Callable[[str], Search], name: str) -> None:
+@pytest.mark.parametrize(("name", "left_out"), [("random", (GROUPS,)), ("rnn", (GROUPS, GRAD_CAM))])
+def test_a_winner_is_looked_at_from_all_sides(
+    finished: Callable[[str], Search], name: str, left_out: tuple[str, ...]
+) -> None:
     home = finished(name).home
     found, said = headings(home)
-    assert titles("classification") <= found
+    assert titles("classification", left_out) <= found
+    assert not found & set(left_out)
     assert said == ""
     without, _ = headings(home, "--no-winner")
     assert without == found - titles("classification")
@@ -60,8 +66,26 @@ def test_the_numbers_that_a_winner_tells_are_held_against_the_true_ones(new_home
     search(new_home, str(tmp_path / "small.yaml"), toy(tmp_path, "regression", "table"), trials=1)
     found, _ = headings(new_home)
     # Noise makes other words of a table's categories.
-    assert titles("regression", ("Robustness to noise",)) <= found
+    assert titles("regression", ("Robustness to noise", GROUPS, GRAD_CAM)) <= found
     assert "Confusion matrix" not in found
+
+
+def test_a_winner_is_measured_on_each_group_that_the_data_names(new_home: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    a, sex = rng.normal(size=300), rng.choice(["female", "male"], 300)
+    rows = [f"{x:.4f},{which},{'yes' if x + (which == 'male') > 0 else 'no'}" for x, which in zip(a, sex, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,sex,paid", *rows]))
+    data = tmp_path / "t.yaml"
+    source = "source: {csv: {file: t.csv, target: paid, columns: [a]}}"
+    data.write_text(f"{source}\ninput: table\ntask: classification\nfigures_by: sex\n")
+    (tmp_path / "small.yaml").write_text(TABLE)
+    search(new_home, str(tmp_path / "small.yaml"), data, trials=1)
+    found, said = headings(new_home)
+    assert GROUPS in found
+    assert said == ""
+    text = (new_home.parent / "report.html").read_text()
+    assert "yes by sex: demographic parity difference" in text
+    assert "female (" in text
 
 
 @pytest.mark.usefixtures("real_data")

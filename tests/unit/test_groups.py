@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl.data import groups, prepare
+from automl.data import groups, prepare, store
 from automl.data.section import DataDocument
 from automl.errors import DataError
 from automl.records.data import DataSpec
@@ -27,11 +27,12 @@ def prepared(
     source: Any = None,
     digest: str | None = None,
     version: int = prepare.VERSION,
+    figures_by: str | None = None,
     **split: Any,
 ) -> DataSpec:
     csv = {"file": str(folder / "t.csv"), "target": "kind", "group": "patient", "shape": [2, 1], **(source or {})}
     written = {"name": "t", "source": {"csv": csv}, "input": "series", "task": "classification", "split": split}
-    written["digest"] = digest
+    written |= {"digest": digest, "figures_by": figures_by}
     return prepare.prepare(DataDocument.model_validate(written), folder / "d", None, evaluation, version)
 
 
@@ -175,3 +176,40 @@ def test_what_the_first_version_cut_alike_is_the_same_today(tmp_path: Path) -> N
         (3, "81c01659933350b758635794178a518d6b702c1a482aea48937e8c9eb43e7fae"),
     ):
         assert prepared(tmp_path, Evaluation(folds=folds), source, digest=digest).version == 2
+
+
+# --- whose figures the report compares
+
+
+def test_the_group_of_each_validation_example_is_kept(tmp_path: Path) -> None:
+    patients = [f"p{row // 5}" if row % 50 else "" for row in range(200)]
+    table(tmp_path / "t.csv", patients)
+    spec = prepared(tmp_path)
+    kept = store.groups(spec)
+    assert kept is not None
+    assert kept.tolist() == [patients[row] for row in rows(spec, "val")]
+    assert spec.figures_by == "patient"
+    assert not [*Path(spec.folder).glob("t*_.group.npy")], "of training and test parts nobody asks"
+
+
+def test_figures_by_a_column_leave_the_set_as_it_is(tmp_path: Path) -> None:
+    table(tmp_path / "t.csv", [f"p{row}" for row in range(100)])
+    whole = {"group": None, "columns": ["row", "b"]}
+    without, plain = prepared(tmp_path, source=whole), store.groups(prepared(tmp_path, source=whole))
+    spec = prepared(tmp_path, source=whole, figures_by="b", digest=without.digest)
+    kept = store.groups(spec)
+    assert kept is not None
+    assert kept.tolist() == [str(row % 7) for row in rows(spec, "val")]
+    assert plain is None
+    assert spec.inputs == without.inputs
+    with pytest.raises(DataError, match="t: `figures_by` names 'bb', which is no column"):
+        prepared(tmp_path, source=whole, figures_by="bb")
+
+
+def test_figures_by_go_before_what_belongs_together_and_folds_keep_none(tmp_path: Path) -> None:
+    table(tmp_path / "t.csv", [f"p{row // 2}" for row in range(100)])
+    spec = prepared(tmp_path, figures_by="kind")
+    kept = store.groups(spec)
+    assert kept is not None
+    assert set(kept) == {"a", "b"}
+    assert store.groups(prepared(tmp_path, Evaluation(folds=5), figures_by="kind")) is None

@@ -190,6 +190,29 @@ def example(axes: Axes, x: Mapping[str, np.ndarray]) -> None:
         axes.invert_yaxis()
 
 
+def over(axes: Axes, heat: np.ndarray, **given: Any) -> None:
+    """Lays a map over an example that is drawn.
+
+    Args:
+        axes: Where.
+        heat: A number a piece, `(rows, columns)`, or `(pieces,)` of a series.
+        given: More of what `Axes.imshow` takes.
+    """
+    sides = axes.get_xlim(), axes.get_ylim()
+    spread = heat if heat.ndim == 2 else heat[None]
+    axes.imshow(spread, extent=(*sides[0], *sides[1]), aspect="auto", **given)
+    axes.set(xlim=sides[0], ylim=sides[1])
+
+
+def caption(winner: Winner, number: int) -> str:
+    """Returns what an example is, and what the model says."""
+    if winner.task == "classification":
+        sure = float(winner.outputs[number].max())
+        return f"{winner.classes[winner.truth[number]]}, told {winner.classes[winner.told[number]]} ({sure:.0%})"
+    truth, told = (float(each[number].flat[0]) for each in (winner.stored, winner.outputs))
+    return f"{truth:.4g}, told {told:.4g}"
+
+
 def plain(axes: Axes) -> None:
     """Takes off what says nothing."""
     axes.spines[["top", "right"]].set_visible(False)

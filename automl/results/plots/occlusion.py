@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from automl.results.plots import Searched, WinnerPlot, example, grid
+from automl.results.plots import Searched, WinnerPlot, example, grid, over
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,12 +44,8 @@ class Occlusion(WinnerPlot):
         for axes, place, number in zip(every, range(len(chosen)), chosen, strict=True):
             heat = hidden(winner, name, x[place], int(winner.truth[number]))
             example(axes, {name: x[place]})
-            sides = axes.get_xlim(), axes.get_ylim()
             top = max(float(np.abs(heat).max()), 1e-6)
-            spread = heat if heat.ndim == 2 else heat[None]
-            extent = (*sides[0], *sides[1])
-            axes.imshow(spread, cmap="bwr", alpha=0.45, vmin=-top, vmax=top, extent=extent, aspect="auto")
-            axes.set(xlim=sides[0], ylim=sides[1])
+            over(axes, heat, cmap="bwr", alpha=0.45, vmin=-top, vmax=top)
             axes.set_title(winner.classes[winner.truth[number]], fontsize=8)
         return made
 

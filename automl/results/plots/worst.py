@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from automl.results.plots import Searched, WinnerPlot, example, grid
+from automl.results.plots import Searched, WinnerPlot, caption, example, grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,13 +39,5 @@ class Worst(WinnerPlot):
         x = winner.examples(worst)
         for axes, place, number in zip(every, range(len(worst)), worst, strict=True):
             example(axes, {name: each[place] for name, each in x.items()})
-            axes.set_title(_caption(winner, number), fontsize=8)
+            axes.set_title(caption(winner, number), fontsize=8)
         return made
-
-
-def _caption(winner: Winner, number: int) -> str:
-    if winner.task == "classification":
-        sure: Any = winner.outputs[number].max()
-        return f"{winner.classes[winner.truth[number]]}, told {winner.classes[winner.told[number]]} ({sure:.0%})"
-    truth, told = np.ravel(winner.stored[number])[0], np.ravel(winner.outputs[number])[0]
-    return f"{truth:.4g}, told {told:.4g}"

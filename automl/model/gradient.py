@@ -51,7 +51,9 @@ def _torch(function: Function, at: Any, others: Any) -> tuple[Any, Any]:
     with torch.enable_grad():
         given = at.detach().clone().requires_grad_(True)
         total, more = function(given, others)
-        (found,) = torch.autograd.grad(total, given, allow_unused=True)
+        # Of a number that depends on nothing PyTorch knows no gradient, not even none.
+        asked = total.requires_grad
+        (found,) = torch.autograd.grad(total, given, allow_unused=True) if asked else (None,)
     return torch.zeros_like(at) if found is None else found, more.detach()
 
 

@@ -94,7 +94,8 @@ def test_it_is_the_gradient_of_the_maps_in_models_of_all_kinds(body: Callable[[A
         def raised(*given: Any, **more: Any) -> Any:
             out = call(*given, **more)
             maps.append(np.asarray(keras.ops.convert_to_numpy(out)))
-            return out if channel is None else out + by * np.eye(out.shape[-1], dtype=np.float32)[channel]
+            step = by * np.eye(out.shape[-1], dtype=np.float32)[channel or 0]
+            return out if channel is None else out + keras.ops.convert_to_tensor(step)
 
         layer.call = raised
         return np.asarray(keras.ops.convert_to_numpy(model(PICTURES[:6], training=False)))[np.arange(6), labels]

@@ -96,7 +96,7 @@ def heats(model: Any, layer: Any, x: Mapping[str, np.ndarray], labels: np.ndarra
 
     given, call, head = saved.taken(x), layer.call, model.layers[-1]
     plain = {"activation": lambda each: each} if hasattr(head, "activation") else {}
-    chosen = np.eye(model.output.shape[-1], dtype=np.float32)[labels]
+    chosen = ops.convert_to_tensor(np.eye(model.output.shape[-1], dtype="float32")[labels])
 
     def score(more: Any, weights: Any) -> tuple[Any, Any]:
         seen: list[Any] = []

@@ -165,7 +165,11 @@ def _show(summary: Summary) -> None:
     table = leaderboard.board(folders.home(), summary.search_id)
     _board.emit(table[:10], "Leaderboard", values=False)
     told = ", ".join(f"{count} {name}" for name, count in summary.trials.items() if count)
-    span = ", trials from {:.0f} to {:.0f} s".format(*summary.trials_s) if summary.trials_s else ""
+    span = (
+        ", the first trial begun at {:.0f} s, the last ended at {:.0f} s".format(*summary.trials_s)
+        if summary.trials_s
+        else ""
+    )
     _output.say(f"search {summary.search_id}: {told or 'no trial'} in {summary.wall_s:.0f} s{span} ({summary.reason})")
     if summary.predicted_s is not None:
         low, high = summary.predicted_s

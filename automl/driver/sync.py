@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from automl.deploy.finalized import FOLDER, TOLD
 from automl.deploy.register import register
 from automl.driver.mirroring import Mirroring
 from automl.driver.progress import Watcher
@@ -71,6 +72,8 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             keras_backend.become_driver(leaderboard.backend(header))
             winner = mirroring.winner(best, history.finishes[-1].test)
             uri = register(tracker, data, folder, header, winner, watcher.say)
+        if (folder / FOLDER / TOLD).exists() and not tracker.behind and not where.has_final(search_id):
+            watcher.say(f"the finalized model is not told of again: automl finalize {search_id} registers one anew")
         tracker.close()
         if tracker.behind:
             again = "It would be refused again: mend that first, or" if tracker.is_refused else "Sync it again, or"

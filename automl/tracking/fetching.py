@@ -84,6 +84,8 @@ def fetch(store: Store, address: str, folder: Path) -> Fetched:
         run_id, final = model.source_run_id or "", FINAL_TAG in model.tags
         search = client.get_run(run_id).data.tags.get(SEARCH_TAG) if run_id else None
     found = Fetched(where, model.model_id, run_id, _name(address) or model.name, search, final)
+    if not (where / "MLmodel").is_file():
+        raise ConfigError(Problem(address, "its files are gone", hint="Register it again with: automl sync SEARCH"))
     if not found.file.is_file():
         raise ConfigError(Problem(address, "holds no Keras model", "one that a search of automl registered"))
     return found
@@ -152,6 +154,8 @@ def _reading(store: Store, where: str) -> Iterator[None]:
         raise
     except Exception as error:
         code = getattr(error, "error_code", None)
-        gone = code == "RESOURCE_DOES_NOT_EXIST" or isinstance(error, OSError)
+        # An alias that is not there is an invalid parameter to MLflow.
+        missing = code == "INVALID_PARAMETER_VALUE" and "alias" in str(error)
+        gone = code == "RESOURCE_DOES_NOT_EXIST" or missing or isinstance(error, OSError)
         what = "is not there" if gone else f"cannot be read from {store.shown}"
         raise ConfigError(Problem(where, f"{what}: {line(error)}")) from error

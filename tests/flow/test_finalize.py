@@ -199,6 +199,19 @@ def test_what_is_odd_with_a_training_does_not_end_it(small: Search, monkeypatch:
     shutil.rmtree(small.folder / "final.work")  # stays for another try
 
 
+def test_a_store_that_was_lost_lacks_the_finalized_model_and_sync_says_so(
+    small: Search, whole: tuple[Result, Told], tmp_path: Path, empty_store: Path
+) -> None:
+    assert "is not told of again" not in automl(small.home, "sync").stderr
+    other = f"sqlite:///{shutil.copy(empty_store, tmp_path)}"
+    again = automl(small.home, "sync", "--tracking-uri", other)
+    assert again.exit_code == 0, again.output
+    assert f"automl finalize {small.summary.search_id} registers one anew" in again.stderr
+    # What is not there is said to be so, whatever MLflow calls it.
+    gone = automl(small.home, "evaluate", "models:/small-few@nosuch")
+    assert (gone.exit_code, "models:/small-few@nosuch: is not there" in gone.stderr) == (2, True), gone.stderr
+
+
 def test_what_cannot_be_finalized_is_said_in_a_line(small: Search, monkeypatch: pytest.MonkeyPatch) -> None:
     many = run(small.home, "--top", "9", "--seeds", "90", "--inline")
     assert many.exit_code == 2

@@ -144,7 +144,7 @@ def write(rows: Mapping[str, Any]) -> None:
         mine = {name: rows[f"{backend}{name}"] for name in MODELS if f"{backend}{name}" in rows}
         if not mine:
             continue
-        formats = list(dict.fromkeys(each for row in mine.values() for each in row["cells"]))
+        formats = [each for each in (*FORMATS, "torch") if any(each in row["cells"] for row in mine.values())]
         good = sum(_is_good(row["cells"].get(each)) for row in mine.values() for each in formats)
         parts += [f"### Trained on {title}: {good} of {len(mine) * len(formats)}", ""]
         parts += [f"| | {' | '.join(formats)} |", "|---" * (len(formats) + 1) + "|"]

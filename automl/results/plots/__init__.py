@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from optuna.study import Study
 
+    from automl.records.data import InputSpec
     from automl.results.winner import Winner
 
 WIDE, HIGH = 9.0, 4.0
 """Size of a figure, in inches."""
+MOST_COLUMNS = 14
+"""Columns of a row that are shown."""
 COLOURS: Mapping[str, str] = {
     "completed": "#1f77b4",
     "stopped": "#ff7f0e",
@@ -166,16 +169,18 @@ def grid(count: int, columns: int, high: float, **given: Any) -> tuple[Figure, l
     return made, every[:count]
 
 
-def example(axes: Axes, x: Mapping[str, np.ndarray]) -> None:
-    """Draws an example as the model takes it: a picture, a series, or the numbers of a row; of several inputs one.
+def example(axes: Axes, x: Mapping[str, np.ndarray], specs: Sequence[InputSpec] = ()) -> None:
+    """Draws an example as the model takes it: a picture, a series, or the values of a row; of several inputs one.
 
     Args:
         axes: Where.
         x: Its inputs by name: `(height, width, channels)`, `(steps, features)` or `(features,)`.
+        specs: What they are, where the columns of a row are to be named.
     """
     import numpy as np
 
-    first = max(x.values(), key=np.ndim)
+    name = max(x, key=lambda each: np.ndim(x[each]))
+    first, spec = x[name], next((each for each in specs if each.name == name and each.kind == "table"), None)
     axes.set(xticks=[], yticks=[])
     if first.ndim == 3:
         channels = first if first.shape[-1] in (3, 4) else first[..., :1]
@@ -184,10 +189,26 @@ def example(axes: Axes, x: Mapping[str, np.ndarray]) -> None:
     elif first.ndim == 2:
         axes.plot(first[:, :8], linewidth=0.8)
         axes.set_xlim(0, max(1, len(first) - 1))
+    elif spec is not None:
+        lines = _row(spec, first)
+        lines[MOST_COLUMNS:] = [f"and {len(lines) - MOST_COLUMNS} more"] * (len(lines) > MOST_COLUMNS)
+        axes.text(0.02, 0.98, "\n".join(lines), fontsize=7, va="top", transform=axes.transAxes, clip_on=True)
     else:
         numbers = np.ravel(first)[:12]
         axes.barh(range(len(numbers)), numbers)
         axes.invert_yaxis()
+
+
+def _row(spec: InputSpec, row: np.ndarray) -> list[str]:
+    """Returns a line for each column of a row: its name and what stands there."""
+    words, lines = spec.state.get("words", {}), []
+    for name, value in zip([*spec.state["numbers"], *words], row, strict=True):
+        if name in words:
+            told = words[name]["names"][int(value) - 1] if value else "a word that is not known"
+        else:
+            told = "missing" if value != value else f"{value:.4g}"  # noqa: PLR0124 - NaN is not itself
+        lines.append(f"{name}: {told}"[:40])
+    return lines
 
 
 def over(axes: Axes, heat: np.ndarray, **given: Any) -> None:

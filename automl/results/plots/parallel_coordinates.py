@@ -19,8 +19,8 @@ class ParallelCoordinates(Plot):
 
     title: ClassVar[str] = "Parallel coordinates"
     reads: ClassVar[str] = (
-        "Each line is a trial, each axis a parameter, the most important first. Where the lines of one colour bundle, "
-        "that value goes with that score. Trials without one of these parameters are left out."
+        "Each line is a trial, each axis a parameter, the most important first where that can be told. Where the lines "
+        "of one colour bundle, that value goes with that score. Trials without one of these parameters are left out."
     )
     place: ClassVar[int] = 30
 
@@ -35,5 +35,7 @@ class ParallelCoordinates(Plot):
             axes = plot_parallel_coordinate(searched.study, everywhere[:MOST], target_name=searched.metric)
             made = axes.figure
         axes.set_title("")
+        for lines in axes.collections:  # Optuna's end in white
+            lines.set_cmap("viridis" if lines.get_cmap().name.endswith("_r") else "viridis_r")
         made.set_size_inches(WIDE, HIGH + 1)
         return made

@@ -38,6 +38,6 @@ class Worst(WinnerPlot):
         made, every = grid(len(worst), COLUMNS, 2.5)
         x = winner.examples(worst)
         for axes, place, number in zip(every, range(len(worst)), worst, strict=True):
-            example(axes, {name: each[place] for name, each in x.items()})
+            example(axes, {name: each[place] for name, each in x.items()}, winner.data.inputs)
             axes.set_title(caption(winner, number), fontsize=8)
         return made

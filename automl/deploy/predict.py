@@ -57,11 +57,15 @@ class Predictions:
             probabilities: Also those of every class.
 
         Raises:
+            ConfigError: There are no classes.
             DataError: An example cannot be read as the model's set was.
         """
         task, told = tasks.of(self._data.task), tasks.of(self._data.task).metadata(self._data.task)
         for rows, outputs in answered(self.model, self._data.shapes, self._later):
             found, likely = task.answers(outputs, told)
+            if probabilities and not likely:
+                what = f"the model's task, {self._data.task.kind}, has no classes"
+                raise ConfigError(Problem("--probabilities", what))
             named = {f"{PROBABILITY}{name}": column for name, column in likely.items()} if probabilities else {}
             yield {EXAMPLE: self._later.names(rows), **found, **named}
 

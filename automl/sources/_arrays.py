@@ -111,9 +111,22 @@ def _words(y: np.ndarray, where: Path | str, *, may_be_empty: bool) -> np.ndarra
     return found
 
 
+_OTHERS = {
+    b"PK\x03\x04": "a ZIP archive, as .npz and .xlsx are",
+    b"\x93NUMPY": "an array of NumPy's",
+    b"PAR1": "a Parquet file",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
+"""What files that are no text begin with."""
+
+
 def not_text(where: Path | str, error: UnicodeDecodeError) -> DataError:
     """Builds the error of a text that is not UTF-8."""
     byte = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    known = next((what for begin, what in _OTHERS.items() if error.object.startswith(begin)), None)
+    if known is not None:
+        return fault(where, "is no text", expected="text in UTF-8", received=known)
     if error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         hint = "It is UTF-16: convert it with iconv -f utf-16 -t utf-8"
     else:

@@ -41,6 +41,11 @@ def arrays(paths: Sequence[Path], laid: Callable[[np.ndarray, Path], np.ndarray]
     return Splits(table, {PREDICT: np.arange(len(table))}, examples=examples, features=table.columns, targets=())
 
 
+def _begins(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     expected = "a .npy file of examples, or a .npz archive of columns by name"
     try:
@@ -52,7 +57,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 found = {name: held[name] for name in held.files}
     except Exception as error:  # whatever NumPy makes of a file that anybody may have written
         hint = f"It is damaged or of another format ({type(error).__name__})"
-        if any(word in str(error).lower() for word in ("pickle", "python objects")):
+        # NumPy takes whatever it does not know for a pickle.
+        if "object" in str(error).lower() or _begins(path, b"\x80"):
             hint = "It may hold pickled objects, which are never loaded because they can run code"
         raise fault(path, "cannot be read as arrays", expected=expected, hint=hint) from error
     if not found:

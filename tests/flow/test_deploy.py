@@ -278,6 +278,7 @@ def test_a_registered_model_is_found_by_its_address_and_its_run(table: tuple[Sea
         (("predict", "later.csv", "later.csv"), "is a file, no model. Name the model first: automl predict last"),
         (("predict", "last", "gone.csv"), "no such file or folder"),
         (("predict", "last", "people.yaml"), "is not UTF-8 text"),
+        (("predict", "last", "rows.npz"), "is no text. Expected text in UTF-8; received a ZIP archive"),
         (("predict", "last", "later.csv", "--to", "a.txt"), "the form of the answers is not known"),
         (("predict", "last", "later.csv", "--to", "gone/a.csv"), "there is no such folder to write into"),
         (("predict", "models:/nosuch@champion", "later.csv"), "models:/nosuch@champion: is not there"),
@@ -296,6 +297,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 ) -> None:
     found, folder = table
     (folder / "people.yaml").write_bytes(b"\x00\xff")
+    np.savez(folder / "rows.npz", x=np.arange(300.0))
     monkeypatch.chdir(folder)
     before = sorted(folder.iterdir())
     result = run(found.home, *line)
@@ -387,6 +389,10 @@ def test_pictures_and_arrays_are_predicted(finished: Callable[[str], Search], tm
     assert "examples are not of the model's shape. Expected 8x8x1; received 7x8x1" in wrong.stderr
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert "pickled objects" in run(found.home, "predict", "last", tmp_path / "objects.npy").stderr
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    other = run(found.home, "predict", "last", tmp_path / "table.csv").stderr
+    assert "cannot be read as arrays" in other
+    assert "of another format" in other
 
 
 def test_a_search_without_a_model_has_nothing_to_give(home: Path) -> None:

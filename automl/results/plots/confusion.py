@@ -22,8 +22,8 @@ class Confusion(WinnerPlot):
 
     title: ClassVar[str] = "Confusion matrix"
     reads: ClassVar[str] = (
-        "A row is a class, a column what the model takes its examples for, as shares of the row; what lies off the "
-        "diagonal is mistaken. Validation part."
+        "A row is a class, a column what the model takes its examples for: how many, the darker the larger a share of "
+        "the row. What lies off the diagonal is mistaken. Validation part."
     )
     place: ClassVar[int] = 110
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
@@ -40,6 +40,8 @@ class Confusion(WinnerPlot):
         display = ConfusionMatrixDisplay(shares, display_labels=names)
         numbered = len(names) <= MOST_NUMBERED
         display.plot(ax=axes, cmap="Blues", colorbar=False, include_values=numbered, values_format=".2g")
+        for text, count in zip(display.text_.ravel() if numbered else (), counts.ravel(), strict=False):
+            text.set_text(f"{count}")
         axes.tick_params(axis="x", rotation=90 if max(map(len, names)) > 2 else 0)
         axes.set(xlabel="told", ylabel="true")
         if len(names) > 2 * MOST_NUMBERED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,10 @@ def trials(home: Path, search_id: str, numbers: Sequence[int]) -> list[dict[str,
 
 
 def searches(home: Path, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns searches beside each other: a row for each, the columns what they found.
+    """Returns searches beside each other: a row for each thing, a column for each search.
 
-    Scores of different objectives, or of different data, stand beside each other and are not ranked.
+    What was found, how it was searched, and of the document and of the winner's parameters what differs. Scores of
+    different objectives, or of different data, stand beside each other and are not ranked.
 
     Args:
         home: Where searches live.
@@ -58,7 +59,37 @@ def searches(home: Path, wanted: Sequence[str]) -> list[dict[str, Any]]:
         ConfigError: There is no such search, or only one is named.
     """
     _require(wanted)
-    return [summed(home, leaderboard.find_search(home, each)) for each in wanted]
+    ids = [leaderboard.find_search(home, each) for each in wanted]
+    facts = [summed(home, each) for each in ids]
+    rows = {name: [each[name] for each in facts] for name in facts[0] if name != "search"}
+    known = [leaderboard.read(home, each) for each in ids]
+    documents = [
+        _leaves({key: own for key, own in told.header.document.items() if key not in ("data", "name")})
+        for told, _ in known
+    ]
+    winners: list[dict[str, Any]] = [
+        {f"best: {name}": value for name, value in told.trials[each["best"]].asked.values.items()}
+        if each["best"]
+        else {}
+        for (told, _), each in zip(known, facts, strict=True)
+    ]
+    for found in (documents, winners):
+        names = dict.fromkeys(name for each in found for name in each)
+        own = {name: [each.get(name) for each in found] for name in names}
+        rows |= {name: row for name, row in own.items() if any(value != row[0] for value in row)}
+    there = {name: row for name, row in rows.items() if any(value is not None for value in row)}
+    return [{"what": name, **dict(zip(ids, row, strict=True))} for name, row in there.items()]
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """Returns what stands in plain data, by its place."""
+    if not isinstance(value, Mapping | list | tuple):
+        return {name: value}
+    inner = value.items() if isinstance(value, Mapping) else zip(range(1, len(value) + 1), value, strict=True)
+    found: dict[str, Any] = {}
+    for key, own in inner:
+        found |= _leaves(own, f"{name}.{key}" if name else f"{key}")
+    return found
 
 
 def summed(home: Path, search_id: str) -> dict[str, Any]:

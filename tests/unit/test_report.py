@@ -23,7 +23,7 @@ from automl.document.yaml_text import Document
 from automl.experiment import experiment
 from automl.journal import Asked, Baseline, Ended, Finished, Header, Journal, Reported, Started
 from automl.registry import UnknownName
-from automl.results import leaderboard, plots, report, study
+from automl.results import comparison, leaderboard, plots, report, study
 from automl.results.plots import Searched
 from automl.results.plots.calibration import expected_error
 
@@ -261,12 +261,26 @@ def test_trials_are_compared_by_what_differs(tmp_path: Path) -> None:
     assert {name for name in table if "." in name} == differ
 
 
-def test_searches_are_compared_in_a_row_each(tmp_path: Path) -> None:
-    made(tmp_path, 6)
-    made(tmp_path, 12, "20261101-101501-bcde")
+def test_searches_are_compared_by_what_they_found_and_what_differs(tmp_path: Path) -> None:
+    ids = [made(tmp_path, 6), made(tmp_path, 12, "20261101-101501-bcde")]
     rows = json.loads(automl(tmp_path, "compare", "abcd", "bcde", "-o", "json").stdout)
-    assert [(row["search"][-4:], row["trials"], row["data"]) for row in rows] == [("abcd", 6, "d"), ("bcde", 12, "d")]
-    assert rows == json.loads(automl(tmp_path, "searches", "-o", "json").stdout)
+    table = {row.pop("what"): row for row in rows}
+    assert table["trials"] == dict(zip(ids, [6, 12], strict=True))
+    assert table["data"] == dict.fromkeys(ids, "d")
+    listed = json.loads(automl(tmp_path, "searches", "-o", "json").stdout)
+    assert [row["search"] for row in listed] == ids
+    assert table["score"] == {row["search"]: row["score"] for row in listed}
+    # Of the winners the parameters in which they differ.
+    told = {each: leaderboard.history(tmp_path, each).trials[table["best"][each]].asked.values for each in ids}
+    one, two = (told[each] for each in ids)
+    differ = {name for name in {**one, **two} if one.get(name) != two.get(name)}
+    assert {name.removeprefix("best: ") for name in table if name.startswith("best: ")} == differ
+    # Their documents are the same.
+    assert not [name for name in table if name.startswith(("model.", "training.", "search."))]
+
+
+def test_what_differs_between_the_documents_of_searches_is_told() -> None:
+    assert comparison._leaves({"a": [1, {"b": 2}], "c": {"d": None}}) == {"a.1": 1, "a.2.b": 2, "c.d": None}
 
 
 def test_where_no_search_was_made_that_is_said(tmp_path: Path) -> None:

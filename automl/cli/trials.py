@@ -28,14 +28,20 @@ def trials(search: str | None, output: str) -> None:
 @click.command(short_help="All there is to know of one trial.")
 @click.argument("trial", type=click.IntRange(min=1))
 @_options.of_search
+@click.option("--document", is_flag=True, help="Its document alone, as YAML: automl search trains it again.")
 @_output.option
-def show(trial: int, search: str | None, output: str) -> None:
+def show(trial: int, search: str | None, document: bool, output: str) -> None:
     """Show all there is to know of the trial number TRIAL: its document, its epochs, how it ended."""
+    from automl.document import yaml_text
     from automl.machine import folders
     from automl.results import leaderboard
 
     home = folders.home()
     facts = leaderboard.details(home, leaderboard.find_search(home, search), trial)
+    if document:
+        alone = {"objective": facts["objective"], "trials": 1, "baselines": False}
+        _output.say(yaml_text.dump({**facts["document"], "search": alone}).rstrip())
+        return
     _output.emit_facts(facts, output, "epochs")
 
 

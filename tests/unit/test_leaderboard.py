@@ -266,6 +266,13 @@ def test_show_and_best_in_every_form(home):
     assert json.loads(run("best", "-o", "json").stdout)["trial"] == 3
 
 
+def test_the_document_of_a_trial_is_a_space_of_one_trial(home):
+    name = write(home)
+    alone = parse(run("show", "1", "--document").stdout, "stdout").data
+    facts = leaderboard.details(home, name, 1)
+    assert alone == {**facts["document"], "search": {"objective": "val_accuracy", "trials": 1, "baselines": False}}
+
+
 def test_best_of_a_search_without_a_score_is_exit_code_3(home):
     name = write(home, [ask(1, 8)])
     result = run("best")

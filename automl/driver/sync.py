@@ -17,7 +17,7 @@ from automl.journal.history import build
 from automl.machine import keras_backend
 from automl.machine.folders import MODEL, search_folder, trial_folder
 from automl.results import leaderboard, relocation, report
-from automl.tracking import Tracker, line, store
+from automl.tracking import Tracker, finals, line, store
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def sync(home: Path, search_id: str, watcher: Watcher, tracking_uri: str | None 
             keras_backend.become_driver(leaderboard.backend(header))
             winner = mirroring.winner(best, history.finishes[-1].test)
             uri = register(tracker, data, folder, header, winner, watcher.say)
-        if (folder / FOLDER / TOLD).exists() and not tracker.behind and not where.has_final(search_id):
+        if (folder / FOLDER / TOLD).exists() and not tracker.behind and not finals.is_in(where, search_id):
             watcher.say(f"the finalized model is not told of again: automl finalize {search_id} registers one anew")
         tracker.close()
         if tracker.behind:

@@ -72,6 +72,7 @@ class Csv(Columns):
     @staticmethod
     def batches(paths: Sequence[str], how: Mapping[str, Any]) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
         """Reads plain CSV files where this package is not; see `Source.batches`."""
+        import contextlib
         import csv
         import itertools
         import unicodedata
@@ -82,6 +83,7 @@ class Csv(Columns):
         missing = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
         offset, first = fields.get("offset", 0.0), 1
         offsets = [offset.get(name, 0.0) if isinstance(offset, dict) else offset for name in features]
+        numeric = [name for name in features if name not in texts]
 
         def tidy(text: str) -> str:
             return unicodedata.normalize("NFC", text).strip()
@@ -95,19 +97,18 @@ class Csv(Columns):
             whole = text.removesuffix("%")
             if fields.get("decimal", ".") == ",":
                 whole = whole.replace(".", "!").replace(",", ".")
-            try:
+            with contextlib.suppress(ValueError):
                 return float(whole) / (100 if percent else 1)
-            except ValueError:
-                raise ValueError(f"{text!r}; expected a number") from None
+            raise ValueError(f"{text!r}; expected a number")
 
         def numbers(column: Sequence[str], name: str, path: str, row: int) -> np.ndarray:
-            found, percent = np.empty(len(column)), name in how["learned"].get("percent", ())
-            for place, text in enumerate(column):
-                try:
-                    found[place] = number(text, percent=percent)
-                except ValueError as error:
-                    raise ValueError(f"{path}: row {row + place}, column {name!r}: {error}") from None
-            return found
+            percent, found = name in how["learned"].get("percent", ()), list[float]()
+            try:
+                for text in column:
+                    found.append(number(text, percent=percent))
+            except ValueError as error:
+                raise ValueError(f"{path}: row {row + len(found)}, column {name!r}: {error}") from None
+            return np.array(found)
 
         for path in paths:
             with open(path, newline="", encoding="utf-8-sig") as file:  # noqa: PTH123 - a copy needs no pathlib
@@ -117,20 +118,15 @@ class Csv(Columns):
                 if not fields.get("header", True):
                     rows, head = itertools.chain([head], rows), [f"column_{n}" for n in range(1, len(head) + 1)]
                 head = [tidy(name) for name in head]
-                for name in features:
-                    if head.count(name) != 1:
-                        raise ValueError(f"{path}: expected one column {name!r}; received {head.count(name)}")
+                if bad := [name for name in features if head.count(name) != 1]:
+                    raise ValueError(f"{path}: expected one column {bad[0]!r}; received {head.count(bad[0])}")
                 while some := list(itertools.islice(rows, 256)):
                     for place, cells in enumerate(some, row):
                         if len(cells) != len(head):
                             raise ValueError(f"{path}: row {place}: expected {len(head)} values; received {len(cells)}")
                     given = dict(zip(head, zip(*some, strict=True), strict=True))
-                    columns: dict[str, Any] = {
-                        name: [tidy(text) for text in given[name]]
-                        if name in texts
-                        else numbers(given[name], name, path, row)
-                        for name in features
-                    }
+                    columns: dict[str, Any] = {name: numbers(given[name], name, path, row) for name in numeric}
+                    columns |= {name: [tidy(text) for text in given[name]] for name in features if name in texts}
                     if not texts:
                         x = np.stack([columns[name] for name in features], axis=1) - offsets
                         x = x.reshape(len(x), *(fields.get("shape") or [-1]))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl.tracking.run import MirrorRun, Point
+from automl.tracking.store import Store
+from automl.tracking.tags import FINAL_URI_TAG
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,13 @@ def write(run: MirrorRun, final: Final) -> None:
     for name, content in final.texts.items():
         run.attach(content, name)
     run.end("FINISHED", final.ended_ms)
+
+
+def is_in(store: Store, search_id: str) -> bool:
+    """Tells whether a store has a finalized model of a search.
+
+    Raises:
+        mlflow.exceptions.MlflowException: The store cannot be read.
+    """
+    run_id, _ = store.run_ids(search_id)
+    return run_id is not None and FINAL_URI_TAG in store.client().get_run(run_id).data.tags

@@ -17,7 +17,7 @@ from automl.errors import ConfigError, MissingExtra, Problem
 from automl.machine import disk
 from automl.tracking import address, moved
 from automl.tracking.address import driver, kind, redacted
-from automl.tracking.tags import FINAL_URI_TAG, MODEL_URI_TAG, SEARCH_TAG, TRIAL_TAG
+from automl.tracking.tags import MODEL_URI_TAG, SEARCH_TAG, TRIAL_TAG
 from automl.tracking.view import UI, page
 
 if TYPE_CHECKING:
@@ -160,15 +160,6 @@ class Store:
         client, _, run_id = self._found(search_id)
         uri = None if run_id is None else client.get_run(run_id).data.tags.get(MODEL_URI_TAG)
         return None if run_id is None or uri is None else (uri.removeprefix("models:/"), run_id)
-
-    def has_final(self, search_id: str) -> bool:
-        """Tells whether the store has a finalized model of a search.
-
-        Raises:
-            mlflow.exceptions.MlflowException: The store cannot be read.
-        """
-        client, _, run_id = self._found(search_id)
-        return run_id is not None and FINAL_URI_TAG in client.get_run(run_id).data.tags
 
     def _found(self, search_id: str) -> tuple[MlflowClient, list[str], str | None]:
         """Returns the client, all experiments, and the run of a search where one of them has it."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import mix
 import pytest
+import sweeps
 from searches import QUICKEST, Search, automl, make, scores
 from spaces import QUICK
 
@@ -56,7 +57,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Search
     return searched(tmp_path_factory.mktemp("whole"), empty_store, "none", ASKED, mix.sound, inline=True)
 
 
-@pytest.fixture(scope="module", params=["asha", "hyperband"])
+@pytest.fixture(scope="module", params=sweeps.part(["asha"], ["asha", "hyperband"]))
 def search(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Search:
     return searched(tmp_path_factory.mktemp(request.param), empty_store, request.param, mix.TRIALS, workers=2)
 

@@ -121,7 +121,7 @@ def test_a_trial_that_fails_is_a_failed_run(home: Path, tmp_path: Path, data: di
 
 
 def test_hyperbands_trials_go_on_from_others(home: Path, tmp_path: Path, data: dict[str, Any]) -> None:
-    tuned = tuner(tmp_path, Hyperband, max_epochs=4, factor=2)
+    tuned = tuner(tmp_path, Hyperband, max_epochs=3, factor=3)
     tuned.search(**data)
     _, runs = family(tuned, home)
     assert len(runs) == len(tuned.oracle.trials)

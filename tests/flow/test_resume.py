@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import sweeps
 from searches import (
     Search,
     automl,
@@ -200,7 +201,10 @@ def test_a_resumed_search_judges_as_the_uninterrupted_one(new_home: Path, finish
     assert after.winner["test"] == pytest.approx(whole.winner["test"], abs=1e-6)
 
 
-@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGHUP)], ids=str)
+SIGNALS = [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize("signals", sweeps.part(SIGNALS[1:], SIGNALS), ids=str)
 def test_a_second_signal_stops_a_search_at_once_and_keeps_what_it_did(home: Path, signals: tuple[int, int]) -> None:
     driver = start(home, DOCUMENTS["random"], "random")
     wait_for(journal_holds(home, '"event":"start","number":3'), 200, driver)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import specs
+import sweeps
 
 from automl import blocks, flow
 from automl.blocks import KINDS, Block
@@ -18,7 +19,7 @@ from automl.model import build
 
 SIDES = {"feature_map": [(6, 4), (6, 5, 4), (1, 3), (1, 2, 3)], "sequence": [(6, 4), (1, 3)], "vector": [(5,)]}
 TABLE = Shape("table", (5,), categories=(4, 3))
-TRIALS, TRIALS_IF_DEEP = 24, 8
+TRIALS, TRIALS_IF_DEEP = sweeps.part((12, 4), (24, 8))
 """Of each shipped space; a network of many layers takes a second to build."""
 PRETRAINED = ("finetune_image", "pretrained_image")
 """What a network of Keras's makes of a size is known to Keras alone."""

@@ -72,7 +72,6 @@ class Csv(Columns):
     @staticmethod
     def batches(paths: Sequence[str], how: Mapping[str, Any]) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
         """Reads plain CSV files where this package is not; see `Source.batches`."""
-        import contextlib
         import csv
         import itertools
         import unicodedata
@@ -93,21 +92,20 @@ class Csv(Columns):
             if text in missing or text.lower() in ("true", "false"):
                 return float("nan") if text in missing else float(text.lower() == "true")
             if text.endswith("%") != percent:
-                raise ValueError(f"{text!r}; expected {'a percentage' if percent else 'a plain number'}")
+                raise ValueError
             whole = text.removesuffix("%")
             if fields.get("decimal", ".") == ",":
                 whole = whole.replace(".", "!").replace(",", ".")
-            with contextlib.suppress(ValueError):
-                return float(whole) / (100 if percent else 1)
-            raise ValueError(f"{text!r}; expected a number")
+            return float(whole) / (100 if percent else 1)
 
         def numbers(column: Sequence[str], name: str, path: str, row: int) -> np.ndarray:
             percent, found = name in how["learned"].get("percent", ()), list[float]()
             try:
                 for text in column:
                     found.append(number(text, percent=percent))
-            except ValueError as error:
-                raise ValueError(f"{path}: row {row + len(found)}, column {name!r}: {error}") from None
+            except ValueError:
+                told = f"{column[len(found)]!r}; expected {'a percentage' if percent else 'a plain number'}"
+                raise ValueError(f"{path}: row {row + len(found)}, column {name!r}: {told}") from None
             return np.array(found)
 
         for path in paths:

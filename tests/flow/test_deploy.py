@@ -169,7 +169,7 @@ def test_an_exported_folder_reads_the_same_rows_by_itself(table: tuple[Search, P
         head + row + "1,2,3 %\n": "row 2: expected 5 values; received 3",
         head + row + row.replace("3 %", "3"): "row 2, column 'share': '3'; expected a percentage",
         head + row.replace("40,5", "40 %"): "row 1, column 'age': '40 %'; expected a plain number",
-        head + row.replace("40,5", "forty"): "row 1, column 'age': 'forty'; expected a number",
+        head + row.replace("40,5", "forty"): "row 1, column 'age': 'forty'; expected a plain number",
         head + row.replace("40,5", "1e39"): "example 1: no number, or one that float32 does not hold",
         head: "no examples in " + str(tmp_path / "bad.csv"),
     }

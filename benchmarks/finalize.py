@@ -45,7 +45,7 @@ ARROWHEAD = (
     *("--set", "training.epochs=1000", "--set", "training.early_stopping=null", "--set", "training.batch_size=8"),
     # The rate's way down of Ismail Fawaz et al. 2019, https://doi.org/10.1007/s10618-019-00619-1, table 2.
     *("--set", "training.schedule={reduce_on_plateau: {factor: 0.5, patience: 50, min_lr: 0.0001}}"),
-    *("--set", "evaluation.folds=5", "--set", "search.objective=val_loss", "--seed", "0"),
+    *("--set", "search.objective=val_loss", "--seed", "0"),
 )
 WORKERS = ("--workers", os.environ.get("WORKERS", "2"))
 

@@ -79,7 +79,8 @@ def finalize(search_id: str, wanted: Wanted, options: Options, watcher: Watcher)
             test = run.test(chosen.trial, file)
             (work / ASKED).unlink()
         except KeyboardInterrupt:
-            watcher.say("what is trained so far is kept: the same command goes on from there")
+            if any(work.glob(f"*/{trained.FILE}")):
+                watcher.say("what is trained so far is kept: the same command goes on from there")
             raise
         finally:
             if executor is not None:

@@ -58,7 +58,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # whatever NumPy makes of a file that anybody may have written
         hint = f"It is damaged or of another format ({type(error).__name__})"
         # NumPy takes whatever it does not know for a pickle.
-        if "object" in str(error).lower() or _begins(path, b"\x80"):
+        if any(words in str(error) for words in ("Object arrays", "Python objects")) or _begins(path, b"\x80"):
             hint = "It may hold pickled objects, which are never loaded because they can run code"
         raise fault(path, "cannot be read as arrays", expected=expected, hint=hint) from error
     if not found:

@@ -155,7 +155,7 @@ def test_a_worse_one_takes_the_alias_where_that_is_asked_for(where: Store, clien
 
 def test_none_takes_it_where_that_is_done_by_hand(where: Store, client: MlflowClient) -> None:
     assert register(where, "a", 0.5, policy="never") == [
-        "m: version 1 (0.5) is registered, there is no champion: that is changed by hand"
+        "m: version 1 (0.5) is registered, there is no champion, as it is to be changed by hand"
     ]
     assert client.get_registered_model("m").aliases == {}
     register(where, "b", 0.6)

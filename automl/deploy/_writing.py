@@ -28,21 +28,30 @@ def main(path: str) -> None:
     with np.load(job["examples"]) as held:
         x = {name.removeprefix("x_"): held[name] for name in held.files}
     model = saved.load(Path(job["model"]))
-    outputs = _outputs(model, x)
+    try:
+        # Once: whoever reads it does so while the next format is written.
+        np.save(job["outputs"], _outputs(model, x))
+    except OSError as error:
+        for each in job["formats"]:
+            print(json.dumps({"place": each["place"], "failed": _said(error)}), file=answers, flush=True)
+        return
     for each in job["formats"]:
         exporter = export.registry.read(each["declared"])
         line: dict[str, Any] = {"place": each["place"]}
         try:
-            np.save(job["outputs"], outputs)
             if (why := exporter.refusal(model)) is not None:
                 line["refused"] = why
             else:
                 line["file"] = exporter.write(model, Path(each["folder"]), x).name
         except Exception as error:  # noqa: BLE001 - a converter's fault is told, and the next format is tried
             traceback.print_exc()
-            told = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            line["failed"] = cut((refused(error) or told).rstrip("."), 300)
+            line["failed"] = _said(error)
         print(json.dumps(line), file=answers, flush=True)
+
+
+def _said(error: Exception) -> str:
+    told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return cut((refused(error) or told).rstrip("."), 300)
 
 
 def _outputs(model: Any, x: dict[str, np.ndarray]) -> np.ndarray:

@@ -17,9 +17,7 @@ WISHES: tuple[Wish, ...] = ("drain", "now")
 
 def ask(folder: Path, wish: Wish) -> None:
     """Asks the driver of the search in `folder` to stop."""
-    partial = folder / f"{FILE}.part"
-    partial.write_text(wish)
-    partial.replace(folder / FILE)
+    files.write_whole(folder / FILE, wish)
 
 
 def asked(folder: Path) -> Wish | None:

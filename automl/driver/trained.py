@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from automl.errors import SearchError
+from automl.machine import files
 from automl.records import typed
 from automl.records.trials import Report, TrialResult
 
@@ -28,9 +29,7 @@ class Trained:
 
 def write(folder: Path, trained: Trained) -> None:
     """Keeps a training; whole or not at all."""
-    partial = folder / f"{FILE}.part"
-    partial.write_text(json.dumps(asdict(trained)), encoding="utf-8")
-    partial.replace(folder / FILE)
+    files.write_whole(folder / FILE, json.dumps(asdict(trained)))
 
 
 def read(folder: Path) -> Trained | None:

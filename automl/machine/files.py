@@ -152,6 +152,13 @@ def require_free(path: Path, force: bool, option: str) -> None:
         raise ConfigError(problem) from error
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is there whole or not at all, whenever somebody reads it."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
 def replace(made: Path, target: Path) -> None:
     """Puts a file or a folder in the place of whatever is there, by renames.
 

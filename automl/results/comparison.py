@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from automl.errors import ConfigError, Problem
+from automl.experiment.experiment import Experiment
+from automl.journal import History
 from automl.records.objective import spread
 from automl.results import leaderboard
 
@@ -40,9 +42,7 @@ def trials(home: Path, search_id: str, numbers: Sequence[int]) -> list[dict[str,
         "weights": [each["weights"] for each in facts],
         "seconds": [each["seconds"] for each in facts],
     }
-    differing = {name: row for name, row in _each(facts, "params").items() if any(value != row[0] for value in row)}
-    known = {name: row for name, row in (rows | differing).items() if any(value is not None for value in row)}
-    return [{"what": name, **dict(zip(names, row, strict=True))} for name, row in known.items()]
+    return _table(names, rows | _differing(_each(facts, "params")))
 
 
 def searches(home: Path, wanted: Sequence[str]) -> list[dict[str, Any]]:
@@ -60,25 +60,14 @@ def searches(home: Path, wanted: Sequence[str]) -> list[dict[str, Any]]:
     """
     _require(wanted)
     ids = [leaderboard.find_search(home, each) for each in wanted]
-    facts = [summed(home, each) for each in ids]
-    rows = {name: [each[name] for each in facts] for name in facts[0] if name != "search"}
     known = [leaderboard.read(home, each) for each in ids]
-    documents = [
-        _leaves({key: own for key, own in told.header.document.items() if key not in ("data", "name")})
-        for told, _ in known
-    ]
-    winners: list[dict[str, Any]] = [
-        {f"best: {name}": value for name, value in told.trials[each["best"]].asked.values.items()}
-        if each["best"]
-        else {}
-        for (told, _), each in zip(known, facts, strict=True)
-    ]
-    for found in (documents, winners):
-        names = dict.fromkeys(name for each in found for name in each)
-        own = {name: [each.get(name) for each in found] for name in names}
-        rows |= {name: row for name, row in own.items() if any(value != row[0] for value in row)}
-    there = {name: row for name, row in rows.items() if any(value is not None for value in row)}
-    return [{"what": name, **dict(zip(ids, row, strict=True))} for name, row in there.items()]
+    facts = [_summed(home, told, read) for told, read in known]
+    for each, (told, _) in zip(facts, known, strict=True):
+        document = {key: own for key, own in told.header.document.items() if key not in ("data", "name")}
+        values = told.trials[each["best"]].asked.values if each["best"] else {}
+        each |= {"document": _leaves(document), "winner": {f"best: {name}": own for name, own in values.items()}}
+    rows = {name: [each[name] for each in facts] for name in facts[0] if name not in ("search", "document", "winner")}
+    return _table(ids, rows | _differing(_each(facts, "document")) | _differing(_each(facts, "winner")))
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
@@ -94,7 +83,11 @@ def _leaves(value: Any, name: str = "") -> dict[str, Any]:
 
 def summed(home: Path, search_id: str) -> dict[str, Any]:
     """Returns a search in a row: what it searched, how far it is, the best it found."""
-    told, read = leaderboard.read(home, search_id)
+    return _summed(home, *leaderboard.read(home, search_id))
+
+
+def _summed(home: Path, told: History, read: Experiment) -> dict[str, Any]:
+    search_id = told.header.search
     best = read.goals.best(leaderboard.results_of(told))
     finished, data = told.finished, read.data
     test = finished.test.get(f"test_{read.goals.primary.metric.removeprefix('val_')}") if finished else None
@@ -119,6 +112,17 @@ def _each(facts: Sequence[dict[str, Any]], key: str) -> dict[str, list[Any]]:
     """Returns a row for each name within a fact, which not all may have."""
     names = dict.fromkeys(name for each in facts for name in each[key])
     return {name: [each[key].get(name) for each in facts] for name in names}
+
+
+def _differing(rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Returns the rows that hold more than one value."""
+    return {name: row for name, row in rows.items() if any(value != row[0] for value in row)}
+
+
+def _table(names: Sequence[str], rows: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Returns rows with a column for each name, but those of which nothing is known."""
+    known = {name: row for name, row in rows.items() if any(value is not None for value in row)}
+    return [{"what": name, **dict(zip(names, row, strict=True))} for name, row in known.items()]
 
 
 def _require(wanted: Sequence[Any]) -> None:

@@ -120,10 +120,12 @@ class ImageFolder(Source):
         endings = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
         files: list[str] = []
         for path in paths:
-            inside = [str(each) for each in sorted(Path(path).rglob("*")) if each.suffix.lower() in endings]
-            if Path(path).is_dir() and not inside:
+            inside = [path]
+            if Path(path).is_dir():
+                inside = [str(each) for each in sorted(Path(path).rglob("*")) if each.suffix.lower() in endings]
+            if not inside:
                 raise ValueError(f"{path}: holds no image")
-            files += inside if Path(path).is_dir() else [path]
+            files += inside
         for start in range(0, len(files), 64):
             some = files[start : start + 64]
             yield some, {"x": np.stack([pixels(path) for path in some])}

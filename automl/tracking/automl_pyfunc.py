@@ -127,9 +127,7 @@ class Predictor:
             columns = {name: _column(data[name], is_word=name in words) for name in each["columns"]}
             with np.errstate(over="ignore"):  # told below
                 found = module.READERS[each["kind"]](columns, each)
-            if np.isinf(found).any():
-                what = f"{each['name']}: a number is infinite, or beyond float32."
-                raise MlflowException.invalid_parameter_value(what)
+            _require_finite(found, f"{each['name']}: ")
             read[each["name"]] = found
         return read if len(read) > 1 else next(iter(read.values()))
 
@@ -196,11 +194,23 @@ def _array(data: Any, shape: Any, of: str = "") -> Any:
         raise MlflowException.invalid_parameter_value(
             f"{of}The input has another shape than the model's. Expected ({expected}); received ({found})."
         )
+    _require_finite(array, of)
+    return array
+
+
+def _require_finite(array: Any, of: str) -> None:
+    """Refuses numbers without an end; NaN is what is missing.
+
+    Raises:
+        MlflowException: There are such.
+    """
+    import numpy as np
+    from mlflow.exceptions import MlflowException
+
     if np.isinf(array).any():
         raise MlflowException.invalid_parameter_value(
             f"{of}The input holds a number that is infinite, or beyond float32."
         )
-    return array
 
 
 def _real(data: Any) -> Any:

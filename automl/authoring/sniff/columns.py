@@ -208,7 +208,12 @@ def pointed(text: np.ndarray, decimal: str) -> np.ndarray:
     if decimal != "," or text.dtype.kind != "U":
         return text
     found = np.char.replace(text, ",", ".")
-    return text if pd.to_numeric(pd.Series(np.unique(found)), errors="coerce").isna().any() else found
+    return found if are_numbers(found) else text
+
+
+def are_numbers(labels: np.ndarray) -> bool:
+    """Returns whether all labels are numbers, or texts that can be read as such."""
+    return bool(pd.to_numeric(pd.Series(np.unique(labels)), errors="coerce").notna().all())
 
 
 def whole(labels: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from automl import tasks
-from automl.authoring.sniff.columns import FEW, numeric, pointed, whole
+from automl.authoring.sniff.columns import FEW, are_numbers, numeric, pointed, whole
 from automl.authoring.sniff.found import Found
 from automl.data import folds, split
 from automl.data.examples import Examples, Rows
@@ -138,7 +138,7 @@ def _task(found: Found, labels: np.ndarray) -> str:
         return "regression"
     if labels.ndim == 2:
         return _task_of_rows(found, labels)
-    if (not is_text and labels.dtype.kind not in "biuf") or (is_text and not _all_numbers(labels)):
+    if (not is_text and labels.dtype.kind not in "biuf") or (is_text and not are_numbers(labels)):
         return "classification"
     count = len(np.unique(labels))
     if count > max(FEW, len(labels) // 10):
@@ -163,10 +163,6 @@ def _task_of_rows(found: Found, labels: np.ndarray) -> str:
         raise fault(found.path, what, expected="one label per example", received=f"shape {labels.shape}", hint=hint)
     found.why["task"] = f"0 and 1 for each of {labels.shape[1]} labels"
     return "multi_label"
-
-
-def _all_numbers(labels: np.ndarray) -> bool:
-    return bool(pd.to_numeric(pd.Series(np.unique(labels)), errors="coerce").notna().all())
 
 
 def _numbers(found: Found, labels: np.ndarray) -> np.ndarray:
